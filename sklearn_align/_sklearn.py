@@ -1,0 +1,62 @@
+"""The only file that imports private names of scikit-learn."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from sklearn.base import _fit_context as fit_context
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    InvalidParameterError,
+    Options,
+    StrOptions,
+    validate_parameter_constraints,
+)
+
+__all__ = [
+    "HasMethods",
+    "Interval",
+    "InvalidParameterError",
+    "Options",
+    "StrOptions",
+    "called_from_cross_validation",
+    "fit_context",
+    "validate_parameters",
+]
+
+
+def validate_parameters(estimator: Any) -> None:
+    """Check the parameters of an object against its `_parameter_constraints`.
+
+    Parameters
+    ----------
+    estimator : object
+        Has `get_params` and `_parameter_constraints`.
+
+    Raises
+    ------
+    ValueError
+        When a value is outside its range; the message names parameter, value and range.
+    """
+    validate_parameter_constraints(
+        estimator._parameter_constraints,
+        estimator.get_params(deep=False),
+        caller_name=type(estimator).__name__,
+    )
+
+
+def called_from_cross_validation() -> bool:
+    """Tell whether a scikit-learn splitter has sliced the rows of the running ``fit``.
+
+    scikit-learn does not tell an estimator that it sees a subset of the rows, yet row numbers are
+    wrong then. Its cross-validation functions, searches included, fit inside one private module,
+    which is looked for among the callers.
+    """
+    frame = sys._getframe(1)
+    while frame is not None:
+        if frame.f_globals.get("__name__") == "sklearn.model_selection._validation":
+            return True
+        frame = frame.f_back  # type: ignore[assignment]
+    return False
