@@ -14,6 +14,7 @@ from sklearn.utils._param_validation import (
     StrOptions,
     validate_parameter_constraints,
 )
+from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 
 __all__ = [
     "HasMethods",
@@ -22,6 +23,7 @@ __all__ = [
     "Options",
     "StrOptions",
     "called_from_cross_validation",
+    "check_sample_weight",
     "fit_context",
     "validate_parameters",
 ]

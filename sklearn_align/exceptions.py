@@ -6,6 +6,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 __all__ = [
     "AlignmentWarning",
+    "MissingModalityWarning",
+    "PairingWarning",
     "SmallSampleWarning",
 ]
 
@@ -37,5 +39,38 @@ class SmallSampleWarning(UserWarning):
     --------
     >>> from sklearn_align.exceptions import SmallSampleWarning
     >>> issubclass(SmallSampleWarning, UserWarning)
+    True
+    """
+
+
+class PairingWarning(UserWarning):
+    """Raised when rows taken as counterparts of one another do not look like it.
+
+    See Also
+    --------
+    sklearn_align.MiniVec2Vec.score : Takes a `y` with as many rows as `X` as paired.
+
+    Examples
+    --------
+    >>> from sklearn_align.exceptions import PairingWarning
+    >>> issubclass(PairingWarning, UserWarning)
+    True
+    """
+
+
+class MissingModalityWarning(UserWarning):
+    """Raised when rows have no present modality at all.
+
+    Such rows teach nothing and are left out of ``fit``; predictions for them are the class
+    frequencies or the mean of the training targets.
+
+    See Also
+    --------
+    sklearn_align.AECFClassifier : Fuses the modalities that are present.
+
+    Examples
+    --------
+    >>> from sklearn_align.exceptions import MissingModalityWarning
+    >>> issubclass(MissingModalityWarning, UserWarning)
     True
     """
