@@ -1,0 +1,62 @@
+"""Fusion of modalities that may be missing, as skorch nets with scikit-learn's contract."""
+
+from __future__ import annotations
+
+try:
+    import skorch  # noqa: F401
+    import torch  # noqa: F401
+except ImportError as error:
+    raise ImportError(
+        "sklearn_align.fusion needs torch and skorch: pip install 'sklearn-align[fusion]'."
+    ) from error
+
+from sklearn_align.fusion._aecf import AECFClassifier, AECFRegressor
+from sklearn_align.fusion._calibration import draw_subsets, fit_log_temperature
+from sklearn_align.fusion._data import TensorBatches
+from sklearn_align.fusion._encoders import (
+    IdentityEncoder,
+    LinearEncoder,
+    MLPEncoder,
+    available_encoders,
+    build_encoder,
+    register_encoder,
+)
+from sklearn_align.fusion._gate import ModalityGate, gate_entropy, normalized_gate_entropy
+from sklearn_align.fusion._heads import (
+    EmbeddingHead,
+    ExpertHeads,
+    LinearHead,
+    MLPHead,
+    build_head,
+)
+from sklearn_align.fusion._losses import AECFLoss
+from sklearn_align.fusion._masker import ModalityMasker
+from sklearn_align.fusion._module import AECFModule
+from sklearn_align.fusion._schedules import entropy_schedule, linear_ramp
+
+__all__ = [
+    "AECFClassifier",
+    "AECFLoss",
+    "AECFModule",
+    "AECFRegressor",
+    "EmbeddingHead",
+    "ExpertHeads",
+    "IdentityEncoder",
+    "LinearEncoder",
+    "LinearHead",
+    "MLPEncoder",
+    "MLPHead",
+    "ModalityGate",
+    "ModalityMasker",
+    "TensorBatches",
+    "available_encoders",
+    "build_encoder",
+    "build_head",
+    "draw_subsets",
+    "entropy_schedule",
+    "fit_log_temperature",
+    "gate_entropy",
+    "linear_ramp",
+    "normalized_gate_entropy",
+    "register_encoder",
+]

@@ -1,0 +1,983 @@
+"""AECFClassifier and AECFRegressor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit, softmax
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d
+from skorch import NeuralNetClassifier, NeuralNetRegressor
+from torch import Tensor
+
+from sklearn_align._sklearn import Interval, StrOptions
+from sklearn_align.fusion._base import SHARED_CONSTRAINTS, BaseAECF, in_precision_of
+from sklearn_align.fusion._calibration import draw_subsets, fit_log_temperature
+from sklearn_align.fusion._data import ModalityDataset, TensorBatches, is_prepared
+from sklearn_align.fusion._losses import AECFLoss, soft_calibration_error
+from sklearn_align.fusion._module import AECFModule
+from sklearn_align.fusion._scaling import ColumnScaler
+
+__all__ = ["AECFClassifier", "AECFRegressor"]
+
+# held-out rows are masked this many times over to fit the temperature
+_CALIBRATION_DRAWS = 8
+
+_SUPERVISED_CONSTRAINTS: dict[str, Any] = {
+    **SHARED_CONSTRAINTS,
+    "fusion": [StrOptions({"mean", "expert"})],
+    "head": [StrOptions({"linear", "mlp"})],
+    "l2_weight": [Interval(Real, 0, None, closed="left")],
+    "consistency_weight": [Interval(Real, 0, None, closed="left")],
+    "consistency_ramp_epochs": [Interval(Integral, 0, None, closed="left")],
+}
+_SUPERVISED_LOSS = (
+    "entropy_weight",
+    "entropy_free_epochs",
+    "entropy_warmup_epochs",
+    "l2_weight",
+    "consistency_weight",
+    "consistency_ramp_epochs",
+)
+
+
+class _SupervisedAECF(BaseAECF):
+    """``fit`` and ``partial_fit`` with targets."""
+
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Any:
+        """Train on rows whose blocks may be absent.
+
+        With `warm_start`, an estimator that is already fitted is trained further.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows; a block of NaN is absent. Rows in which every block is absent are left out.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weights. A weight of two counts like a row that occurs twice, a weight of zero like
+            one that is not there.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+        """
+        self._check_parameters()
+        start = not (self.warm_start and self.initialized_)
+        rows = self._validate_training_rows(X, y, sample_weight, reset=start)
+        return self._train(*rows, epochs=self.max_epochs, start=start)
+
+    def _partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None,
+        sample_weight: ArrayLike | None,
+        epochs: int,
+        classes: ArrayLike | None = None,
+    ) -> Any:
+        if not isinstance(epochs, Integral) or epochs < 0:
+            raise ValueError(f"epochs must be an integer of at least 0; got {epochs!r}.")
+        self._check_parameters()
+        start = not self.initialized_
+        rows = self._validate_training_rows(X, y, sample_weight, reset=start, classes=classes)
+        return self._train(*rows, epochs=int(epochs), start=start)
+
+
+class AECFClassifier(_SupervisedAECF, NeuralNetClassifier):  # type: ignore[misc]
+    """Classifier that fuses several modalities, any of which may be missing.
+
+    Every modality has an encoder; a gate weighs the encoded blocks that are present, row by row;
+    their weighted sum goes to a head. While training, modalities are dropped by chance and the
+    gate and the head are run again without them, so that the network learns to do with every
+    subset. After training, a temperature that depends on which modalities are present makes the
+    probabilities honest on every subset.
+
+    The targets may be classes of any type, or the indicator matrix of several labels. The
+    estimator is a skorch net: `callbacks`, ``optimizer__``, ``module__`` and ``iterator_train__``
+    parameters, ``save_params``, ``history`` and so on work as in skorch.
+
+    Parameters
+    ----------
+    modalities : dict, default=None
+        Which columns of X belong to which modality: name to width (the blocks lie one after the
+        other), or name to slice, list of positions or list of column names. None makes all
+        columns one modality. A block whose values are all NaN is absent from that row.
+    encoders : str, callable or dict, default="mlp"
+        Encoder of all modalities, or by modality: "identity", "linear", "mlp", a name given to
+        :func:`register_encoder`, a ``torch.nn.Module`` from the block's width to `n_units`, or a
+        callable that makes one from ``(width, n_units, **options)``.
+    n_units : int, default=128
+        Width of the common space.
+    hidden_sizes : tuple of int, default=(128,)
+        Hidden layers of the "mlp" encoder.
+    activation : {"relu", "gelu", "tanh"}, default="relu"
+        Activation of encoders and "mlp" head.
+    dropout : float in [0, 1), default=0.3
+        Dropout of encoders and "mlp" head.
+    fusion : {"mean", "expert"}, default="mean"
+        "mean": one head on the weighted sum of the encoded blocks. "expert": one head per
+        modality; the logits are the weighted sum of theirs, times the number present.
+    head : {"linear", "mlp"}, default="linear"
+        Kind of head.
+    gate_hidden : int, default=64
+        Width of the gate's hidden layer.
+    gate_activation : {"softmax", "sigmoid"}, default="softmax"
+        How the gate's scores become weights.
+    gate_temperature, min_gate_temperature : float, default=2.0 and 1.5
+        Temperature of the gate at the start, and the least it can learn.
+    masking : {"none", "random", "weighted_random", "entropy_min", "entropy_max", "entropy"}, \
+            default="entropy"
+        How modalities are dropped while training, see :class:`ModalityMasker`.
+    masking_prob : float in [0, 1], default=0.9
+        Mean chance of a modality being dropped. "random" masking does well with 0.5.
+    masking_warmup : int, default=0
+        Epochs in which the chance rises to `masking_prob`.
+    masking_tau : float, default=0.4
+        Temperature of "entropy_min" and "entropy_max" masking.
+    min_active : int, default=1
+        Number of modalities that are never dropped from a row.
+    entropy_weight : float, default=0.1
+        Largest weight of the gate's entropy in the loss. Values below 0.1 risk a gate that
+        settles on one modality.
+    entropy_free_epochs, entropy_warmup_epochs : int, default=0 and 5
+        Epochs without entropy term, and epochs of its rise; then a cosine takes it to 0.
+    ece_weight : float, default=0.0
+        Weight of a calibration error with soft bins in the loss.
+    l2_weight : float, default=1e-4
+        Weight of the mean squared output in the loss.
+    consistency_weight : float, default=1.0
+        Weight of the agreement between the predictions on a subset and on all modalities.
+    consistency_ramp_epochs : int, default=5
+        Epochs in which that weight rises.
+    consistency : {"kl", "monotone"}, default="kl"
+        Pull the prediction on a subset of the modalities towards the one on all of them
+        (``KL(p_full || p_subset)``), or only punish a subset that is more confident.
+    label_smoothing : float in [0, 1), default=0.0
+        Share of a class target that is spread over all classes. Helps the likelihood of rows with
+        missing blocks and spoils the calibration of complete ones.
+    focal_gamma : float, default=0.0
+        Focusing power of the focal loss; several labels only.
+    focal_alpha : float in [0, 1], default=None
+        Weight of ones in the focal loss; several labels only.
+    pos_weight : {"balanced"} or array-like of shape (n_labels,), default=None
+        Weight of the ones of every label; "balanced" is ``(1 - f) / f`` with the label's frequency
+        f. Several labels only. Probabilities are shifted by it.
+    class_weight : dict or "balanced", default=None
+        Weights of the classes; multiclass only.
+    calibration : bool, default=True
+        Whether to fit the temperature on the validation rows after training, when there are any.
+    partial_missing : {"raise", "impute"}, default="raise"
+        What to do about blocks that are NaN in part: raise, or fill with column means.
+    standardize : bool, default=True
+        Whether to scale every column to mean 0 and variance 1 over the rows that have it.
+    lr : float, default=1e-3
+        Learning rate.
+    gate_lr : float, default=None
+        Learning rate of the gate, which has no weight decay; None takes `lr`.
+    weight_decay : float, default=0.01
+        Weight decay of everything but the gate.
+    max_epochs : int, default=60
+        Largest number of epochs.
+    batch_size : int or "auto", default="auto"
+        Rows of a training batch; "auto" is an eighth of the rows, but 32 to 128.
+    gradient_clip : float, default=1.0
+        Largest norm of the gradient; None does not clip.
+    lr_schedule : {"cosine", "constant"}, default="cosine"
+        Whether the learning rate falls to 0 over `max_epochs`.
+    early_stopping : bool, default=True
+        Whether to stop when the validation loss has not improved for `patience` epochs, and to
+        restore the best weights. Without validation rows, all epochs are trained.
+    patience : int, default=15
+        Number of epochs without improvement.
+    min_delta : float, default=1e-4
+        Least improvement.
+    optimizer : type, default=torch.optim.AdamW
+        Optimizer; ``optimizer__`` parameters are passed to it.
+    module : type, default=AECFModule
+        Network; ``module__`` parameters are passed to it.
+    criterion : type, default=AECFLoss
+        Loss; ``criterion__`` parameters are passed to it.
+    iterator_train, iterator_valid : type, default=TensorBatches
+        Make the batches; ``iterator_train__`` parameters are passed on.
+    train_split : "auto", callable or None, default="auto"
+        How validation rows are split off: "auto" holds out a tenth, stratified by class, of 200
+        rows or more; a callable works as in skorch; None holds out none.
+    callbacks : list or "disable", default=None
+        skorch callbacks, in addition to those that other parameters ask for; "disable" turns all
+        of them off.
+    warm_start : bool, default=False
+        Whether ``fit`` continues the training of a fitted estimator.
+    verbose : int, default=0
+        1 prints a line per epoch.
+    device : str, default="cpu"
+        Where to compute, such as "cuda".
+    compile : bool, default=False
+        Whether to compile the network with ``torch.compile``.
+    random_state : int, RandomState or None, default=None
+        Seeds initial weights, batches, dropout, masking and the split. torch's own generators are
+        left as they were.
+    **kwargs : object
+        Parameters of the parts: ``module__``, ``criterion__``, ``optimizer__``,
+        ``iterator_train__``, ``iterator_valid__``, ``callbacks__`` and ``compile__``.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Class labels; positions of the labels for several labels.
+    layout_ : ModalityLayout
+        Names and columns of the modalities.
+    modality_names_ : list of str
+        Names of the modalities, in the order of the gate's weights.
+    module_ : AECFModule
+        The network.
+    history_ : skorch.history.History
+        One entry per epoch: ``train_`` and ``valid_`` figures of ``loss``, its unweighted
+        components ``task``, ``entropy``, ``ece``, ``l2`` and ``consistency``, and
+        ``gate_entropy``; the weights ``entropy_lambda``, ``consistency_ramp`` and
+        ``masking_ramp``; ``gate_temperature``.
+    n_iter_ : int
+        Number of epochs trained.
+    n_features_in_ : int
+        Number of columns of X in ``fit``.
+    feature_names_in_ : ndarray of str of shape (n_features_in_,)
+        Column names of X in ``fit``, if it had any.
+
+    See Also
+    --------
+    AECFRegressor : The same for numeric targets.
+    AECFEmbedder : Fused embedding without targets.
+    pack_modalities : Packs a dict of arrays into X.
+
+    Notes
+    -----
+    Rows with equal X and y are merged into one that carries their weight, and their order has no
+    influence, unless `train_split` is a callable, which may rely on row positions.
+
+    References
+    ----------
+    "Adaptive Entropy-gated Contrastive Fusion", arXiv:2505.15417.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_align import AECFClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> y = np.repeat(["cat", "dog"], 40)
+    >>> X = rng.normal(size=(80, 5)) + 2 * (y == "dog")[:, None]
+    >>> X[:10, :3] = np.nan  # no image in the first ten rows
+    >>> clf = AECFClassifier(modalities={"image": 3, "sound": 2}, max_epochs=20, random_state=0)
+    >>> clf.fit(X, y).score(X, y) > 0.9
+    True
+    >>> clf.modality_weights(X[:1])
+    array([[0., 1.]])
+    """
+
+    _parameter_constraints: dict[str, Any] = {
+        **_SUPERVISED_CONSTRAINTS,
+        "ece_weight": [Interval(Real, 0, None, closed="left")],
+        "consistency": [StrOptions({"kl", "monotone"})],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+        "focal_gamma": [Interval(Real, 0, None, closed="left")],
+        "focal_alpha": [Interval(Real, 0, 1, closed="both"), None],
+        "pos_weight": [StrOptions({"balanced"}), "array-like", None],
+        "class_weight": [StrOptions({"balanced"}), dict, None],
+        "calibration": ["boolean"],
+    }
+    _loss_parameters = (
+        *_SUPERVISED_LOSS,
+        "ece_weight",
+        "consistency",
+        "label_smoothing",
+        "focal_gamma",
+        "focal_alpha",
+    )
+
+    def __init__(
+        self,
+        modalities: Mapping[str, Any] | None = None,
+        *,
+        encoders: Any = "mlp",
+        n_units: int = 128,
+        hidden_sizes: Sequence[int] = (128,),
+        activation: str = "relu",
+        dropout: float = 0.3,
+        fusion: str = "mean",
+        head: str = "linear",
+        gate_hidden: int = 64,
+        gate_activation: str = "softmax",
+        gate_temperature: float = 2.0,
+        min_gate_temperature: float = 1.5,
+        masking: str = "entropy",
+        masking_prob: float = 0.9,
+        masking_warmup: int = 0,
+        masking_tau: float = 0.4,
+        min_active: int = 1,
+        entropy_weight: float = 0.1,
+        entropy_free_epochs: int = 0,
+        entropy_warmup_epochs: int = 5,
+        ece_weight: float = 0.0,
+        l2_weight: float = 1e-4,
+        consistency_weight: float = 1.0,
+        consistency_ramp_epochs: int = 5,
+        consistency: str = "kl",
+        label_smoothing: float = 0.0,
+        focal_gamma: float = 0.0,
+        focal_alpha: float | None = None,
+        pos_weight: str | ArrayLike | None = None,
+        class_weight: Mapping[Any, float] | str | None = None,
+        calibration: bool = True,
+        partial_missing: str = "raise",
+        standardize: bool = True,
+        lr: float = 1e-3,
+        gate_lr: float | None = None,
+        weight_decay: float = 0.01,
+        max_epochs: int = 60,
+        batch_size: int | str = "auto",
+        gradient_clip: float | None = 1.0,
+        lr_schedule: str = "cosine",
+        early_stopping: bool = True,
+        patience: int = 15,
+        min_delta: float = 1e-4,
+        optimizer: Callable[..., Any] = torch.optim.AdamW,
+        module: Callable[..., Any] = AECFModule,
+        criterion: Callable[..., Any] = AECFLoss,
+        iterator_train: Callable[..., Any] = TensorBatches,
+        iterator_valid: Callable[..., Any] = TensorBatches,
+        train_split: Any = "auto",
+        callbacks: Any = None,
+        warm_start: bool = False,
+        verbose: int = 0,
+        device: str | torch.device = "cpu",
+        compile: bool = False,
+        random_state: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        self._set_init_parameters(locals())
+
+    @property
+    def classes_(self) -> NDArray[Any]:
+        """Class labels."""
+        try:
+            classes: NDArray[Any] = vars(self)["classes_inferred_"]
+        except KeyError:
+            raise AttributeError(
+                f"{type(self).__name__} has no attribute 'classes_' before fit."
+            ) from None
+        return classes
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        epochs: int = 1,
+    ) -> Any:
+        """Train on more rows, starting from where the estimator is.
+
+        Scaling and classes are settled by the first call.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows; a block of NaN is absent.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Classes or indicators.
+        classes : array-like of shape (n_classes,), optional
+            All classes that may ever occur, in the first call; those in y by default.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weights.
+        epochs : int, default=1
+            Number of passes over the rows; 0 only builds the network.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+        """
+        return self._partial_fit(X, y, sample_weight, epochs, classes)
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.floating[Any]]:
+        """Probabilities of the classes, or of every label being one.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows; a block of NaN is absent.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
+            In the order of `classes_`. A row without a present modality gets the class
+            frequencies of the training rows.
+        """
+        return in_precision_of(X, self._probabilities(X))
+
+    def predict_log_proba(self, X: ArrayLike) -> NDArray[np.floating[Any]]:
+        """Logarithms of the probabilities.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows; a block of NaN is absent.
+
+        Returns
+        -------
+        log_probabilities : ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
+            In the order of `classes_`.
+        """
+        log_probabilities: NDArray[np.floating[Any]] = np.log(self.predict_proba(X))
+        return log_probabilities
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Most probable class, or the labels that are more likely one than zero.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows; a block of NaN is absent.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_labels)
+            Class labels, or indicators.
+        """
+        probabilities = self._probabilities(X)
+        if self.task_ == "multilabel":
+            return (probabilities > 0.5).astype(self.label_dtype_)
+        positions = probabilities.argmax(axis=1)
+        # prepared rows come from callbacks, which compare with encoded targets
+        return positions if is_prepared(X) else self.classes_[positions]
+
+    def _probabilities(self, X: Any) -> NDArray[np.float64]:
+        logits = self._collect(X, 0)
+        values = expit(logits) if self.task_ == "multilabel" else softmax(logits, axis=1)
+        probabilities: NDArray[np.float64] = values
+        return probabilities
+
+    def calibrate(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> AECFClassifier:
+        """Fit the temperature on rows that were not used for training.
+
+        ``fit`` does this by itself on its validation rows. The rows are masked several times
+        over, so that every number of present modalities occurs.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Held-out rows; a block of NaN is absent.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Their classes or indicators.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weights.
+
+        Returns
+        -------
+        self : AECFClassifier
+            The estimator, whose predictions of the most probable class are as before.
+        """
+        check_is_fitted(self)
+        X_array, y_array = self._validate_X_y(X, y, reset=False)
+        weight = np.ones(len(y_array)) if sample_weight is None else np.asarray(sample_weight)
+        targets = self._encode_targets(y_array, weight, reset=False, classes=None)
+        presence = self._presence(X_array)
+        self._check_seen(presence)
+        rows = self._tensors(X_array, presence)
+        rows["sample_weight"] = torch.from_numpy(weight.astype(np.float32))
+        with self._seeded():
+            self._fit_temperature(ModalityDataset(rows, self._target_tensor(targets)))
+        return self
+
+    def _after_training(self, dataset_valid: Any) -> None:
+        if self.calibration and isinstance(dataset_valid, ModalityDataset):
+            self._fit_temperature(dataset_valid)
+
+    def _fit_temperature(self, rows: ModalityDataset) -> None:
+        self.module_.log_temperature.zero_()
+        present = rows.X["presence"].any(dim=1)
+        draws = [rows.X["presence"]] if len(self.layout_.names) == 1 else []
+        if not draws:
+            draws = [rows.X["presence"]]
+            draws += [draw_subsets(rows.X["presence"]) for _ in range(_CALIBRATION_DRAWS - 1)]
+        logits = []
+        for subset in draws:
+            masked = ModalityDataset({"X": rows.X["X"], "presence": subset})
+            logits.append(torch.from_numpy(self._collect(masked, 0))[present])
+        weight = rows.X.get("sample_weight")
+        coefficients = fit_log_temperature(
+            torch.cat(logits),
+            rows.y[present].repeat(len(draws), *[1] * (rows.y.ndim - 1)),
+            torch.cat([subset[present] for subset in draws]),
+            sample_weight=None if weight is None else weight[present].repeat(len(draws)),
+            multilabel=self.task_ == "multilabel",
+        )
+        self.module_.log_temperature.copy_(coefficients)
+
+    def _encode_targets(
+        self,
+        y: NDArray[Any],
+        sample_weight: NDArray[np.float64],
+        *,
+        reset: bool,
+        classes: ArrayLike | None,
+    ) -> NDArray[Any]:
+        check_classification_targets(y)
+        multilabel = type_of_target(y, input_name="y").startswith("multilabel")
+        if not multilabel:
+            y = column_or_1d(y, warn=True)
+        if not reset and multilabel != (self.task_ == "multilabel"):
+            raise ValueError(
+                f"y is {'an indicator matrix' if multilabel else 'a vector of classes'}, but the "
+                f"estimator was fitted as {self.task_}."
+            )
+        if multilabel:
+            return self._encode_labels(y, reset)
+        known = self.classes_ if not reset else None
+        if reset and classes is not None:
+            known = np.unique(np.asarray(classes))
+        if known is not None:
+            unknown = np.setdiff1d(y, known)
+            if unknown.size:
+                raise ValueError(
+                    f"y holds classes {unknown.tolist()}, which are not among the classes "
+                    f"{known.tolist()} of the first call."
+                )
+        labels = np.unique(y) if known is None else known
+        if len(labels) < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs samples of at least 2 classes; the data contains 1 "
+                f"class: {labels[0]!r}."
+            )
+        if reset:
+            self.task_ = "multiclass"
+            self.classes_inferred_ = labels
+        return np.searchsorted(labels, y)
+
+    def _encode_labels(self, y: NDArray[Any], reset: bool) -> NDArray[Any]:
+        dense = np.asarray(y.toarray() if hasattr(y, "toarray") else y)
+        if reset:
+            self.task_ = "multilabel"
+            self.label_dtype_ = dense.dtype
+            self.classes_inferred_ = np.arange(dense.shape[1])
+        elif dense.shape[1] != len(self.classes_):
+            raise ValueError(
+                f"y has {dense.shape[1]} labels; the estimator was fitted with "
+                f"{len(self.classes_)}."
+            )
+        return dense.astype(np.int64)
+
+    def _target_tensor(self, targets: NDArray[Any]) -> Tensor:
+        return torch.from_numpy(targets.astype(np.int64))
+
+    def _target_weights(
+        self, targets: NDArray[Any], sample_weight: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        if self.class_weight is None:
+            return np.ones(len(targets))
+        if self.task_ == "multilabel":
+            raise ValueError(
+                "class_weight is for one class per row; weigh several labels with pos_weight."
+            )
+        n_classes = len(self.classes_)
+        if isinstance(self.class_weight, str):
+            mass = np.bincount(targets, weights=sample_weight, minlength=n_classes)
+            per_class = mass.sum() / (n_classes * np.maximum(mass, np.finfo(float).tiny))
+        else:
+            unknown = [label for label in self.class_weight if label not in self.classes_.tolist()]
+            if unknown:
+                raise ValueError(
+                    f"class_weight names {unknown}; the classes are {self.classes_.tolist()}."
+                )
+            per_class = np.array([self.class_weight.get(c, 1.0) for c in self.classes_.tolist()])
+        return per_class[targets]
+
+    def _n_outputs(self) -> int:
+        return len(self.classes_)
+
+    def _loss_options(self) -> dict[str, Any]:
+        return {"task": self.task_, "pos_weight": vars(self).get("pos_weight_")}
+
+    def _fallback(self, targets: NDArray[Any], sample_weight: NDArray[np.float64]) -> Tensor:
+        total = sample_weight.sum()
+        if self.task_ == "multilabel":
+            # half a row on either side keeps the logits of constant labels finite
+            ones = (sample_weight @ targets + 0.5) / (total + 1.0)
+            return torch.from_numpy(np.log(ones) - np.log1p(-ones)).float()
+        mass = np.bincount(targets, weights=sample_weight, minlength=len(self.classes_))
+        share = np.maximum(mass / total, np.finfo(np.float32).tiny)
+        return torch.from_numpy(np.log(share)).float()
+
+    def _stratify(self) -> bool:
+        return self.task_ == "multiclass"
+
+    def _calibration_error(self) -> Callable[..., Tensor]:
+        return partial(soft_calibration_error, multilabel=self.task_ == "multilabel")
+
+    def _train(
+        self,
+        X: NDArray[Any],
+        targets: NDArray[Any],
+        sample_weight: NDArray[np.float64],
+        *,
+        epochs: int,
+        start: bool,
+    ) -> Any:
+        if start:
+            self.pos_weight_ = self._resolve_pos_weight(targets, sample_weight)
+        return super()._train(X, targets, sample_weight, epochs=epochs, start=start)
+
+    def _resolve_pos_weight(
+        self, targets: NDArray[Any], sample_weight: NDArray[np.float64]
+    ) -> NDArray[np.float64] | None:
+        if self.pos_weight is None:
+            return None
+        if self.task_ != "multilabel":
+            raise ValueError(
+                "pos_weight is for several labels per row; weigh classes with class_weight."
+            )
+        if isinstance(self.pos_weight, str):
+            share = sample_weight @ targets / sample_weight.sum()
+            constant = (share == 0) | (share == 1)
+            weights: NDArray[np.float64] = np.where(
+                constant, 1.0, (1 - share) / np.where(constant, 1.0, share)
+            )
+            return weights
+        given = np.asarray(self.pos_weight, dtype=np.float64)
+        if given.shape != (targets.shape[1],) or (given <= 0).any():
+            raise ValueError(
+                f"pos_weight must hold {targets.shape[1]} positive numbers, one per label; got "
+                f"{self.pos_weight!r}."
+            )
+        return given
+
+
+class AECFRegressor(_SupervisedAECF, NeuralNetRegressor):  # type: ignore[misc]
+    """Regressor that fuses several modalities, any of which may be missing.
+
+    See :class:`AECFClassifier` for how it works. Targets are scaled to mean 0 and variance 1
+    for training, which is the scale of the loss in `history`; several targets per row may be
+    given.
+
+    Parameters
+    ----------
+    modalities : dict, default=None
+        Which columns of X belong to which modality: name to width (the blocks lie one after the
+        other), or name to slice, list of positions or list of column names. None makes all
+        columns one modality. A block whose values are all NaN is absent from that row.
+    encoders : str, callable or dict, default="mlp"
+        Encoder of all modalities, or by modality: "identity", "linear", "mlp", a name given to
+        :func:`register_encoder`, a ``torch.nn.Module`` from the block's width to `n_units`, or a
+        callable that makes one from ``(width, n_units, **options)``.
+    n_units : int, default=128
+        Width of the common space.
+    hidden_sizes : tuple of int, default=(128,)
+        Hidden layers of the "mlp" encoder.
+    activation : {"relu", "gelu", "tanh"}, default="relu"
+        Activation of encoders and "mlp" head.
+    dropout : float in [0, 1), default=0.3
+        Dropout of encoders and "mlp" head.
+    fusion : {"mean", "expert"}, default="mean"
+        "mean": one head on the weighted sum of the encoded blocks. "expert": one head per
+        modality; the outputs are the weighted sum of theirs, times the number present.
+    head : {"linear", "mlp"}, default="linear"
+        Kind of head.
+    gate_hidden : int, default=64
+        Width of the gate's hidden layer.
+    gate_activation : {"softmax", "sigmoid"}, default="softmax"
+        How the gate's scores become weights.
+    gate_temperature, min_gate_temperature : float, default=2.0 and 1.5
+        Temperature of the gate at the start, and the least it can learn.
+    masking : {"none", "random", "weighted_random", "entropy_min", "entropy_max", "entropy"}, \
+            default="entropy"
+        How modalities are dropped while training, see :class:`ModalityMasker`.
+    masking_prob : float in [0, 1], default=0.9
+        Mean chance of a modality being dropped. "random" masking does well with 0.5.
+    masking_warmup : int, default=0
+        Epochs in which the chance rises to `masking_prob`.
+    masking_tau : float, default=0.4
+        Temperature of "entropy_min" and "entropy_max" masking.
+    min_active : int, default=1
+        Number of modalities that are never dropped from a row.
+    entropy_weight : float, default=0.1
+        Largest weight of the gate's entropy in the loss. Values below 0.1 risk a gate that
+        settles on one modality.
+    entropy_free_epochs, entropy_warmup_epochs : int, default=0 and 5
+        Epochs without entropy term, and epochs of its rise; then a cosine takes it to 0.
+    l2_weight : float, default=1e-4
+        Weight of the mean squared output in the loss.
+    consistency_weight : float, default=1.0
+        Weight of the agreement between the predictions on a subset and on all modalities.
+    consistency_ramp_epochs : int, default=5
+        Epochs in which that weight rises.
+    partial_missing : {"raise", "impute"}, default="raise"
+        What to do about blocks that are NaN in part: raise, or fill with column means.
+    standardize : bool, default=True
+        Whether to scale every column to mean 0 and variance 1 over the rows that have it.
+    lr : float, default=1e-3
+        Learning rate.
+    gate_lr : float, default=None
+        Learning rate of the gate, which has no weight decay; None takes `lr`.
+    weight_decay : float, default=0.01
+        Weight decay of everything but the gate.
+    max_epochs : int, default=60
+        Largest number of epochs.
+    batch_size : int or "auto", default="auto"
+        Rows of a training batch; "auto" is an eighth of the rows, but 32 to 128.
+    gradient_clip : float, default=1.0
+        Largest norm of the gradient; None does not clip.
+    lr_schedule : {"cosine", "constant"}, default="cosine"
+        Whether the learning rate falls to 0 over `max_epochs`.
+    early_stopping : bool, default=True
+        Whether to stop when the validation loss has not improved for `patience` epochs, and to
+        restore the best weights. Without validation rows, all epochs are trained.
+    patience : int, default=15
+        Number of epochs without improvement.
+    min_delta : float, default=1e-4
+        Least improvement.
+    optimizer : type, default=torch.optim.AdamW
+        Optimizer; ``optimizer__`` parameters are passed to it.
+    module : type, default=AECFModule
+        Network; ``module__`` parameters are passed to it.
+    criterion : type, default=AECFLoss
+        Loss; ``criterion__`` parameters are passed to it.
+    iterator_train, iterator_valid : type, default=TensorBatches
+        Make the batches; ``iterator_train__`` parameters are passed on.
+    train_split : "auto", callable or None, default="auto"
+        How validation rows are split off: "auto" holds out a tenth, stratified by class, of 200
+        rows or more; a callable works as in skorch; None holds out none.
+    callbacks : list or "disable", default=None
+        skorch callbacks, in addition to those that other parameters ask for; "disable" turns all
+        of them off.
+    warm_start : bool, default=False
+        Whether ``fit`` continues the training of a fitted estimator.
+    verbose : int, default=0
+        1 prints a line per epoch.
+    device : str, default="cpu"
+        Where to compute, such as "cuda".
+    compile : bool, default=False
+        Whether to compile the network with ``torch.compile``.
+    random_state : int, RandomState or None, default=None
+        Seeds initial weights, batches, dropout, masking and the split. torch's own generators are
+        left as they were.
+    **kwargs : object
+        Parameters of the parts: ``module__``, ``criterion__``, ``optimizer__``,
+        ``iterator_train__``, ``iterator_valid__``, ``callbacks__`` and ``compile__``.
+
+    Attributes
+    ----------
+    layout_ : ModalityLayout
+        Names and columns of the modalities.
+    modality_names_ : list of str
+        Names of the modalities, in the order of the gate's weights.
+    module_ : AECFModule
+        The network.
+    history_ : skorch.history.History
+        One entry per epoch, see :class:`AECFClassifier`; consistency is the squared difference of
+        the two passes.
+    n_iter_ : int
+        Number of epochs trained.
+    n_features_in_ : int
+        Number of columns of X in ``fit``.
+    feature_names_in_ : ndarray of str of shape (n_features_in_,)
+        Column names of X in ``fit``, if it had any.
+
+    See Also
+    --------
+    AECFClassifier : The same for classes.
+
+    Notes
+    -----
+    Rows with equal X and y are merged into one that carries their weight, and their order has no
+    influence, unless `train_split` is a callable, which may rely on row positions.
+
+    References
+    ----------
+    "Adaptive Entropy-gated Contrastive Fusion", arXiv:2505.15417.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_align import AECFRegressor
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(80, 5))
+    >>> y = X[:, 0] + X[:, 4]
+    >>> reg = AECFRegressor(modalities={"image": 3, "sound": 2}, random_state=0).fit(X, y)
+    >>> reg.predict(X).shape
+    (80,)
+    """
+
+    _parameter_constraints: dict[str, Any] = _SUPERVISED_CONSTRAINTS
+    _loss_parameters = _SUPERVISED_LOSS
+
+    def __init__(
+        self,
+        modalities: Mapping[str, Any] | None = None,
+        *,
+        encoders: Any = "mlp",
+        n_units: int = 128,
+        hidden_sizes: Sequence[int] = (128,),
+        activation: str = "relu",
+        dropout: float = 0.3,
+        fusion: str = "mean",
+        head: str = "linear",
+        gate_hidden: int = 64,
+        gate_activation: str = "softmax",
+        gate_temperature: float = 2.0,
+        min_gate_temperature: float = 1.5,
+        masking: str = "entropy",
+        masking_prob: float = 0.9,
+        masking_warmup: int = 0,
+        masking_tau: float = 0.4,
+        min_active: int = 1,
+        entropy_weight: float = 0.1,
+        entropy_free_epochs: int = 0,
+        entropy_warmup_epochs: int = 5,
+        l2_weight: float = 1e-4,
+        consistency_weight: float = 1.0,
+        consistency_ramp_epochs: int = 5,
+        partial_missing: str = "raise",
+        standardize: bool = True,
+        lr: float = 1e-3,
+        gate_lr: float | None = None,
+        weight_decay: float = 0.01,
+        max_epochs: int = 60,
+        batch_size: int | str = "auto",
+        gradient_clip: float | None = 1.0,
+        lr_schedule: str = "cosine",
+        early_stopping: bool = True,
+        patience: int = 15,
+        min_delta: float = 1e-4,
+        optimizer: Callable[..., Any] = torch.optim.AdamW,
+        module: Callable[..., Any] = AECFModule,
+        criterion: Callable[..., Any] = AECFLoss,
+        iterator_train: Callable[..., Any] = TensorBatches,
+        iterator_valid: Callable[..., Any] = TensorBatches,
+        train_split: Any = "auto",
+        callbacks: Any = None,
+        warm_start: bool = False,
+        verbose: int = 0,
+        device: str | torch.device = "cpu",
+        compile: bool = False,
+        random_state: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        self._set_init_parameters(locals())
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+    def __getattribute__(self, name: str) -> Any:
+        # skorch gives every net a predict_proba; callers take it as a sign of a classifier
+        if name == "predict_proba":
+            raise AttributeError("AECFRegressor has no attribute 'predict_proba'.")
+        return super().__getattribute__(name)
+
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        epochs: int = 1,
+    ) -> Any:
+        """Train on more rows, starting from where the estimator is.
+
+        The scaling of X and y is settled by the first call.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows; a block of NaN is absent.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weights.
+        epochs : int, default=1
+            Number of passes over the rows; 0 only builds the network.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+        """
+        return self._partial_fit(X, y, sample_weight, epochs)
+
+    def predict(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Predict the targets.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows; a block of NaN is absent.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_targets)
+            In the units of the training targets, whose mean a row without a present modality gets.
+        """
+        outputs = self._collect(X, 0)
+        # prepared rows come from callbacks, which compare with scaled targets
+        values = outputs if is_prepared(X) else self.module_.target_scaler.inverse_transform(outputs)
+        return values.ravel() if self.target_ndim_ == 1 else values
+
+    def initialize_module(self) -> Any:
+        """Build the network and the scaling of its targets.
+
+        Returns
+        -------
+        self : object
+            Itself.
+        """
+        super().initialize_module()
+        self.module_.target_scaler = ColumnScaler(self.n_targets_)
+        return self
+
+    def _encode_targets(
+        self,
+        y: NDArray[Any],
+        sample_weight: NDArray[np.float64],
+        *,
+        reset: bool,
+        classes: ArrayLike | None,
+    ) -> NDArray[Any]:
+        targets = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
+        if reset:
+            self.target_ndim_ = targets.ndim
+            self.n_targets_ = 1 if targets.ndim == 1 else targets.shape[1]
+        targets = targets.reshape(len(targets), -1)
+        if targets.shape[1] != self.n_targets_:
+            raise ValueError(
+                f"y has {targets.shape[1]} targets; the estimator was fitted with "
+                f"{self.n_targets_}."
+            )
+        return targets
+
+    def _target_tensor(self, targets: NDArray[Any]) -> Tensor:
+        return torch.from_numpy(self.module_.target_scaler.transform(targets))
+
+    def _n_outputs(self) -> int:
+        return int(self.n_targets_)
+
+    def _loss_options(self) -> dict[str, Any]:
+        return {"task": "regression"}
+
+    def _fallback(self, targets: NDArray[Any], sample_weight: NDArray[np.float64]) -> Tensor:
+        self.module_.target_scaler.fit(targets, sample_weight, standardize=True)
+        return torch.zeros(self.n_targets_)

@@ -1,0 +1,205 @@
+"""Rows as whole tensors: the dataset, its batches and the default validation split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
+from skorch.dataset import Dataset
+from torch import Tensor
+from torch.utils.data import DataLoader, Subset
+
+__all__ = ["HoldOut", "ModalityDataset", "TensorBatches", "is_prepared", "merge_equal_rows"]
+
+
+class ModalityDataset(Dataset):
+    """Prepared rows: finite blocks, presence, and optionally weights and a subset per row.
+
+    Parameters
+    ----------
+    X : dict of str to Tensor
+        ``X`` (n_samples, n_features) and ``presence`` (n_samples, n_modalities); optionally
+        ``sample_weight`` (n_samples,) and ``subset`` (n_samples, n_modalities).
+    y : Tensor, optional
+        Encoded targets.
+    """
+
+    def __init__(self, X: Mapping[str, Tensor], y: Tensor | None = None) -> None:
+        super().__init__(dict(X), y, length=len(X["X"]))
+        # skorch callbacks expect a y in every batch
+        self.placeholder = torch.zeros(len(X["X"]), dtype=torch.int64) if y is None else y
+
+    def __getitem__(self, index: Any) -> tuple[dict[str, Tensor], Tensor]:
+        return {name: values[index] for name, values in self.X.items()}, self.placeholder[index]
+
+    def take(self, index: Tensor) -> ModalityDataset:
+        """Copy some of the rows.
+
+        Parameters
+        ----------
+        index : Tensor of int
+            Row positions.
+
+        Returns
+        -------
+        rows : ModalityDataset
+            The chosen rows, in the given order.
+        """
+        X = {name: values[index] for name, values in self.X.items()}
+        return ModalityDataset(X, None if self.y is None else self.y[index])
+
+
+def is_prepared(X: Any) -> bool:
+    """Tell whether X holds rows that have been validated and scaled already."""
+    return isinstance(X, torch.utils.data.Dataset) or (isinstance(X, Mapping) and "presence" in X)
+
+
+class TensorBatches:
+    """Iterate over batches that are slices of whole tensors.
+
+    It takes the place of ``torch.utils.data.DataLoader``, which fetches and stacks row by row.
+
+    Parameters
+    ----------
+    dataset : ModalityDataset, or Subset of one
+        The rows.
+    batch_size : int, default=128
+        Number of rows of a batch.
+    shuffle : bool, default=False
+        Whether to draw a new order for every pass, from torch's global generator.
+    drop_last : bool, default=False
+        Whether to leave out a last batch that is smaller than the others.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_align.fusion import TensorBatches
+    >>> from sklearn_align.fusion._data import ModalityDataset
+    >>> presence = torch.ones(5, 1, dtype=torch.bool)
+    >>> rows = ModalityDataset({"X": torch.zeros(5, 2), "presence": presence})
+    >>> [len(y) for X, y in TensorBatches(rows, batch_size=2)]
+    [2, 2, 1]
+    """
+
+    def __init__(
+        self, dataset: Any, batch_size: int = 128, shuffle: bool = False, drop_last: bool = False
+    ) -> None:
+        self.dataset = _materialize(dataset)
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.drop_last = drop_last
+
+    def __len__(self) -> int:
+        if self.drop_last:
+            return len(self.dataset) // self.batch_size
+        return -(-len(self.dataset) // self.batch_size)
+
+    def __iter__(self) -> Iterator[Any]:
+        if not isinstance(self.dataset, ModalityDataset):
+            yield from DataLoader(
+                self.dataset, self.batch_size, shuffle=self.shuffle, drop_last=self.drop_last
+            )
+            return
+        order = torch.randperm(len(self.dataset)) if self.shuffle else None
+        for start in range(0, len(self) * self.batch_size, self.batch_size):
+            rows = slice(start, start + self.batch_size)
+            yield self.dataset[rows if order is None else order[rows]]
+
+
+def _materialize(dataset: Any) -> Any:
+    """Replace a subset of a ModalityDataset by a copy of its rows."""
+    if isinstance(dataset, Subset):
+        parent = _materialize(dataset.dataset)
+        if isinstance(parent, ModalityDataset):
+            return parent.take(torch.as_tensor(np.asarray(dataset.indices), dtype=torch.int64))
+    return dataset
+
+
+class HoldOut:
+    """Default validation split: a random share of the rows, stratified by class if possible.
+
+    Parameters
+    ----------
+    share : float
+        Share of the rows to hold out.
+    min_rows : int
+        With fewer rows than this, nothing is held out.
+    stratified : bool
+        Whether y holds classes.
+    seed : int
+        Seed of the split.
+    """
+
+    def __init__(self, share: float, min_rows: int, stratified: bool, seed: int) -> None:
+        self.share = share
+        self.min_rows = min_rows
+        self.stratified = stratified
+        self.seed = seed
+
+    def __call__(
+        self, dataset: Any, y: NDArray[Any] | None = None, **split_params: Any
+    ) -> tuple[Any, Any]:
+        """Split a dataset.
+
+        Parameters
+        ----------
+        dataset : Dataset
+            All the rows.
+        y : ndarray of shape (n_samples,), optional
+            Encoded targets.
+        **split_params : object
+            Ignored.
+
+        Returns
+        -------
+        train, valid : Subset, and Subset or None
+            The two parts.
+        """
+        n_samples = len(dataset)
+        if n_samples < self.min_rows:
+            return dataset, None
+        kind: Any = ShuffleSplit
+        if self.stratified and y is not None and y.ndim == 1:
+            counts = np.bincount(y)
+            n_classes = np.count_nonzero(counts)
+            if counts[counts > 0].min() >= 2 and n_samples * self.share >= n_classes:
+                kind = StratifiedShuffleSplit
+        splitter = kind(n_splits=1, test_size=self.share, random_state=self.seed)
+        train, valid = next(splitter.split(np.zeros(n_samples), y))
+        return Subset(dataset, train.tolist()), Subset(dataset, valid.tolist())
+
+
+def merge_equal_rows(
+    X: NDArray[Any], y: NDArray[Any], sample_weight: NDArray[np.float64]
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]:
+    """Merge rows with equal X and y into one that carries their weight, in an order of its own.
+
+    Training on the result makes a weight of two and a row that occurs twice the same thing, and
+    the order of the rows has no influence.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Rows; NaN equals NaN.
+    y : ndarray of shape (n_samples,) or (n_samples, n_targets)
+        Targets.
+    sample_weight : ndarray of shape (n_samples,)
+        Weights.
+
+    Returns
+    -------
+    X, y, sample_weight : ndarrays
+        One row of each kind, sorted by its bytes, and the summed weights.
+    """
+    n_samples = len(X)
+    targets = y.reshape(n_samples, -1).astype(np.float64)
+    # equal numbers must have equal bytes: one kind of NaN, one kind of zero
+    rows = np.hstack([X.astype(np.float64), targets]) + 0.0
+    rows[np.isnan(rows)] = np.nan
+    keys = np.ascontiguousarray(rows).view(np.dtype((np.void, rows.itemsize * rows.shape[1])))
+    _, first, inverse = np.unique(keys.ravel(), return_index=True, return_inverse=True)
+    return X[first], y[first], np.bincount(inverse.ravel(), weights=sample_weight)

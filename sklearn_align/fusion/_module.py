@@ -1,0 +1,258 @@
+"""The network: encoders, gate, masker, fusion and head."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sklearn_align.fusion._encoders import EncoderFactory, build_encoder
+from sklearn_align.fusion._gate import ModalityGate
+from sklearn_align.fusion._heads import ExpertHeads, build_head
+from sklearn_align.fusion._masker import ModalityMasker
+from sklearn_align.fusion._scaling import ColumnScaler
+
+__all__ = ["AECFModule"]
+
+
+class AECFModule(nn.Module):
+    """Network behind the AECF estimators.
+
+    Parameters
+    ----------
+    widths : sequence of int
+        Number of columns of every modality; the blocks lie one after the other in X.
+    n_outputs : int
+        Number of logits, targets or embedding dimensions.
+    names : sequence of str, optional
+        Names of the modalities; by default their positions.
+    encoders : str, callable, or dict of str to str, torch.nn.Module or callable, default="mlp"
+        Encoder of all modalities or of each one; modalities that a dict does not name get "mlp".
+    n_units : int, default=128
+        Width of the common space.
+    hidden_sizes : sequence of int, default=(128,)
+        Hidden layers of the "mlp" encoder.
+    activation : {"relu", "gelu", "tanh"}, default="relu"
+        Activation of encoders and heads.
+    dropout : float in [0, 1), default=0.3
+        Dropout of encoders and heads.
+    fusion : {"mean", "expert"}, default="mean"
+        Weighted sum of the encoded blocks before one head, or weighted sum of the outputs of one
+        head per modality.
+    head : {"linear", "mlp", "embedding"}, default="linear"
+        Kind of head.
+    gate_hidden, gate_activation, gate_temperature, min_gate_temperature
+        See :class:`ModalityGate`.
+    masking, masking_prob, masking_tau, min_active
+        See :class:`ModalityMasker`.
+
+    Attributes
+    ----------
+    gate : ModalityGate
+        Computes the weights.
+    masker : ModalityMasker
+        Draws the modalities that stay in the second pass of a training step.
+    log_temperature : Tensor of shape (1 + n_modalities,)
+        Buffer (b0, b): in evaluation mode, outputs are divided by ``exp(b0 + b . presence)``.
+    fallback : Tensor of shape (n_outputs,)
+        Buffer: output of rows in which no modality is present.
+    seen : Tensor of bool of shape (n_modalities,)
+        Buffer: whether a modality was present in any training row.
+    scaler : ColumnScaler
+        Scaling that the estimators apply to X before it gets here.
+
+    References
+    ----------
+    "Adaptive Entropy-gated Contrastive Fusion", arXiv:2505.15417.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_align.fusion import AECFModule
+    >>> module = AECFModule(widths=[3, 2], n_outputs=4).eval()
+    >>> presence = torch.tensor([[True, True], [True, False]])
+    >>> outputs, weights, fused = module(torch.zeros(2, 5), presence)
+    >>> outputs.shape, weights.shape, fused.shape
+    (torch.Size([2, 4]), torch.Size([2, 2]), torch.Size([2, 128]))
+    """
+
+    log_temperature: Tensor
+    fallback: Tensor
+    seen: Tensor
+
+    def __init__(
+        self,
+        widths: Sequence[int],
+        n_outputs: int,
+        *,
+        names: Sequence[str] | None = None,
+        encoders: str | EncoderFactory | Mapping[str, Any] = "mlp",
+        n_units: int = 128,
+        hidden_sizes: Sequence[int] = (128,),
+        activation: str = "relu",
+        dropout: float = 0.3,
+        fusion: str = "mean",
+        head: str = "linear",
+        gate_hidden: int = 64,
+        gate_activation: str = "softmax",
+        gate_temperature: float = 2.0,
+        min_gate_temperature: float = 1.5,
+        masking: str = "entropy",
+        masking_prob: float = 0.9,
+        masking_tau: float = 0.4,
+        min_active: int = 1,
+    ) -> None:
+        super().__init__()
+        if fusion not in ("mean", "expert"):
+            raise ValueError(f"fusion must be 'mean' or 'expert'; got {fusion!r}.")
+        self.widths = tuple(widths)
+        self.fusion = fusion
+        names = [str(index) for index in range(len(widths))] if names is None else list(names)
+        options = {"hidden_sizes": hidden_sizes, "activation": activation, "dropout": dropout}
+        self.encoders = nn.ModuleList(
+            build_encoder(encoder, name, width, n_units, **options)
+            for encoder, name, width in zip(
+                _encoder_per_modality(encoders, names), names, widths, strict=True
+            )
+        )
+        self.gate = ModalityGate(
+            len(widths),
+            n_units,
+            hidden=gate_hidden,
+            temperature=gate_temperature,
+            min_temperature=min_gate_temperature,
+            activation=gate_activation,
+        )
+        self.masker = ModalityMasker(
+            masking, probability=masking_prob, tau=masking_tau, min_active=min_active
+        )
+        n_heads = 1 if fusion == "mean" else len(widths)
+        heads = [
+            build_head(head, n_units, n_outputs, activation=activation, dropout=dropout)
+            for _ in range(n_heads)
+        ]
+        self.head = heads[0] if fusion == "mean" else ExpertHeads(heads)
+        self.register_buffer("log_temperature", torch.zeros(1 + len(widths)))
+        self.register_buffer("fallback", torch.zeros(n_outputs))
+        self.register_buffer("seen", torch.ones(len(widths), dtype=torch.bool))
+        self.scaler = ColumnScaler(sum(widths))
+
+    @torch.no_grad()
+    def set_fallback(self, outputs: Tensor) -> None:
+        """Set the output of rows without a present modality, and start the heads there.
+
+        Parameters
+        ----------
+        outputs : Tensor of shape (n_outputs,)
+            Logarithms of class frequencies, or scaled target means.
+        """
+        self.fallback.copy_(outputs)
+        heads = self.head.heads if isinstance(self.head, ExpertHeads) else [self.head]
+        for head in heads:
+            head.output.bias.copy_(outputs / len(heads))
+
+    def encode(self, X: Tensor) -> Tensor:
+        """Encode every block.
+
+        Parameters
+        ----------
+        X : Tensor of shape (n_samples, n_features)
+            Blocks one after the other, finite where absent.
+
+        Returns
+        -------
+        encoded : Tensor of shape (n_samples, n_modalities, n_units)
+            The encoded blocks.
+        """
+        blocks = X.split(self.widths, dim=1)
+        return torch.stack(
+            [encoder(block) for encoder, block in zip(self.encoders, blocks, strict=True)], dim=1
+        )
+
+    def forward(
+        self, X: Tensor, presence: Tensor, subset: Tensor | None = None
+    ) -> tuple[Tensor, ...]:
+        """Predict from the present modalities, and once more from a subset of them.
+
+        Parameters
+        ----------
+        X : Tensor of shape (n_samples, n_features)
+            Blocks one after the other, finite where absent.
+        presence : Tensor of bool of shape (n_samples, n_modalities)
+            True where a modality is present.
+        subset : Tensor of bool of shape (n_samples, n_modalities), optional
+            Modalities that stay in a second pass. In training mode the masker draws them when
+            they are not given; in evaluation mode there is no second pass then.
+
+        Returns
+        -------
+        outputs, weights, fused : Tensors
+            Of shapes (n_samples, n_outputs), (n_samples, n_modalities) and (n_samples, n_units).
+        subset_outputs, subset_weights, subset : Tensors
+            The same for the second pass, and its presence; only when there is one.
+        """
+        encoded = self.encode(X)
+        weights = self.gate(encoded, presence)
+        if subset is None and self.training and self.masker.strategy != "none":
+            subset = self.masker(weights, presence)
+        if subset is None:
+            outputs, fused = self._read_out(encoded, weights, presence)
+            return outputs, weights, fused
+        # a dropped modality is gone for the gate as well, which therefore weighs again
+        subset_weights = self.gate(encoded, subset)
+        n_samples = len(X)
+        outputs, fused = self._read_out(
+            encoded, torch.cat([weights, subset_weights]), torch.cat([presence, subset])
+        )
+        return (
+            outputs[:n_samples],
+            weights,
+            fused[:n_samples],
+            outputs[n_samples:],
+            subset_weights,
+            subset,
+        )
+
+    def _read_out(
+        self, encoded: Tensor, weights: Tensor, presence: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Fuse and predict; the rows of `weights` are one or two passes over `encoded`."""
+        passes = len(weights) // max(len(encoded), 1)
+        n_modalities = weights.shape[1]
+        # (pass, row, modality) times (row, modality, unit), without repeating the encoded blocks
+        stacked = weights.view(passes, -1, n_modalities).transpose(0, 1)
+        fused = torch.bmm(stacked, encoded).transpose(0, 1).flatten(0, 1)
+        if self.fusion == "mean":
+            outputs = self.head(fused)
+        else:
+            expert_outputs = self.head(encoded)
+            if passes > 1:
+                expert_outputs = expert_outputs.repeat(passes, 1, 1)
+            outputs = ExpertHeads.mix(expert_outputs, weights, presence)
+        if not self.training:
+            outputs = self._calibrate(outputs, presence)
+        return outputs, fused
+
+    def _calibrate(self, outputs: Tensor, presence: Tensor) -> Tensor:
+        flags = presence.to(outputs.dtype)
+        log_temperature = self.log_temperature[0] + flags @ self.log_temperature[1:]
+        outputs = outputs / log_temperature.exp().unsqueeze(-1)
+        return torch.where(presence.any(dim=-1, keepdim=True), outputs, self.fallback)
+
+
+def _encoder_per_modality(
+    encoders: str | EncoderFactory | Mapping[str, Any], names: Sequence[str]
+) -> list[Any]:
+    if not isinstance(encoders, Mapping):
+        if isinstance(encoders, nn.Module):
+            raise TypeError(
+                "encoders is a module: pass a dict of modality name to module, as one module "
+                "cannot serve several modalities."
+            )
+        return [encoders] * len(names)
+    unknown = sorted(set(encoders) - set(names))
+    if unknown:
+        raise ValueError(f"encoders names {unknown}; the modalities are {list(names)}.")
+    return [encoders.get(name, "mlp") for name in names]
