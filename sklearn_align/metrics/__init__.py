@@ -1,4 +1,4 @@
-"""Metrics for alignments, for calibration and for the use of modalities."""
+"""Metrics for alignments, for calibration and for incomplete modalities."""
 
 from sklearn_align.metrics._alignment import (
     csls_score,
@@ -8,12 +8,26 @@ from sklearn_align.metrics._alignment import (
     mean_reciprocal_rank,
     retrieval_accuracy,
 )
+from sklearn_align.metrics._calibration import (
+    expected_calibration_error,
+    maximum_calibration_error,
+)
+from sklearn_align.metrics._modality import (
+    effective_modalities,
+    missing_modality_curve,
+    modality_entropy,
+)
 
 __all__ = [
     "csls_score",
+    "effective_modalities",
+    "expected_calibration_error",
     "foscttm",
+    "maximum_calibration_error",
     "mean_cosine_similarity",
     "mean_rank",
     "mean_reciprocal_rank",
+    "missing_modality_curve",
+    "modality_entropy",
     "retrieval_accuracy",
 ]

@@ -1,4 +1,9 @@
-"""Quality of an alignment, with known counterparts or without any labels."""
+"""How well mapped rows find their counterparts, with and without knowing them.
+
+All functions compare directions: rows are scaled to unit length first, so that a row's length
+never matters, and a row of zeros has cosine 0 with everything. Similarities are computed in
+blocks of bounded size; no matrix of all pairs is held.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +12,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import check_array
-from sklearn.utils.validation import check_scalar
+from scipy.special import digamma
+from sklearn.utils import check_array, check_scalar
 
 from sklearn_align._blocked import max_csls, row_blocks
 
@@ -16,238 +21,203 @@ FloatArray = NDArray[np.floating[Any]]
 IntArray = NDArray[np.intp]
 
 
-def _unit_rows(rows: ArrayLike, name: str) -> FloatArray:
-    checked = check_array(rows, dtype=[np.float64, np.float32], input_name=name, copy=True)
-    # Dividing by the largest entry first keeps the squares of tiny or huge rows in range.
-    largest = np.abs(checked).max(axis=1, keepdims=True)
-    checked /= np.where(largest == 0, 1, largest)
-    norms = np.linalg.norm(checked, axis=1, keepdims=True)
-    checked /= np.where(norms == 0, 1, norms)
-    return np.asarray(checked)
-
-
-def _check_spaces(Z: ArrayLike, T: ArrayLike, *, paired: bool) -> tuple[FloatArray, FloatArray]:
-    Z_unit, T_unit = _unit_rows(Z, "Z"), _unit_rows(T, "T")
-    if Z_unit.shape[1] != T_unit.shape[1]:
-        raise ValueError(
-            f"Z has {Z_unit.shape[1]} features but T has {T_unit.shape[1]}. Map the rows into one "
-            "space first."
-        )
-    if paired and len(Z_unit) != len(T_unit):
-        raise ValueError(
-            f"Z has {len(Z_unit)} rows but T has {len(T_unit)}. Row i of Z and row i of T must be "
-            "counterparts."
-        )
-    return Z_unit, T_unit
-
-
-def _ranks(Z: FloatArray, T: FloatArray) -> IntArray:
-    """Number of rows of `T` strictly nearer to each row of `Z` than its counterpart is, plus one.
-
-    Ties count half, rounded up, so that a constant map ranks in the middle rather than first.
-    """
-    ranks = np.empty(len(Z), dtype=np.intp)
-    for block in row_blocks(len(Z), len(T), np.result_type(Z, T)):
-        similarity = Z[block] @ T.T
-        own = similarity[np.arange(len(similarity)), np.arange(block.start, block.stop)][:, None]
-        nearer = (similarity > own).sum(axis=1)
-        tied = (similarity == own).sum(axis=1) - 1
-        ranks[block] = 1 + nearer + (tied + 1) // 2
-    return ranks
-
-
 def retrieval_accuracy(Z: ArrayLike, T: ArrayLike, k: int = 1) -> float:
     """Share of rows whose counterpart is among their `k` nearest rows by cosine.
 
+    Row ``i`` of `Z` belongs to row ``i`` of `T`; all rows of `T` are candidates.
+
     Parameters
     ----------
     Z : array-like of shape (n_samples, n_features)
-        Mapped rows.
+        Mapped source rows.
 
     T : array-like of shape (n_samples, n_features)
-        Their counterparts, row by row.
+        Their counterparts, in the same order.
 
     k : int, default=1
-        Neighbours that are looked at.
+        Number of nearest rows that are looked at.
 
     Returns
     -------
-    float
-        Between 0 and 1; higher is better. Precision at 1, or top-1 accuracy, for ``k=1``.
+    accuracy : float
+        In [0, 1]; higher is better. Chance is ``k / n_samples``, so any map has 1 when `k` reaches
+        the number of rows.
+
+    Raises
+    ------
+    ValueError
+        If the inputs are not finite matrices of equal shape, or `k` is below 1.
 
     See Also
     --------
-    mean_rank : Mean position of the counterpart.
-    csls_score : Needs no counterparts.
+    mean_rank : Average position of the counterpart.
+    csls_score : Quality of a map when no counterparts are known.
 
     Notes
     -----
-    Of rows tied with the counterpart, half are taken to be nearer.
+    Cosines that agree up to rounding are ties. They count as if they were broken at random: with
+    a counterpart that shares the first place with another row, the row counts one half.
 
     Examples
     --------
-    >>> import numpy as np
     >>> from sklearn_align.metrics import retrieval_accuracy
-    >>> retrieval_accuracy(np.eye(4), np.eye(4)[[0, 1, 3, 2]])
-    0.5
+    >>> T = [[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]]
+    >>> retrieval_accuracy([[0.9, 0.1], [0.1, 0.9], [0.2, 0.9]], T)
+    0.6666666666666666
     """
-    Z_unit, T_unit = _check_spaces(Z, T, paired=True)
     check_scalar(k, "k", Integral, min_val=1)
-    return float((_ranks(Z_unit, T_unit) <= k).mean())
+    Z, T = _check_paired(Z, T)
+    n_better, n_tied = count_better(Z, T)
+    return float(hits_among_top(n_better, n_tied, k).mean())
 
 
 def mean_rank(Z: ArrayLike, T: ArrayLike) -> float:
-    """Mean position of the counterpart when rows are sorted by cosine.
+    """Average rank of a row's counterpart among all rows of `T`, by cosine.
 
     Parameters
     ----------
     Z : array-like of shape (n_samples, n_features)
-        Mapped rows.
+        Mapped source rows.
 
     T : array-like of shape (n_samples, n_features)
-        Their counterparts, row by row.
+        Their counterparts, in the same order.
 
     Returns
     -------
-    float
-        1 when every counterpart is nearest; about half the number of rows for a useless map.
+    rank : float
+        In [1, n_samples]; lower is better. ``(n_samples + 1) / 2`` is chance.
+
+    Raises
+    ------
+    ValueError
+        If the inputs are not finite matrices of equal shape.
 
     See Also
     --------
-    retrieval_accuracy : Share of counterparts that come first.
-    foscttm : The same on a scale from 0 to 1.
+    mean_reciprocal_rank : Less sensitive to few very bad rows.
+
+    Notes
+    -----
+    Rows tied with the counterpart push it back by half a place each, as in
+    :func:`scipy.stats.rankdata`.
 
     Examples
     --------
-    >>> import numpy as np
     >>> from sklearn_align.metrics import mean_rank
-    >>> mean_rank(np.eye(4), np.eye(4))
-    1.0
+    >>> T = [[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]]
+    >>> mean_rank([[0.9, 0.1], [0.1, 0.9], [0.2, 0.9]], T)
+    1.6666666666666667
     """
-    return float(_ranks(*_check_spaces(Z, T, paired=True)).mean())
+    n_better, n_tied = count_better(*_check_paired(Z, T))
+    return float((1 + n_better + n_tied / 2).mean())
 
 
 def mean_reciprocal_rank(Z: ArrayLike, T: ArrayLike) -> float:
-    """Mean of one over the position of the counterpart.
+    """Average of one over the rank of a row's counterpart among all rows of `T`, by cosine.
 
     Parameters
     ----------
     Z : array-like of shape (n_samples, n_features)
-        Mapped rows.
+        Mapped source rows.
 
     T : array-like of shape (n_samples, n_features)
-        Their counterparts, row by row.
+        Their counterparts, in the same order.
 
     Returns
     -------
-    float
-        Between 0 and 1; higher is better.
+    reciprocal_rank : float
+        In (0, 1]; higher is better.
+
+    Raises
+    ------
+    ValueError
+        If the inputs are not finite matrices of equal shape.
 
     See Also
     --------
-    mean_rank : Weighs distant counterparts more.
+    mean_rank : Average of the rank itself.
+
+    Notes
+    -----
+    Ties count as if they were broken at random.
 
     Examples
     --------
-    >>> import numpy as np
     >>> from sklearn_align.metrics import mean_reciprocal_rank
-    >>> mean_reciprocal_rank(np.eye(4), np.eye(4))
-    1.0
+    >>> T = [[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]]
+    >>> round(mean_reciprocal_rank([[0.9, 0.1], [0.1, 0.9], [0.2, 0.9]], T), 4)
+    0.7778
     """
-    return float((1 / _ranks(*_check_spaces(Z, T, paired=True))).mean())
-
-
-def foscttm(Z: ArrayLike, T: ArrayLike) -> float:
-    """Fraction of samples closer than the true match, averaged over both directions.
-
-    Parameters
-    ----------
-    Z : array-like of shape (n_samples, n_features)
-        Mapped rows.
-
-    T : array-like of shape (n_samples, n_features)
-        Their counterparts, row by row.
-
-    Returns
-    -------
-    float
-        0 when every counterpart is nearest, about 0.5 for a useless map.
-
-    See Also
-    --------
-    mean_rank : The position itself.
-
-    References
-    ----------
-    .. [1] J. Liu, Y. Huang, R. Singh, J.-P. Vert, W. S. Noble, "Jointly embedding multiple
-       single-cell omics measurements", WABI 2019.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklearn_align.metrics import foscttm
-    >>> foscttm(np.eye(4), np.eye(4))
-    0.0
-    """
-    Z_unit, T_unit = _check_spaces(Z, T, paired=True)
-    if len(Z_unit) == 1:
-        return 0.0
-    both = np.concatenate([_ranks(Z_unit, T_unit), _ranks(T_unit, Z_unit)])
-    return float((both - 1).mean() / (len(Z_unit) - 1))
+    n_better, n_tied = count_better(*_check_paired(Z, T))
+    # sum of 1/r over the tied places r = n_better + 1, ..., n_better + 1 + n_tied
+    harmonic = digamma(n_better + n_tied + 2.0) - digamma(n_better + 1.0)
+    reciprocal = np.where(n_tied == 0, 1 / (n_better + 1), harmonic / (n_tied + 1))
+    return float(reciprocal.mean())
 
 
 def mean_cosine_similarity(Z: ArrayLike, T: ArrayLike) -> float:
-    """Mean cosine of rows with their counterparts.
+    """Average cosine between rows and their counterparts.
 
     Parameters
     ----------
     Z : array-like of shape (n_samples, n_features)
-        Mapped rows.
+        Mapped source rows.
 
     T : array-like of shape (n_samples, n_features)
-        Their counterparts, row by row.
+        Their counterparts, in the same order.
 
     Returns
     -------
-    float
-        Between -1 and 1; higher is better. Zero rows have cosine 0.
+    cosine : float
+        In [-1, 1]; higher is better.
+
+    Raises
+    ------
+    ValueError
+        If the inputs are not finite matrices of equal shape.
 
     See Also
     --------
-    retrieval_accuracy : Whether the counterpart is nearest.
+    retrieval_accuracy : Whether the counterpart is also nearer than all others.
 
     Examples
     --------
-    >>> import numpy as np
     >>> from sklearn_align.metrics import mean_cosine_similarity
-    >>> mean_cosine_similarity(np.eye(3), 2 * np.eye(3))
-    1.0
+    >>> mean_cosine_similarity([[2.0, 0.0], [0.0, 1.0]], [[1.0, 0.0], [1.0, 0.0]])
+    0.5
     """
-    Z_unit, T_unit = _check_spaces(Z, T, paired=True)
-    return float(np.einsum("ij,ij->i", Z_unit, T_unit).mean())
+    Z, T = _check_paired(Z, T)
+    return float(np.einsum("ij,ij->i", Z, T).mean(dtype=np.float64))
 
 
 def csls_score(Z: ArrayLike, T: ArrayLike, n_neighbors: int = 10) -> float:
-    """Label-free quality: mean over the rows of `Z` of the largest CSLS value against `T`.
+    """Label-free quality of a map: how distinctly mapped rows find a partner.
 
-    Cross-domain similarity local scaling (CSLS) takes from the cosine of two rows how dense the
-    neighbourhood of either is, so that hubs do not pass for matches. Rows need not be paired.
+    The mean over the rows of `Z` of the largest value of
+    ``CSLS(z, t) = 2 cos(z, t) - r(z) - r(t)``, where ``r`` is the mean cosine of a row with its
+    nearest rows on the other side. Neither row counts nor row order have to agree.
 
     Parameters
     ----------
-    Z : array-like of shape (n_Z, n_features)
-        Mapped rows.
+    Z : array-like of shape (n_samples, n_features)
+        Mapped source rows.
 
-    T : array-like of shape (n_T, n_features)
-        Target rows, unpaired and in any number.
+    T : array-like of shape (n_samples_target, n_features)
+        Rows of the target space.
 
     n_neighbors : int, default=10
-        Neighbours whose mean cosine is the density of a row; at most as many as there are rows.
+        Neighbours over which ``r`` averages; reduced to the number of rows on a smaller side.
 
     Returns
     -------
-    float
-        Higher is better. Only scores on equally many rows of the same data can be compared.
+    score : float
+        Higher is better. The scale depends on the two spaces: compare maps between the same
+        rows.
+
+    Raises
+    ------
+    ValueError
+        If the inputs are not finite matrices of equal width, or `n_neighbors` is below 1.
 
     See Also
     --------
@@ -263,10 +233,156 @@ def csls_score(Z: ArrayLike, T: ArrayLike, n_neighbors: int = 10) -> float:
     >>> import numpy as np
     >>> from sklearn_align.metrics import csls_score
     >>> rows = np.random.default_rng(0).standard_normal((200, 8))
-    >>> rotation = np.linalg.qr(np.random.default_rng(1).standard_normal((8, 8)))[0]
-    >>> csls_score(rows, rows) > csls_score(rows @ rotation, rows)
+    >>> csls_score(rows, rows) > csls_score(rows, rows[:, ::-1])
     True
     """
     check_scalar(n_neighbors, "n_neighbors", Integral, min_val=1)
-    Z_unit, T_unit = _check_spaces(Z, T, paired=False)
-    return float(max_csls(Z_unit, T_unit, n_neighbors).mean())
+    Z, T = _check_pair_of_spaces(Z, T)
+    return float(max_csls(Z, T, int(n_neighbors)).mean(dtype=np.float64))
+
+
+def foscttm(Z: ArrayLike, T: ArrayLike) -> float:
+    """Fraction of samples closer than the true match, averaged over both directions.
+
+    Parameters
+    ----------
+    Z : array-like of shape (n_samples, n_features)
+        Mapped source rows, at least two.
+
+    T : array-like of shape (n_samples, n_features)
+        Their counterparts, in the same order.
+
+    Returns
+    -------
+    fraction : float
+        In [0, 1]; lower is better, 0.5 is chance.
+
+    Raises
+    ------
+    ValueError
+        If the inputs are not finite matrices of equal shape with at least two rows.
+
+    See Also
+    --------
+    mean_rank : The same in one direction, as a rank.
+
+    Notes
+    -----
+    Closeness is the cosine, which orders unit rows as the Euclidean distance does. Ties count one
+    half.
+
+    References
+    ----------
+    .. [1] J. Liu, Y. Huang, R. Singh, J.-P. Vert, W. S. Noble, "Jointly embedding multiple
+       single-cell omics measurements", WABI 2019.
+
+    Examples
+    --------
+    >>> from sklearn_align.metrics import foscttm
+    >>> foscttm([[1.0, 0.0], [0.0, 1.0]], [[1.0, 0.1], [0.1, 1.0]])
+    0.0
+    """
+    Z, T = _check_paired(Z, T, ensure_min_samples=2)
+    closer = 0.0
+    for queries, keys in ((Z, T), (T, Z)):
+        n_better, n_tied = count_better(queries, keys)
+        closer += float((n_better + n_tied / 2).mean()) / (len(Z) - 1)
+    return closer / 2
+
+
+def count_better(Z: FloatArray, T: FloatArray) -> tuple[IntArray, IntArray]:
+    """Count the rows of `T` that come before, and level with, each row's counterpart.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n_samples, n_features)
+        Unit rows.
+
+    T : ndarray of shape (n_samples, n_features)
+        Unit rows, the counterparts in the same order.
+
+    Returns
+    -------
+    n_better : ndarray of shape (n_samples,)
+        Rows of `T` with a larger cosine than the counterpart.
+
+    n_tied : ndarray of shape (n_samples,)
+        Rows of `T`, the counterpart aside, with the same cosine up to rounding.
+    """
+    n_samples = len(Z)
+    n_better = np.empty(n_samples, dtype=np.intp)
+    n_not_worse = np.empty(n_samples, dtype=np.intp)
+    dtype = np.result_type(Z, T)
+    # equal rows at different places of a matrix product differ in their last bits
+    tolerance = dtype.type(10 * np.finfo(dtype).eps)
+    for block in row_blocks(n_samples, n_samples, dtype):
+        cosine = Z[block] @ T.T
+        own = cosine[np.arange(len(cosine)), np.arange(block.start, block.stop)][:, None]
+        n_better[block] = np.count_nonzero(cosine > own + tolerance, axis=1)
+        n_not_worse[block] = np.count_nonzero(cosine >= own - tolerance, axis=1)
+    return n_better, n_not_worse - n_better - 1
+
+
+def hits_among_top(n_better: IntArray, n_tied: IntArray, k: int) -> NDArray[np.float64]:
+    """Return the probability that each counterpart is among the first `k`, ties broken at random.
+
+    Parameters
+    ----------
+    n_better : ndarray of shape (n_samples,)
+        Rows that come before the counterpart.
+
+    n_tied : ndarray of shape (n_samples,)
+        Rows level with the counterpart.
+
+    k : int
+        Places that count as a hit.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+        In [0, 1].
+    """
+    return np.clip((k - n_better) / (n_tied + 1), 0.0, 1.0)
+
+
+def _check_paired(
+    Z: ArrayLike, T: ArrayLike, ensure_min_samples: int = 1
+) -> tuple[FloatArray, FloatArray]:
+    """Return unit rows of both inputs, which must have the same shape."""
+    Z, T = _check_pair_of_spaces(Z, T, ensure_min_samples)
+    if len(Z) != len(T):
+        raise ValueError(
+            f"Z has {len(Z)} rows and T has {len(T)}: row i of T must be the counterpart of row i "
+            "of Z. For unpaired rows use csls_score."
+        )
+    return Z, T
+
+
+def _check_pair_of_spaces(
+    Z: ArrayLike, T: ArrayLike, ensure_min_samples: int = 1
+) -> tuple[FloatArray, FloatArray]:
+    """Return unit rows of both inputs, which must have the same width."""
+    unit = []
+    for name, rows in (("Z", Z), ("T", T)):
+        checked = check_array(
+            rows,
+            dtype=[np.float64, np.float32],
+            input_name=name,
+            ensure_min_samples=ensure_min_samples,
+        )
+        unit.append(_unit_rows(checked))
+    if unit[0].shape[1] != unit[1].shape[1]:
+        raise ValueError(
+            f"Z has {unit[0].shape[1]} features and T has {unit[1].shape[1]}: both must be in the "
+            "same space. Map them first, with aligner.transform and aligner.transform_target."
+        )
+    return unit[0], unit[1]
+
+
+def _unit_rows(rows: FloatArray) -> FloatArray:
+    # the largest entry goes first, so that squares of huge or tiny entries stay in range
+    largest = np.abs(rows).max(axis=1, keepdims=True)
+    unit = rows / np.where(largest == 0, 1, largest)
+    norm = np.sqrt(np.einsum("ij,ij->i", unit, unit))[:, None]
+    unit /= np.where(norm == 0, 1, norm)
+    return np.asarray(unit)

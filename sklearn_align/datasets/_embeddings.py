@@ -1,0 +1,246 @@
+"""Pairs of embedding spaces: a real one and a maker of synthetic ones."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import ortho_group
+from sklearn.utils import Bunch, check_random_state, check_scalar
+
+from sklearn_align.datasets._files import read_arrays, read_description
+
+
+def load_sentence_embeddings(*, return_X_y: bool = False) -> Any:
+    """Load sentences embedded by two separately trained encoders, unpaired.
+
+    Two word2vec models, trained apart, embed English sentences: other sentences in `XA` than in
+    `XB`. Held-out sentences are embedded by both, for evaluation.
+
+    ================= ======
+    Rows in `XA`        3000
+    Rows in `XB`        3000
+    Held-out pairs      1500
+    Features             300
+    ================= ======
+
+    Parameters
+    ----------
+    return_X_y : bool, default=False
+        Return ``(XA, XB)`` instead of a Bunch.
+
+    Returns
+    -------
+    data : :class:`~sklearn.utils.Bunch`
+        Dictionary-like, with the attributes
+
+        XA : ndarray of shape (3000, 300), float32
+            Embeddings by the first encoder.
+        XB : ndarray of shape (3000, 300), float32
+            Embeddings of other sentences by the second encoder.
+        XA_test : ndarray of shape (1500, 300), float32
+            Held-out sentences, by the first encoder.
+        XB_test : ndarray of shape (1500, 300), float32
+            The same sentences in the same order, by the second encoder.
+        feature_names_A, feature_names_B : list of str
+            Names of the columns.
+        DESCR : str
+            Description and credits.
+
+    (XA, XB) : tuple of ndarray
+        If `return_X_y` is true.
+
+    See Also
+    --------
+    make_rotated_embeddings : Synthetic spaces whose true map is known.
+
+    Examples
+    --------
+    >>> from sklearn_align.datasets import load_sentence_embeddings
+    >>> data = load_sentence_embeddings()
+    >>> data.XA.shape, data.XB.shape, data.XA_test.shape
+    ((3000, 300), (3000, 300), (1500, 300))
+    """
+    arrays = {
+        key: rows.astype(np.float32) for key, rows in read_arrays("sentences_word2vec.npz").items()
+    }
+    if return_X_y:
+        return arrays["XA"], arrays["XB"]
+    return Bunch(
+        XA=arrays["XA"],
+        XB=arrays["XB"],
+        XA_test=arrays["XA_test"],
+        XB_test=arrays["XB_test"],
+        feature_names_A=[f"word2vec_a{j}" for j in range(arrays["XA"].shape[1])],
+        feature_names_B=[f"word2vec_b{j}" for j in range(arrays["XB"].shape[1])],
+        DESCR=read_description("sentences_word2vec.rst"),
+    )
+
+
+def make_rotated_embeddings(
+    n_samples: int = 1000,
+    n_features: int = 32,
+    *,
+    n_samples_target: int | None = None,
+    n_features_target: int | None = None,
+    n_test: int = 500,
+    n_clusters: int = 30,
+    cluster_std: float = 0.5,
+    spectrum_decay: float = 0.5,
+    noise: float = 0.05,
+    shift: float = 0.2,
+    random_state: int | np.random.RandomState | None = None,
+) -> Bunch:
+    """Make two embedding spaces that are rotations of one another, up to noise.
+
+    Latent rows lie around cluster centres of unequal sizes, along directions of decreasing
+    variance, so that both spaces have a shape by which they can be aligned. Space A holds latent
+    rows; space B holds others, rotated and shifted. Noise is added to both.
+
+    Parameters
+    ----------
+    n_samples : int, default=1000
+        Rows of space A.
+
+    n_features : int, default=32
+        Width of space A.
+
+    n_samples_target : int, default=None
+        Rows of space B; `n_samples` if None.
+
+    n_features_target : int, default=None
+        Width of space B; `n_features` if None. The latent width is the smaller one, the wider
+        space contains it as a subspace.
+
+    n_test : int, default=500
+        Held-out rows, paired.
+
+    n_clusters : int, default=30
+        Latent clusters.
+
+    cluster_std : float, default=0.5
+        Spread of a cluster, relative to that of the centres.
+
+    spectrum_decay : float, default=0.5
+        The j-th latent direction has standard deviation ``j ** -spectrum_decay``; 0 for equal
+        ones.
+
+    noise : float, default=0.05
+        Length of the noise on a row, relative to the root mean square length of the rows; drawn
+        for each space separately.
+
+    shift : float, default=0.2
+        Length of the constant added to each space, likewise.
+
+    random_state : int, RandomState instance or None, default=None
+        Pass an int for the same data in every call.
+
+    Returns
+    -------
+    data : :class:`~sklearn.utils.Bunch`
+        Dictionary-like, with the attributes
+
+        XA : ndarray of shape (n_samples, n_features)
+            Rows of space A.
+        XB : ndarray of shape (n_samples_target, n_features_target)
+            Rows of space B, unpaired with `XA`.
+        XA_test : ndarray of shape (n_test, n_features)
+            Held-out rows in space A.
+        XB_test : ndarray of shape (n_test, n_features_target)
+            Their counterparts in space B.
+        rotation : ndarray of shape (n_features, n_features_target)
+            True map, ``XB_test`` is ``XA_test @ rotation`` but for shift and noise. Orthogonal
+            when the widths agree; else an orthonormal map between the latent subspaces, zero on
+            the rest of the wider space.
+        labels_A : ndarray of shape (n_samples,)
+            Latent cluster of each row of `XA`.
+        labels_B : ndarray of shape (n_samples_target,)
+            The same for `XB`.
+        labels_test : ndarray of shape (n_test,)
+            The same for the held-out rows.
+
+    Raises
+    ------
+    ValueError
+        If a size is not positive or a relative length is negative.
+
+    See Also
+    --------
+    load_sentence_embeddings : A real pair of spaces.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_align.datasets import make_rotated_embeddings
+    >>> data = make_rotated_embeddings(100, 8, noise=0, shift=0, random_state=0)
+    >>> bool(np.allclose(data.XA_test @ data.rotation, data.XB_test))
+    True
+    """
+    n_samples_target = n_samples if n_samples_target is None else n_samples_target
+    n_features_target = n_features if n_features_target is None else n_features_target
+    for name, size in (
+        ("n_samples", n_samples),
+        ("n_features", n_features),
+        ("n_samples_target", n_samples_target),
+        ("n_features_target", n_features_target),
+        ("n_clusters", n_clusters),
+    ):
+        check_scalar(size, name, Integral, min_val=1)
+    check_scalar(n_test, "n_test", Integral, min_val=0)
+    for name, length in (
+        ("cluster_std", cluster_std),
+        ("spectrum_decay", spectrum_decay),
+        ("noise", noise),
+        ("shift", shift),
+    ):
+        check_scalar(length, name, Real, min_val=0)
+    rng = check_random_state(random_state)
+
+    n_latent = min(n_features, n_features_target)
+    scales = np.arange(1, n_latent + 1) ** -float(spectrum_decay)
+    centres = rng.standard_normal((n_clusters, n_latent)) * scales
+    shares = rng.dirichlet(np.full(n_clusters, 5.0))
+    n_rows = n_samples + n_samples_target + n_test
+    labels = rng.choice(n_clusters, size=n_rows, p=shares)
+    latent = centres[labels] + cluster_std * scales * rng.standard_normal((n_rows, n_latent))
+
+    basis_A = _orthonormal_rows(n_latent, n_features, rng)
+    basis_B = _orthonormal_rows(n_latent, n_features_target, rng)
+    length = float(np.sqrt((latent**2).sum(axis=1).mean()))
+    of_A, of_B, of_test = np.split(np.arange(n_rows), np.cumsum([n_samples, n_samples_target]))
+
+    def observe(basis: NDArray[np.float64], rows: list[NDArray[np.intp]]) -> list[Any]:
+        constant = rng.standard_normal(basis.shape[1])
+        constant *= shift * length / np.linalg.norm(constant)
+        return [
+            latent[index] @ basis
+            + constant
+            + noise
+            * length
+            * rng.standard_normal((len(index), basis.shape[1]))
+            / np.sqrt(basis.shape[1])
+            for index in rows
+        ]
+
+    XA, XA_test = observe(basis_A, [of_A, of_test])
+    XB, XB_test = observe(basis_B, [of_B, of_test])
+    return Bunch(
+        XA=XA,
+        XB=XB,
+        XA_test=XA_test,
+        XB_test=XB_test,
+        rotation=basis_A.T @ basis_B,
+        labels_A=labels[of_A],
+        labels_B=labels[of_B],
+        labels_test=labels[of_test],
+    )
+
+
+def _orthonormal_rows(
+    n_rows: int, n_columns: int, rng: np.random.RandomState
+) -> NDArray[np.float64]:
+    if n_columns == 1:
+        return np.ones((1, 1))
+    return np.asarray(ortho_group.rvs(n_columns, random_state=rng)[:n_rows])

@@ -1,0 +1,129 @@
+"""Rows that lose some of their modalities."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_array, check_random_state
+
+from sklearn_align._views import Columns, parse_modalities
+
+BoolArray = NDArray[np.bool_]
+
+
+def drop_modalities(
+    X: Any,
+    modalities: Mapping[str, Columns],
+    rate: float | Mapping[str, float] = 0.5,
+    random_state: int | np.random.RandomState | None = None,
+) -> Any:
+    """Set whole blocks of columns to NaN at random, keeping at least one block in every row.
+
+    Parameters
+    ----------
+    X : array-like or DataFrame of shape (n_samples, n_features)
+        Rows; not changed. Blocks that are all NaN are missing already and stay so.
+
+    modalities : dict of str to int, slice, list of int or list of str
+        Widths of consecutive blocks, or the columns of each modality, as for
+        :class:`~sklearn_align.AECFClassifier`.
+
+    rate : float or dict of str to float, default=0.5
+        Probability in [0, 1] of each present block to be dropped, for all modalities or by name;
+        modalities that the dict does not name are kept. A row in which all would be dropped keeps
+        one of them, drawn at random, so that fewer blocks are missing than `rate` says: with two
+        modalities and a rate of 0.75 it is 47 %.
+
+    random_state : int, RandomState instance or None, default=None
+        Pass an int for the same result in every call. With the same int, the blocks dropped at a
+        rate are also dropped at all higher rates.
+
+    Returns
+    -------
+    X_dropped : ndarray or DataFrame of shape (n_samples, n_features)
+        A copy, a DataFrame for a DataFrame. float32 stays float32, integers become float64.
+
+    Raises
+    ------
+    ValueError
+        If a rate is outside [0, 1] or of an unknown modality, or `modalities` does not fit `X`.
+
+    See Also
+    --------
+    sklearn_align.pack_modalities : Makes `X` from one array for each modality.
+    sklearn_align.metrics.missing_modality_curve : Scores estimators at several rates.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_align.datasets import drop_modalities
+    >>> X = np.ones((2, 3))
+    >>> drop_modalities(X, {"image": 2, "sound": 1}, rate={"sound": 1.0}, random_state=0)
+    array([[ 1.,  1., nan],
+           [ 1.,  1., nan]])
+    """
+    values = np.asarray(
+        check_array(X, dtype=[np.float64, np.float32], ensure_all_finite="allow-nan")
+    )
+    is_frame = hasattr(X, "columns")
+    names = [str(column) for column in X.columns] if is_frame else None
+    layout = parse_modalities(modalities, values.shape[1], names)
+    rates = _check_rates(rate, layout.names)
+    presence = layout.presence(values, allow_partial=True)
+    dropped = _draw_dropped(presence, rates, check_random_state(random_state))
+    lost = np.zeros(values.shape, dtype=bool)
+    for columns, rows in zip(layout.columns, dropped.T, strict=True):
+        lost[np.ix_(rows, columns)] = True
+    if not is_frame:
+        return np.where(lost, values.dtype.type(np.nan), values)
+    return _frame_with_nan(X, lost)
+
+
+def _check_rates(rate: float | Mapping[str, float], names: tuple[str, ...]) -> NDArray[np.float64]:
+    values: list[Any]
+    if isinstance(rate, Mapping):
+        unknown = sorted(set(rate) - set(names))
+        if unknown:
+            raise ValueError(f"rate names unknown modalities {unknown}; known are {list(names)}.")
+        values = [rate.get(name, 0.0) for name in names]
+    else:
+        values = [rate] * len(names)
+    for value in values:
+        if not isinstance(value, Real) or not 0 <= value <= 1:
+            raise ValueError(f"rate must be in [0, 1], or a dict of such numbers; got {rate!r}.")
+    return np.array(values, dtype=np.float64)
+
+
+def _draw_dropped(
+    presence: BoolArray, rates: NDArray[np.float64], random_state: np.random.RandomState
+) -> BoolArray:
+    """Return which present blocks are dropped."""
+    draws = random_state.random_sample(presence.shape)
+    dropped: BoolArray = presence & (draws < rates)
+    emptied = presence.any(axis=1) & (dropped == presence).all(axis=1)
+    # Blocks are compared by how far below their own rate they were drawn, so that each of equally
+    # frequent blocks is kept equally often, and the block kept at a rate is kept at lower ones.
+    relative = np.where(presence, draws / np.where(rates > 0, rates, 1), -1)
+    kept = relative.argmax(axis=1)
+    dropped[emptied, kept[emptied]] = False
+    return dropped
+
+
+def _frame_with_nan(X: Any, lost: BoolArray) -> Any:
+    """Return a copy of a DataFrame with NaN at the marked places."""
+    columns = {}
+    for j, name in enumerate(X.columns):
+        column = check_array(
+            np.asarray(X[name]),
+            dtype=[np.float64, np.float32],
+            ensure_2d=False,
+            ensure_all_finite="allow-nan",
+        )
+        columns[name] = np.where(lost[:, j], column.dtype.type(np.nan), column)
+    if hasattr(X, "index"):
+        return type(X)(columns, index=X.index)
+    return type(X)(columns)

@@ -1,0 +1,353 @@
+"""How far predicted probabilities are from observed frequencies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any, Literal, cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import check_array, check_consistent_length, check_scalar, column_or_1d
+from sklearn.utils.multiclass import type_of_target
+
+from sklearn_align._sklearn import check_sample_weight
+
+FloatArray = NDArray[np.float64]
+Strategy = Literal["uniform", "quantile"]
+
+_SUM_TOLERANCE = 1e-3
+
+
+def expected_calibration_error(
+    y_true: ArrayLike,
+    y_proba: ArrayLike,
+    *,
+    n_bins: int = 15,
+    strategy: Strategy = "uniform",
+    sample_weight: ArrayLike | None = None,
+    labels: ArrayLike | None = None,
+) -> float:
+    """Average gap between confidence and accuracy over bins of confidence.
+
+    For classes, the confidence of a row is its largest probability, and a hit is a row whose most
+    probable class is right. For multilabel targets each label is binned by its own probability
+    and compared with its frequency, and the errors of the labels are averaged.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,) or (n_samples, n_labels)
+        Classes, or an indicator matrix of labels.
+
+    y_proba : array-like of shape (n_samples, n_classes), (n_samples,) or (n_samples, n_labels)
+        Probabilities as ``predict_proba`` returns them. One column is the probability of the
+        second of two classes.
+
+    n_bins : int, default=15
+        Number of bins.
+
+    strategy : {"uniform", "quantile"}, default="uniform"
+        Bins of equal width, or bins with equally many rows (equal weight). Equal confidences are
+        never separated.
+
+    sample_weight : array-like of shape (n_samples,), default=None
+        A row of weight 2 counts like two rows.
+
+    labels : array-like of shape (n_classes,), default=None
+        Classes in the order of the columns of `y_proba`, as in ``classes_``. By default the
+        sorted classes in `y_true`.
+
+    Returns
+    -------
+    error : float
+        In [0, 1]; lower is better. A finite sample has an error above 0 even when probabilities
+        are perfect, about one over the square root of the rows in a bin.
+
+    Raises
+    ------
+    ValueError
+        If shapes or classes disagree, or `y_proba` does not hold probabilities.
+
+    See Also
+    --------
+    maximum_calibration_error : The largest gap.
+    sklearn.calibration.calibration_curve : The points of the curve for two classes.
+
+    Notes
+    -----
+    For the calibration of one class, pass ``y == cls`` and its column as matrices of one column:
+    these are binned by the probability itself. As a scorer:
+    ``make_scorer(expected_calibration_error, response_method="predict_proba",
+    greater_is_better=False)``.
+
+    References
+    ----------
+    .. [1] M. P. Naeini, G. F. Cooper, M. Hauskrecht, "Obtaining well calibrated probabilities
+       using Bayesian binning", AAAI 2015.
+    .. [2] C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger, "On calibration of modern neural
+       networks", ICML 2017.
+
+    Examples
+    --------
+    >>> from sklearn_align.metrics import expected_calibration_error
+    >>> y_proba = [[0.9, 0.1], [0.9, 0.1], [0.4, 0.6], [0.4, 0.6]]
+    >>> round(expected_calibration_error([0, 1, 1, 1], y_proba), 6)
+    0.4
+    """
+    errors = []
+    for confidence, hit, weight in _problems(y_true, y_proba, sample_weight, labels):
+        bins = bin_confidence(confidence, hit, weight, n_bins=n_bins, strategy=strategy)
+        errors.append(float(np.average(bins.gap, weights=bins.weight)))
+    return float(np.mean(errors))
+
+
+def maximum_calibration_error(
+    y_true: ArrayLike,
+    y_proba: ArrayLike,
+    *,
+    n_bins: int = 15,
+    strategy: Strategy = "uniform",
+    sample_weight: ArrayLike | None = None,
+    labels: ArrayLike | None = None,
+) -> float:
+    """Largest gap between confidence and accuracy over bins of confidence.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,) or (n_samples, n_labels)
+        Classes, or an indicator matrix of labels.
+
+    y_proba : array-like of shape (n_samples, n_classes), (n_samples,) or (n_samples, n_labels)
+        Probabilities as ``predict_proba`` returns them. One column is the probability of the
+        second of two classes.
+
+    n_bins : int, default=15
+        Number of bins.
+
+    strategy : {"uniform", "quantile"}, default="uniform"
+        Bins of equal width, or bins with equally many rows (equal weight).
+
+    sample_weight : array-like of shape (n_samples,), default=None
+        A row of weight 2 counts like two rows.
+
+    labels : array-like of shape (n_classes,), default=None
+        Classes in the order of the columns of `y_proba`. By default the sorted classes in
+        `y_true`.
+
+    Returns
+    -------
+    error : float
+        In [0, 1]; lower is better. For multilabel targets the largest over all labels.
+
+    Raises
+    ------
+    ValueError
+        If shapes or classes disagree, or `y_proba` does not hold probabilities.
+
+    See Also
+    --------
+    expected_calibration_error : The average gap, with the definitions.
+
+    Notes
+    -----
+    Bins with few rows dominate; ``strategy="quantile"`` avoids them.
+
+    References
+    ----------
+    .. [1] M. P. Naeini, G. F. Cooper, M. Hauskrecht, "Obtaining well calibrated probabilities
+       using Bayesian binning", AAAI 2015.
+
+    Examples
+    --------
+    >>> from sklearn_align.metrics import maximum_calibration_error
+    >>> y_proba = [[0.9, 0.1], [0.9, 0.1], [0.3, 0.7], [0.3, 0.7]]
+    >>> round(maximum_calibration_error([0, 1, 1, 1], y_proba), 6)
+    0.4
+    """
+    errors = []
+    for confidence, hit, weight in _problems(y_true, y_proba, sample_weight, labels):
+        bins = bin_confidence(confidence, hit, weight, n_bins=n_bins, strategy=strategy)
+        errors.append(float(bins.gap.max()))
+    return max(errors)
+
+
+@dataclass(frozen=True)
+class ConfidenceBins:
+    """Mean confidence and accuracy in each bin that holds rows.
+
+    Parameters
+    ----------
+    confidence : ndarray of shape (n_filled_bins,)
+        Mean confidence.
+
+    accuracy : ndarray of shape (n_filled_bins,)
+        Share of hits.
+
+    weight : ndarray of shape (n_filled_bins,)
+        Sum of the sample weights.
+    """
+
+    confidence: FloatArray
+    accuracy: FloatArray
+    weight: FloatArray
+
+    @property
+    def gap(self) -> FloatArray:
+        """Absolute difference of confidence and accuracy."""
+        return np.abs(self.confidence - self.accuracy)
+
+
+def bin_confidence(
+    confidence: FloatArray,
+    hit: FloatArray,
+    weight: FloatArray,
+    *,
+    n_bins: int,
+    strategy: Strategy,
+) -> ConfidenceBins:
+    """Sort rows into bins of confidence.
+
+    Parameters
+    ----------
+    confidence : ndarray of shape (n_samples,)
+        In [0, 1].
+
+    hit : ndarray of shape (n_samples,)
+        1 where the event happened that `confidence` is the probability of, else 0.
+
+    weight : ndarray of shape (n_samples,)
+        Sample weights.
+
+    n_bins : int
+        Number of bins.
+
+    strategy : {"uniform", "quantile"}
+        Equal widths or equal weights.
+
+    Returns
+    -------
+    ConfidenceBins
+        Bins without weight are left out.
+    """
+    check_scalar(n_bins, "n_bins", Integral, min_val=1)
+    if strategy == "uniform":
+        inner_edges = np.linspace(0.0, 1.0, n_bins + 1)[1:-1]
+    elif strategy == "quantile":
+        values, position = np.unique(confidence, return_inverse=True)
+        cumulated = np.cumsum(np.bincount(position, weights=weight))
+        wanted = np.arange(1, n_bins) * cumulated[-1] / n_bins
+        inner_edges = values[np.searchsorted(cumulated, wanted)]
+    else:
+        raise ValueError(f"strategy must be 'uniform' or 'quantile', got {strategy!r}.")
+    # as in calibration_curve, an edge belongs to the bin below it
+    index = np.searchsorted(inner_edges, confidence, side="left")
+    total: FloatArray = np.bincount(index, weights=weight, minlength=n_bins).astype(np.float64)
+    filled = total > 0
+    return ConfidenceBins(
+        confidence=np.bincount(index, weights=weight * confidence, minlength=n_bins)[filled]
+        / total[filled],
+        accuracy=np.bincount(index, weights=weight * hit, minlength=n_bins)[filled] / total[filled],
+        weight=total[filled],
+    )
+
+
+def confidence_and_hits(
+    y_true: ArrayLike, y_proba: ArrayLike, labels: ArrayLike | None = None
+) -> list[tuple[FloatArray, FloatArray]]:
+    """Return confidences and hits: one pair for classes, one for each label if multilabel.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,) or (n_samples, n_labels)
+        Classes, or an indicator matrix of labels.
+
+    y_proba : array-like of shape (n_samples, n_classes), (n_samples,) or (n_samples, n_labels)
+        Probabilities.
+
+    labels : array-like of shape (n_classes,), default=None
+        Classes in the order of the columns of `y_proba`.
+
+    Returns
+    -------
+    list of (confidence, hit)
+        Arrays of shape (n_samples,), hits as 0 or 1.
+    """
+    proba = check_array(
+        y_proba, dtype=[np.float64, np.float32], ensure_2d=False, input_name="y_proba"
+    ).astype(np.float64)
+    target = np.asarray(y_true)
+    check_consistent_length(target, proba)
+    _check_range(proba)
+    if target.ndim == 2 and proba.ndim == 2 and target.shape == proba.shape:
+        if labels is not None:
+            raise ValueError(
+                "labels is for classes; y_true is an indicator matrix, whose columns are the "
+                "labels."
+            )
+        if not np.isin(target, (0, 1)).all():
+            raise ValueError(
+                "y_true with as many columns as y_proba must hold only 0 and 1 (one column for "
+                "each label)."
+            )
+        hits = target.astype(np.float64)
+        return [(proba[:, j], hits[:, j]) for j in range(proba.shape[1])]
+    classes = column_or_1d(target)
+    kind = type_of_target(classes, input_name="y_true")
+    if kind not in ("binary", "multiclass"):
+        raise ValueError(
+            f"y_true must hold classes or an indicator matrix of the shape of y_proba, got a "
+            f"{kind} target of shape {target.shape} for y_proba of shape {proba.shape}."
+        )
+    known = np.unique(classes) if labels is None else column_or_1d(labels)
+    if proba.ndim == 1 or proba.shape[1] == 1:
+        positive = proba.reshape(len(proba))
+        proba = np.column_stack([1 - positive, positive])
+    _check_classes(classes, known, proba, given=labels is not None)
+    best = proba.argmax(axis=1)
+    hit = (known[best] == classes).astype(np.float64)
+    return [(np.minimum(proba[np.arange(len(proba)), best], 1.0), hit)]
+
+
+def _problems(
+    y_true: ArrayLike,
+    y_proba: ArrayLike,
+    sample_weight: ArrayLike | None,
+    labels: ArrayLike | None,
+) -> list[tuple[FloatArray, FloatArray, FloatArray]]:
+    pairs = confidence_and_hits(y_true, y_proba, labels)
+    weight = cast(
+        FloatArray,
+        check_sample_weight(sample_weight, pairs[0][0], dtype=np.float64, ensure_non_negative=True),
+    )
+    if not weight.sum() > 0:
+        raise ValueError("sample_weight is zero for all rows: give at least one row a weight.")
+    return [(confidence, hit, weight) for confidence, hit in pairs]
+
+
+def _check_range(proba: FloatArray) -> None:
+    if proba.ndim > 2:
+        raise ValueError(f"y_proba must have one or two dimensions, got shape {proba.shape}.")
+    if proba.min() < 0 or proba.max() > 1 + 1e-6:
+        raise ValueError(
+            f"y_proba must hold probabilities in [0, 1], got values from {proba.min():.4g} to "
+            f"{proba.max():.4g}. Pass predict_proba's output, not decision values."
+        )
+
+
+def _check_classes(
+    classes: NDArray[Any], known: NDArray[Any], proba: FloatArray, *, given: bool
+) -> None:
+    if len(known) != proba.shape[1]:
+        raise ValueError(
+            f"y_proba has {proba.shape[1]} columns but {'labels' if given else 'y_true'} has "
+            f"{len(known)} classes. Pass labels=estimator.classes_, in the order of the columns."
+        )
+    unknown = np.setdiff1d(classes, known)
+    if len(unknown):
+        raise ValueError(f"y_true has classes that are not in labels: {unknown.tolist()}.")
+    sums = proba.sum(axis=1)
+    if np.abs(sums - 1).max() > _SUM_TOLERANCE:
+        raise ValueError(
+            f"the rows of y_proba must sum to 1, got sums from {sums.min():.4g} to "
+            f"{sums.max():.4g}. For independent labels pass y_true as an indicator matrix."
+        )

@@ -1,0 +1,313 @@
+"""How many modalities a fusion uses, and what missing ones cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import xlogy
+from sklearn.metrics import check_scoring
+from sklearn.utils import Bunch, check_array, check_consistent_length, check_random_state
+from sklearn.utils.parallel import Parallel, delayed
+
+from sklearn_align._views import Columns
+from sklearn_align.datasets import drop_modalities
+
+FloatArray = NDArray[np.float64]
+
+
+def modality_entropy(weights: ArrayLike, *, normalize: bool = False) -> FloatArray:
+    """Entropy of the weights that a fusion gives to the modalities of each row.
+
+    Parameters
+    ----------
+    weights : array-like of shape (n_samples, n_modalities)
+        Not negative, each row summing to 1, as ``modality_weights`` returns them. A row of zeros
+        stands for a row without any present modality.
+
+    normalize : bool, default=False
+        Divide by the largest possible entropy, that of equal weights on the modalities whose
+        weight is not 0. Rows with one such modality, or none, get 0.
+
+    Returns
+    -------
+    entropy : ndarray of shape (n_samples,)
+        In nats; between 0 (one modality decides) and ``log(n_modalities)``. In [0, 1] with
+        `normalize`.
+
+    Raises
+    ------
+    ValueError
+        If a weight is negative or a row sums neither to 1 nor to 0.
+
+    See Also
+    --------
+    effective_modalities : The same as a number of modalities.
+    scipy.stats.entropy : Entropy of one distribution, or along an axis.
+
+    Examples
+    --------
+    >>> from sklearn_align.metrics import modality_entropy
+    >>> modality_entropy([[0.5, 0.5], [1.0, 0.0]]).round(4)
+    array([0.6931, 0.    ])
+    >>> modality_entropy([[0.5, 0.5, 0.0], [1.0, 0.0, 0.0]], normalize=True)
+    array([1., 0.])
+    """
+    shares = _check_weights(weights)
+    entropy = np.asarray(-xlogy(shares, shares).sum(axis=1)) + 0.0
+    if normalize:
+        largest = np.log(np.maximum(np.count_nonzero(shares, axis=1), 1))
+        entropy /= np.where(largest == 0, 1, largest)
+        np.clip(entropy, 0.0, 1.0, out=entropy)
+    return entropy
+
+
+def effective_modalities(weights: ArrayLike) -> FloatArray:
+    """Count the modalities that a fusion effectively uses in each row.
+
+    The exponential of the entropy: `m` equal weights count as `m` modalities.
+
+    Parameters
+    ----------
+    weights : array-like of shape (n_samples, n_modalities)
+        Not negative, each row summing to 1, as ``modality_weights`` returns them. A row of zeros
+        stands for a row without any present modality.
+
+    Returns
+    -------
+    number : ndarray of shape (n_samples,)
+        Between 1 and `n_modalities`; 0 for rows of zeros.
+
+    Raises
+    ------
+    ValueError
+        If a weight is negative or a row sums neither to 1 nor to 0.
+
+    See Also
+    --------
+    modality_entropy : Its logarithm.
+
+    Examples
+    --------
+    >>> from sklearn_align.metrics import effective_modalities
+    >>> effective_modalities([[0.5, 0.5], [1.0, 0.0], [0.0, 0.0]]).round(4)
+    array([2., 1., 0.])
+    """
+    shares = _check_weights(weights)
+    number: FloatArray = np.exp(modality_entropy(shares))
+    number[~shares.any(axis=1)] = 0.0
+    return number
+
+
+def missing_modality_curve(
+    estimator: Any,
+    X: Any,
+    y: ArrayLike | None = None,
+    *,
+    rates: Sequence[float] = (0.0, 0.25, 0.5, 0.75),
+    modalities: Mapping[str, Columns] | None = None,
+    scoring: Any = None,
+    n_repeats: int = 5,
+    random_state: int | np.random.RandomState | None = None,
+    n_jobs: int | None = None,
+    verbose: int = 0,
+) -> Bunch:
+    """Score fitted estimators on rows from which modalities are dropped at several rates.
+
+    All estimators are scored on the same rows with the same blocks missing. Within a repeat a
+    block that is missing at one rate is also missing at all higher ones, so that the points of a
+    curve differ by the rate alone.
+
+    Parameters
+    ----------
+    estimator : estimator or dict of str to estimator
+        Fitted; several are compared by name. They have to accept NaN: put an imputer in front of
+        those that do not.
+
+    X : array-like or DataFrame of shape (n_samples, n_features)
+        Rows to score on. Blocks that are missing already stay missing.
+
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+        Targets.
+
+    rates : sequence of float, default=(0, 0.25, 0.5, 0.75)
+        Probabilities in [0, 1] with which a block is dropped, see
+        :func:`~sklearn_align.datasets.drop_modalities`. One block is kept in every row.
+
+    modalities : dict of str to int, slice, list of int or list of str, default=None
+        The blocks. By default those of the (first) estimator, or of a pipeline's last step, that
+        has a parameter `modalities`.
+
+    scoring : str, callable or None, default=None
+        A scikit-learn scorer; None takes the estimator's own ``score``.
+
+    n_repeats : int, default=5
+        Number of times blocks are drawn. A rate of 0 is scored once.
+
+    random_state : int, RandomState instance or None, default=None
+        Pass an int to get the same blocks dropped in every call.
+
+    n_jobs : int, default=None
+        Scores computed in parallel. None means 1 unless in a :obj:`joblib.parallel_backend`
+        context, -1 means all processors. Does not change the result.
+
+    verbose : int, default=0
+        Verbosity of joblib.
+
+    Returns
+    -------
+    curve : :class:`~sklearn.utils.Bunch`
+        Dictionary-like, with the attributes
+
+        rates : ndarray of shape (n_rates,)
+            As given.
+        scores : ndarray of shape (n_rates, n_repeats)
+            One score for each rate and repeat.
+        mean, std : ndarray of shape (n_rates,)
+            Over the repeats.
+
+        Given a dict of estimators, `scores`, `mean` and `std` are dicts of such arrays.
+
+    Raises
+    ------
+    ValueError
+        If `rates` are not in [0, 1], the modalities are not known, or `scoring` asks for several
+        metrics.
+
+    See Also
+    --------
+    sklearn_align.plotting.MissingModalityDisplay : Draws the curve.
+    sklearn_align.datasets.drop_modalities : Drops blocks at one rate.
+
+    Examples
+    --------
+    >>> from sklearn.ensemble import HistGradientBoostingClassifier
+    >>> from sklearn_align.datasets import make_multimodal_classification
+    >>> from sklearn_align.metrics import missing_modality_curve
+    >>> data = make_multimodal_classification(n_samples=300, random_state=0)
+    >>> boosting = HistGradientBoostingClassifier(max_iter=20).fit(data.data, data.target)
+    >>> curve = missing_modality_curve(
+    ...     boosting, data.data, data.target, modalities=data.modalities, random_state=0
+    ... )
+    >>> curve.scores.shape
+    (4, 5)
+    """
+    check_rates = np.asarray(rates, dtype=np.float64)
+    if check_rates.ndim != 1 or not check_rates.size:
+        raise ValueError(f"rates must be a sequence of numbers in [0, 1], got {rates!r}.")
+    if not ((check_rates >= 0) & (check_rates <= 1)).all():
+        raise ValueError(f"rates must lie in [0, 1], got {list(rates)}.")
+    if n_repeats < 1:
+        raise ValueError(f"n_repeats must be at least 1, got {n_repeats}.")
+    if y is not None:
+        check_consistent_length(X, y)
+    estimators = dict(estimator) if isinstance(estimator, Mapping) else {"": estimator}
+    if not estimators:
+        raise ValueError("estimator is an empty dict: pass at least one fitted estimator.")
+    if modalities is None:
+        modalities = find_modalities(list(estimators.values()))
+    scorers = {name: _single_scorer(one, scoring) for name, one in estimators.items()}
+    seeds = check_random_state(random_state).randint(np.iinfo(np.int32).max, size=n_repeats)
+
+    tasks = [
+        (name, i, j)
+        for i, rate in enumerate(check_rates)
+        for j in range(n_repeats if rate > 0 else 1)
+        for name in estimators
+    ]
+    values = Parallel(n_jobs=n_jobs, verbose=verbose)(
+        delayed(_score_once)(
+            estimators[name], scorers[name], X, y, modalities, check_rates[i], int(seeds[j])
+        )
+        for name, i, j in tasks
+    )
+    scores = {name: np.empty((len(check_rates), n_repeats)) for name in estimators}
+    for (name, i, j), value in zip(tasks, values, strict=True):
+        if check_rates[i] > 0:
+            scores[name][i, j] = value
+        else:
+            scores[name][i] = value
+    if not isinstance(estimator, Mapping):
+        only = scores[""]
+        return Bunch(rates=check_rates, scores=only, mean=only.mean(axis=1), std=only.std(axis=1))
+    return Bunch(
+        rates=check_rates,
+        scores=scores,
+        mean={name: one.mean(axis=1) for name, one in scores.items()},
+        std={name: one.std(axis=1) for name, one in scores.items()},
+    )
+
+
+def find_modalities(estimators: Sequence[Any]) -> Mapping[str, Columns]:
+    """Return the `modalities` of the first estimator that has some.
+
+    Parameters
+    ----------
+    estimators : sequence of estimator
+        Looked at in order; of pipelines the last step counts.
+
+    Returns
+    -------
+    dict
+        As the estimator was given it.
+
+    Raises
+    ------
+    ValueError
+        If none has any.
+    """
+    for estimator in estimators:
+        while hasattr(estimator, "steps"):
+            estimator = estimator.steps[-1][1]
+        # a fitted search holds the estimator that it chose
+        estimator = getattr(estimator, "best_estimator_", estimator)
+        while hasattr(estimator, "steps"):
+            estimator = estimator.steps[-1][1]
+        found = getattr(estimator, "modalities", None)
+        if isinstance(found, Mapping):
+            return found
+    raise ValueError(
+        "modalities is needed: no estimator has a parameter of that name that is set. Pass a dict "
+        "of modality name to width or columns."
+    )
+
+
+def _single_scorer(estimator: Any, scoring: Any) -> Any:
+    if scoring is not None and not isinstance(scoring, str) and not callable(scoring):
+        raise ValueError(
+            f"scoring must be one metric (str, callable or None), got {scoring!r}. Call the "
+            "function once for each metric, with the same random_state."
+        )
+    return check_scoring(estimator, scoring=scoring)
+
+
+def _score_once(
+    estimator: Any,
+    scorer: Any,
+    X: Any,
+    y: ArrayLike | None,
+    modalities: Mapping[str, Columns],
+    rate: float,
+    seed: int,
+) -> float:
+    X_dropped = drop_modalities(X, modalities, rate, random_state=seed)
+    return float(scorer(estimator, X_dropped, y))
+
+
+def _check_weights(weights: ArrayLike) -> FloatArray:
+    shares = check_array(weights, dtype=np.float64, input_name="weights")
+    if (shares < 0).any():
+        raise ValueError(
+            f"weights must not be negative, got {shares.min():.4g}: pass modality_weights(X)."
+        )
+    sums = shares.sum(axis=1)
+    wrong = (np.abs(sums - 1) > 1e-3) & (sums != 0)
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise ValueError(
+            f"each row of weights must sum to 1 (or be all 0), but row {row} sums to "
+            f"{sums[row]:.4g}. Divide the rows by their sums."
+        )
+    return np.asarray(shares)
