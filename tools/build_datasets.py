@@ -8,8 +8,8 @@ The archives and their keys:
 
 ``sentences.npz``
     English sentences embedded by two word2vec models (skip-gram, 300 wide, one trained on every
-    second sentence of a corpus, the other apart on all of it; a sentence is the mean of its
-    words), as ``word2vec_a`` and ``word2vec_b``. ``split`` is 0 for sentences of side A, 1 for
+    second sentence of a corpus, the other apart on all of it; each
+    sentence is one row), as ``word2vec_a`` and ``word2vec_b``. ``split`` is 0 for sentences of side A, 1 for
     side B, 2 for held-out ones. Rows are in random order; the first ones of each kind are taken.
 ``avmnist.npz``
     MNIST test images with additive noise and Free Spoken Digit Dataset recordings with additive
@@ -34,6 +34,7 @@ N_TEST = 1500
 
 
 def sentences(folder: Path) -> None:
+    """Write the word2vec pair."""
     archive = np.load(folder / "sentences.npz")
     side_A, side_B, test = (np.flatnonzero(archive["split"] == part) for part in range(3))
     np.savez_compressed(
@@ -46,6 +47,7 @@ def sentences(folder: Path) -> None:
 
 
 def avmnist(folder: Path) -> None:
+    """Write the digits in image and sound."""
     archive = np.load(folder / "avmnist.npz")
     np.savez_compressed(
         OUTPUT / "avmnist.npz",
@@ -59,6 +61,7 @@ def avmnist(folder: Path) -> None:
 
 
 def mfeat(folder: Path) -> None:
+    """Write the six views of digits."""
     archive = np.load(folder / "mfeat.npz")
     types = {
         "fac": np.uint16,

@@ -93,7 +93,7 @@ def _check_rates(rate: float | Mapping[str, float], names: tuple[str, ...]) -> N
     else:
         values = [rate] * len(names)
     for value in values:
-        if not isinstance(value, Real) or not 0 <= value <= 1:
+        if not isinstance(value, Real) or not 0 <= float(value) <= 1:
             raise ValueError(f"rate must be in [0, 1], or a dict of such numbers; got {rate!r}.")
     return np.array(values, dtype=np.float64)
 
