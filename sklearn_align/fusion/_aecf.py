@@ -187,7 +187,7 @@ class AECFClassifier(_SupervisedAECF, NeuralNetClassifier):  # type: ignore[misc
     max_epochs : int, default=60
         Largest number of epochs.
     batch_size : int or "auto", default="auto"
-        Rows of a training batch; "auto" is an eighth of the rows, but 32 to 128.
+        Rows of a training batch; "auto" is a quarter of the rows, but 64 to 128.
     gradient_clip : float, default=1.0
         Largest norm of the gradient; None does not clip.
     lr_schedule : {"cosine", "constant"}, default="cosine"
@@ -737,7 +737,7 @@ class AECFRegressor(_SupervisedAECF, NeuralNetRegressor):  # type: ignore[misc]
     max_epochs : int, default=60
         Largest number of epochs.
     batch_size : int or "auto", default="auto"
-        Rows of a training batch; "auto" is an eighth of the rows, but 32 to 128.
+        Rows of a training batch; "auto" is a quarter of the rows, but 64 to 128.
     gradient_clip : float, default=1.0
         Largest norm of the gradient; None does not clip.
     lr_schedule : {"cosine", "constant"}, default="cosine"

@@ -57,6 +57,18 @@ __all__ = ["SHARED_CONSTRAINTS", "BaseAECF", "in_precision_of"]
 _MIN_ROWS_TO_SPLIT = 200
 _SHARE_TO_HOLD_OUT = 0.1
 _PREDICT_BATCH_SIZE = 1024
+_ROUTED_PREFIXES = (
+    "module",
+    "criterion",
+    "optimizer",
+    "iterator_train",
+    "iterator_valid",
+    "callbacks",
+    "compile",
+)
+# matrix products of very few rows are rounded differently: filling up makes what is predicted for
+# a row independent of how many others come with it
+_MIN_ROWS_TO_PREDICT = 32
 
 SHARED_CONSTRAINTS: dict[str, Any] = {
     "modalities": [dict, None],
@@ -162,6 +174,41 @@ class BaseAECF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):  #
         ]
         unknown = [name for name in self._params_to_validate if "__" not in name]
         return sorted({*declared, *routed, *(name for name in unknown if name in vars(self))})
+
+    def set_params(self, **params: Any) -> Any:
+        """Set parameters, also those of the parts.
+
+        Parameters
+        ----------
+        **params : object
+            Parameters of the estimator, and ``module__``, ``criterion__``, ``optimizer__``,
+            ``iterator_train__``, ``iterator_valid__``, ``callbacks__`` and ``compile__``
+            parameters. A fitted network is not touched: they count from the next ``fit`` on.
+            Only parameters of the optimizer, `lr` included, act on further training at once.
+
+        Returns
+        -------
+        self : object
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            For a name that is not a parameter.
+        """
+        own = {}
+        for name, value in params.items():
+            prefix, is_routed, _ = name.partition("__")
+            if is_routed and prefix in _ROUTED_PREFIXES:
+                setattr(self, name, value)
+                self._params_to_validate.add(name)
+            else:
+                own[name] = value
+        BaseEstimator.set_params(self, **own)
+        self._apply_virtual_params(
+            {name: value for name, value in params.items() if self._is_virtual_param(name)}
+        )
+        return self
 
     def __repr__(self, N_CHAR_MAX: int = 700) -> str:  # noqa: N803
         text: str = BaseEstimator.__repr__(self, N_CHAR_MAX)
@@ -370,7 +417,7 @@ class BaseAECF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):  #
     def _rows_per_batch(self, n_samples: int, training: bool) -> int:
         if self.batch_size != "auto":
             return int(self.batch_size)
-        return int(np.clip(n_samples // 8, 32, 128)) if training else _PREDICT_BATCH_SIZE
+        return int(np.clip(n_samples // 4, 64, 128)) if training else _PREDICT_BATCH_SIZE
 
     def get_split_datasets(self, X: Any, y: Any = None, **split_params: Any) -> tuple[Any, Any]:
         """Split prepared rows into training and validation rows.
@@ -553,12 +600,14 @@ class BaseAECF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):  #
         raise NotImplementedError
 
     @contextmanager
-    def _seeded(self) -> Iterator[None]:
-        """Draw everything from `random_state` and leave torch's generators as they were."""
+    def _seeded(self, n_epochs: int = 0) -> Iterator[None]:
+        """Draw everything from `random_state` and leave torch's generators as they were.
+
+        Further training continues after `n_epochs`, and must not repeat their draws.
+        """
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         device = torch.device(self.device)
         devices = [device] if device.type == "cuda" else []
-        n_epochs = len(self.history) if self.history else 0
         with torch.random.fork_rng(devices=devices):
             torch.manual_seed(seed + n_epochs)
             yield
@@ -573,7 +622,7 @@ class BaseAECF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):  #
         start: bool,
     ) -> Any:
         presence = self._presence(X)
-        with self._seeded():
+        with self._seeded(0 if start else len(self.history)):
             if start:
                 self.initialize()
                 self.module_.seen.copy_(torch.from_numpy(presence.any(axis=0)))
@@ -704,6 +753,33 @@ class BaseAECF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):  #
         names = ("X", "presence", "subset")
         inputs = {name: x[name] for name in names if name in x}
         return self.module_(**to_tensor(inputs, device=self.device))
+
+    def evaluation_step(self, batch: Any, training: bool = False) -> Any:
+        """Run the network on a batch for prediction.
+
+        Parameters
+        ----------
+        batch : tuple
+            Prepared rows and targets.
+        training : bool, default=False
+            Whether to run it as in training.
+
+        Returns
+        -------
+        outputs : tuple of Tensor
+            See :meth:`AECFModule.forward`.
+        """
+        rows, y = batch
+        n_samples = len(rows["X"])
+        if training or n_samples >= _MIN_ROWS_TO_PREDICT:
+            return super().evaluation_step(batch, training=training)
+        fill = _MIN_ROWS_TO_PREDICT - n_samples
+        padded = {
+            name: torch.cat([values, values.new_zeros(fill, *values.shape[1:])])
+            for name, values in rows.items()
+        }
+        outputs = super().evaluation_step((padded, y), training=training)
+        return tuple(output[:n_samples] for output in outputs)
 
     def get_loss(
         self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False

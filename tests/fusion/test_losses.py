@@ -1,0 +1,277 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import expit, log_softmax, softmax
+from sklearn.metrics import log_loss
+
+from sklearn_align.fusion import AECFLoss
+from sklearn_align.fusion._losses import (
+    cross_entropy_rows,
+    focal_rows,
+    info_nce,
+    kl_consistency_rows,
+    monotone_consistency_rows,
+    soft_calibration_error,
+    squared_error_rows,
+)
+
+RNG = np.random.default_rng(0)
+LOGITS = RNG.normal(size=(40, 4))
+OTHER = RNG.normal(size=(40, 4))
+Y = RNG.integers(0, 4, 40)
+LABELS = RNG.integers(0, 2, (40, 4))
+
+
+def tensor(array):
+    return torch.from_numpy(np.asarray(array))
+
+
+# ------------------------------------------------------------------------------- closed forms
+
+
+def test_cross_entropy_against_sklearn():
+    ours = cross_entropy_rows(tensor(LOGITS), tensor(Y)).mean().item()
+    assert ours == pytest.approx(log_loss(Y, softmax(LOGITS, axis=1)))
+
+
+def test_label_smoothing_against_its_definition():
+    target = 0.9 * np.eye(4)[Y] + 0.1 / 4
+    expected = -(target * log_softmax(LOGITS, axis=1)).sum(axis=1)
+    ours = cross_entropy_rows(tensor(LOGITS), tensor(Y), label_smoothing=0.1)
+    np.testing.assert_allclose(ours, expected)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 2.0])
+@pytest.mark.parametrize("alpha", [None, 0.25])
+def test_focal_loss_against_its_definition(gamma, alpha):
+    weight = np.array([1.0, 2.0, 3.0, 0.5])
+    p = expit(LOGITS)
+    p_true = np.where(LABELS == 1, p, 1 - p)
+    alpha_true = 1.0 if alpha is None else np.where(LABELS == 1, alpha, 1 - alpha)
+    pos = np.where(LABELS == 1, weight, 1.0)
+    expected = (alpha_true * (1 - p_true) ** gamma * -np.log(p_true) * pos).mean(axis=1)
+    ours = focal_rows(
+        tensor(LOGITS), tensor(LABELS), gamma=gamma, alpha=alpha, pos_weight=tensor(weight)
+    )
+    np.testing.assert_allclose(ours, expected)
+
+
+def test_squared_error_refuses_to_broadcast():
+    with pytest.raises(ValueError, match="must agree"):
+        squared_error_rows(torch.zeros(5, 1), torch.zeros(5))
+    error = squared_error_rows(tensor(LOGITS), tensor(OTHER))
+    np.testing.assert_allclose(error, ((LOGITS - OTHER) ** 2).mean(axis=1))
+
+
+def test_kl_against_its_definition_and_zero_for_equal_predictions():
+    p, q = softmax(LOGITS, axis=1), softmax(OTHER, axis=1)
+    ours = kl_consistency_rows(tensor(LOGITS), tensor(OTHER))
+    np.testing.assert_allclose(ours, (p * np.log(p / q)).sum(axis=1))
+    assert (ours > 0).all()
+    shifted = kl_consistency_rows(tensor(LOGITS), tensor(LOGITS + 3.0))
+    np.testing.assert_allclose(shifted, 0, atol=1e-12)
+
+
+def test_multilabel_kl_against_its_definition():
+    p, q = expit(LOGITS), expit(OTHER)
+    expected = p * np.log(p / q) + (1 - p) * np.log((1 - p) / (1 - q))
+    ours = kl_consistency_rows(tensor(LOGITS), tensor(OTHER), multilabel=True)
+    np.testing.assert_allclose(ours, expected.mean(axis=1))
+
+
+def test_kl_sends_no_gradient_into_the_full_prediction():
+    full, subset = tensor(LOGITS).requires_grad_(), tensor(OTHER).requires_grad_()
+    kl_consistency_rows(full, subset).sum().backward()
+    assert full.grad is None
+    assert (subset.grad != 0).any()
+
+
+def test_monotone_punishes_only_a_more_confident_subset():
+    weak, strong = tensor([[1.0, 0.0]]), tensor([[3.0, 0.0]])
+    assert monotone_consistency_rows(strong, weak).item() == 0
+    expected = expit(3.0) - expit(1.0)
+    assert monotone_consistency_rows(weak, strong).item() == pytest.approx(expected)
+    # certain that a label is zero is as confident as certain that it is one
+    no, yes = tensor([[-3.0]]), tensor([[1.0]])
+    assert monotone_consistency_rows(no, yes, multilabel=True).item() == 0
+    assert monotone_consistency_rows(yes, no, multilabel=True).item() == pytest.approx(expected)
+
+
+def test_sharp_soft_bins_are_hard_bins():
+    n_bins = 10
+    p = softmax(3 * LOGITS, axis=1)
+    confidence, correct = p.max(axis=1), p.argmax(axis=1) == Y
+    weight = RNG.random(40)
+    bins = np.minimum((confidence * n_bins).astype(int), n_bins - 1)
+    expected = sum(
+        abs((weight * (confidence - correct))[bins == b].sum()) for b in range(n_bins)
+    ) / weight.sum()
+    ours = soft_calibration_error(
+        tensor(3 * LOGITS), tensor(Y), n_bins=n_bins, sharpness=1e6, sample_weight=tensor(weight)
+    )
+    assert ours.shape == ()
+    assert ours.item() == pytest.approx(expected, abs=1e-6)
+
+
+def test_calibration_error_of_perfect_predictions_is_zero():
+    certain = 50.0 * (2 * LABELS - 1)
+    assert soft_calibration_error(tensor(certain), tensor(LABELS), multilabel=True) < 1e-9
+    certain = 50.0 * np.eye(4)[Y]
+    assert soft_calibration_error(tensor(certain), tensor(Y)) < 1e-9
+
+
+def test_info_nce_against_its_definition_and_its_extremes():
+    a = tensor(LOGITS) / tensor(LOGITS).norm(dim=1, keepdim=True)
+    b = tensor(OTHER) / tensor(OTHER).norm(dim=1, keepdim=True)
+    similarity = (a @ b.T / 0.2).numpy()
+    forth = -np.diag(log_softmax(similarity, axis=1))
+    back = -np.diag(log_softmax(similarity, axis=0))
+    ours = info_nce(a, b, temperature=0.2)
+    np.testing.assert_allclose(ours, (forth + back) / 2)
+    constant = torch.ones(8, 2) / 2**0.5
+    torch.testing.assert_close(info_nce(constant, constant), torch.full((8,), np.log(8)).float())
+    perfect = torch.eye(8)
+    assert (info_nce(perfect, perfect, temperature=0.01) < 1e-6).all()
+
+
+# ---------------------------------------------------------------------------------- gradients
+
+Y_T, LABELS_T = torch.from_numpy(Y), torch.from_numpy(LABELS)
+COMPONENTS = {
+    "cross_entropy": lambda a, b: cross_entropy_rows(a, Y_T, label_smoothing=0.1),
+    "focal": lambda a, b: focal_rows(a, LABELS_T, gamma=2.0, alpha=0.25),
+    "squared_error": squared_error_rows,
+    "kl": lambda a, b: kl_consistency_rows(b.detach(), a),
+    "kl_multilabel": lambda a, b: kl_consistency_rows(b.detach(), a, multilabel=True),
+    "monotone": monotone_consistency_rows,
+    "monotone_multilabel": lambda a, b: monotone_consistency_rows(a, b, multilabel=True),
+    "ece": lambda a, b: soft_calibration_error(a, Y_T),
+    "ece_multilabel": lambda a, b: soft_calibration_error(a, LABELS_T, multilabel=True),
+    "info_nce": lambda a, b: info_nce(
+        torch.nn.functional.normalize(a, dim=1), torch.nn.functional.normalize(b, dim=1)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", COMPONENTS)
+def test_gradient_against_finite_differences(name):
+    first, second = tensor(LOGITS).requires_grad_(), tensor(OTHER).requires_grad_()
+    function = COMPONENTS[name]
+    assert torch.autograd.gradcheck(
+        lambda a: function(a, second.detach()), (first,), eps=1e-6, atol=1e-5
+    )
+    function(first, second).sum().backward()
+    assert (first.grad != 0).any()
+
+
+@pytest.mark.parametrize("task", ["multiclass", "multilabel", "regression"])
+def test_gradient_of_the_whole_loss_against_finite_differences(task):
+    y = {"multiclass": Y_T, "multilabel": LABELS_T, "regression": tensor(OTHER)}[task]
+    loss = AECFLoss(task, ece_weight=0.5, l2_weight=0.1, max_epochs=10, entropy_warmup_epochs=1)
+    weight = tensor(RNG.random(40))
+
+    def total(full, scores, subset):
+        weights = torch.softmax(scores, dim=1)
+        outputs = (full, weights, None, subset, weights, None)
+        return loss(outputs, y, sample_weight=weight)
+
+    full = tensor(LOGITS)
+    scores, subset = tensor(RNG.normal(size=(40, 2))), tensor(OTHER * 0.5)
+    assert torch.autograd.gradcheck(
+        lambda s, u: total(full, s, u),
+        (scores.requires_grad_(), subset.requires_grad_()),
+        eps=1e-6,
+        atol=1e-5,
+    )
+
+
+# ------------------------------------------------------------------------------ the composition
+
+
+def outputs_of_two_passes(seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    full, subset = torch.randn(2, 12, 3, generator=generator)
+    weights = torch.softmax(torch.randn(12, 2, generator=generator), dim=1)
+    y = torch.randint(0, 3, (12,), generator=generator)
+    return (full, weights, None, subset, weights, None), y
+
+
+def test_loss_is_the_weighted_sum_of_its_components():
+    outputs, y = outputs_of_two_passes()
+    loss = AECFLoss(
+        max_epochs=40,
+        entropy_weight=0.3,
+        ece_weight=0.7,
+        l2_weight=0.05,
+        consistency_weight=2.0,
+        consistency_ramp_epochs=4,
+    )
+    for epoch in (0, 2, 10, 39, 45):
+        loss.set_epoch(epoch)
+        total = loss(outputs, y)
+        part = {name: value.item() for name, value in loss.components.items()}
+        expected = (
+            part["task"]
+            + loss.entropy_lambda * part["entropy"]
+            + 0.7 * part["ece"]
+            + 0.05 * part["l2"]
+            + 2.0 * min(1, (epoch + 1) / 4) * part["consistency"]
+        )
+        assert total.item() == pytest.approx(expected, rel=1e-5)
+        assert part["consistency"] > 0
+        assert part["entropy"] == -part["gate_entropy"]
+
+
+def test_both_passes_count_for_the_task():
+    outputs, y = outputs_of_two_passes()
+    loss = AECFLoss()
+    loss(outputs, y)
+    both = (cross_entropy_rows(outputs[0], y).mean() + cross_entropy_rows(outputs[3], y).mean()) / 2
+    torch.testing.assert_close(loss.components["task"], both)
+    loss(outputs[:3], y)
+    torch.testing.assert_close(loss.components["task"], cross_entropy_rows(outputs[0], y).mean())
+
+
+def test_entropy_term_reaches_the_gate():
+    scores = torch.randn(12, 2, requires_grad=True)
+    outputs, y = outputs_of_two_passes()
+    loss = AECFLoss(entropy_weight=1.0, entropy_warmup_epochs=0)
+    loss((outputs[0], torch.softmax(scores, dim=1), None), y).backward()
+    assert (scores.grad != 0).any()
+
+
+def test_weight_two_is_the_row_twice():
+    outputs, y = outputs_of_two_passes()
+    weight = torch.tensor([2.0, 0.0] + [1.0] * 10)
+    index = torch.tensor([0, 0, *range(2, 12)])
+    loss = AECFLoss(ece_weight=1.0)
+    weighted = loss(outputs, y, sample_weight=weight)
+    repeated = loss(
+        tuple(None if o is None else o[index] for o in outputs), y[index]
+    )
+    torch.testing.assert_close(weighted, repeated)
+
+
+def test_absent_rows_do_not_count_for_the_calibration_term():
+    outputs, y = outputs_of_two_passes()
+    presence = torch.ones(12, 2, dtype=torch.bool)
+    presence[:4] = False
+    loss = AECFLoss(ece_weight=1.0)
+    loss(outputs, y, presence=presence)
+    expected = soft_calibration_error(outputs[0][4:], y[4:])
+    torch.testing.assert_close(loss.components["ece"], expected)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"task": "nope"}, "task must be"),
+        ({"consistency": "nope"}, "consistency must be"),
+        ({"task": "regression", "consistency": "monotone"}, "regression has none"),
+    ],
+)
+def test_bad_options(options, message):
+    with pytest.raises(ValueError, match=message):
+        AECFLoss(**options)
