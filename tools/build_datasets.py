@@ -8,9 +8,9 @@ The archives and their keys:
 
 ``sentences.npz``
     English sentences embedded by two word2vec models (skip-gram, 300 wide, one trained on every
-    second sentence of a corpus, the other apart on all of it; each
-    sentence is one row), as ``word2vec_a`` and ``word2vec_b``. ``split`` is 0 for sentences of side A, 1 for
-    side B, 2 for held-out ones. Rows are in random order; the first ones of each kind are taken.
+    second sentence of a corpus, the other apart on all of it), as ``word2vec_a`` and
+    ``word2vec_b``. ``split`` is 0 for sentences of side A, 1 for side B, 2 for held-out ones.
+    Rows are in random order; the first ones of each kind are taken.
 ``avmnist.npz``
     MNIST test images with additive noise and Free Spoken Digit Dataset recordings with additive
     noise, each reduced to 50 principal components: ``X_image``, ``X_audio``, ``y``, ``split``,
