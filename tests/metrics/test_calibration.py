@@ -131,9 +131,9 @@ def test_quantile_bins_hold_equally_many_rows():
     proba = np.column_stack([confidence, 1 - confidence])
     y = np.repeat([0, 1], 50)
     expected = np.mean([1 - confidence[:50].mean(), confidence[50:].mean()])
-    assert expected_calibration_error(
-        y, proba, n_bins=2, strategy="quantile"
-    ) == pytest.approx(expected)
+    assert expected_calibration_error(y, proba, n_bins=2, strategy="quantile") == pytest.approx(
+        expected
+    )
 
 
 def test_one_column_means_the_second_class():
@@ -158,9 +158,9 @@ def test_labels_give_the_order_of_the_columns():
     y, proba = problem(n_classes=3)
     names = np.array(["b", "c", "a"])
     order = np.argsort(names)
-    assert expected_calibration_error(
-        names[y], proba, labels=names
-    ) == pytest.approx(expected_calibration_error(y, proba))
+    assert expected_calibration_error(names[y], proba, labels=names) == pytest.approx(
+        expected_calibration_error(y, proba)
+    )
     assert expected_calibration_error(names[y], proba[:, order]) == pytest.approx(
         expected_calibration_error(y, proba)
     )
@@ -195,9 +195,7 @@ def test_bad_input(metric, y, proba, options, message):
 
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_as_a_scorer_in_a_search(n_classes):
-    X, y = make_classification(
-        300, n_informative=5, n_classes=n_classes, random_state=0
-    )
+    X, y = make_classification(300, n_informative=5, n_classes=n_classes, random_state=0)
     scorer = make_scorer(
         expected_calibration_error, response_method="predict_proba", greater_is_better=False
     )
