@@ -1,0 +1,221 @@
+"""The unpaired alignment problem: rows of both spaces, known pairs and the label-free score."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_align.alignment._procrustes import polar_factor
+from sklearn_align._blocked import max_csls
+
+_N_DENSITY_NEIGHBORS = 10
+
+FloatArray = NDArray[np.floating[Any]]
+IntArray = NDArray[np.intp]
+
+
+def unit_rows(X: FloatArray, mean: FloatArray | None = None) -> FloatArray:
+    """Centre rows and scale them to unit length; rows that vanish stay zero.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Rows; not changed.
+
+    mean : ndarray of shape (n_features,), default=None
+        Subtracted first when given.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_features)
+        New array.
+    """
+    Z = X.copy() if mean is None else X - mean
+    scale_to_unit_length(Z)
+    return Z
+
+
+def scale_to_unit_length(Z: FloatArray) -> None:
+    """Scale the rows of `Z` to unit length in place; zero rows stay zero."""
+    # A row's largest entry is divided out first: squares of tiny or huge entries leave the range.
+    largest = np.abs(Z).max(axis=1, initial=0.0)
+    tiny = np.finfo(Z.dtype).tiny ** 0.5
+    unusual = (largest < tiny) | (largest > 1 / tiny)
+    if unusual.any():
+        Z[unusual] /= np.where(largest == 0, 1, largest)[unusual, None]
+    norms = np.sqrt(np.einsum("ij,ij->i", Z, Z))
+    norms[norms == 0] = 1
+    Z /= norms[:, None]
+
+
+@dataclass(frozen=True)
+class KnownPairs:
+    """Centred unit rows whose counterparts are known, and how much they count.
+
+    Parameters
+    ----------
+    A : ndarray of shape (n_pairs, n_features_A)
+        Rows of the source space.
+
+    B : ndarray of shape (n_pairs, n_features_B)
+        Their counterparts in the target space.
+
+    weight : float
+        What one pair counts, in matched rows, in every Procrustes step.
+    """
+
+    A: FloatArray
+    B: FloatArray
+    weight: float
+
+    def __len__(self) -> int:
+        return len(self.A)
+
+
+class AlignmentProblem:
+    """What a start or a refinement step may look at.
+
+    Passed to the `iterate` method of every refinement.
+
+    Parameters
+    ----------
+    A : ndarray of shape (n_A, n_features_A)
+        Centred unit rows of the source space.
+
+    B : ndarray of shape (n_B, n_features_B)
+        Centred unit rows of the target space, unpaired with `A`.
+
+    pairs : KnownPairs, default=None
+        Rows whose counterparts are known.
+
+    score_sample_size : int, default=2000
+        Rows of each side on which `score` is computed.
+
+    random_state : RandomState, default=None
+        Draws the rows of `score`; with None the first ones are used.
+
+    Attributes
+    ----------
+    A, B : ndarray
+        As given.
+
+    pairs : KnownPairs or None
+        As given.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_align.alignment import AlignmentProblem
+    >>> rows = np.linalg.qr(np.random.default_rng(0).standard_normal((8, 8)))[0]
+    >>> problem = AlignmentProblem(rows[:, :4], rows[:, 4:])
+    >>> problem.solve(rows[:, :4], rows[:, :4] @ np.eye(4)).round(6)
+    array([[1., 0., 0., 0.],
+           [0., 1., 0., 0.],
+           [0., 0., 1., 0.],
+           [0., 0., 0., 1.]])
+    """
+
+    def __init__(
+        self,
+        A: FloatArray,
+        B: FloatArray,
+        pairs: KnownPairs | None = None,
+        *,
+        score_sample_size: int = 2000,
+        random_state: np.random.RandomState | None = None,
+    ) -> None:
+        self.A = A
+        self.B = B
+        self.pairs = pairs if pairs is not None and len(pairs) else None
+        # Refinements that watch the score and the estimator that records it ask for the same map.
+        self._last_score: tuple[FloatArray | None, float] = (None, 0.0)
+        if random_state is None:
+            self._score_A, self._score_B = A[:score_sample_size], B[:score_sample_size]
+        else:
+            self._score_A = self.sample("A", score_sample_size, random_state)
+            self._score_B = self.sample("B", score_sample_size, random_state)
+
+    def sample(
+        self, side: Literal["A", "B"], size: int | None, random_state: np.random.RandomState
+    ) -> FloatArray:
+        """Draw rows of one side without replacement.
+
+        Parameters
+        ----------
+        side : {"A", "B"}
+            Source or target space.
+
+        size : int or None
+            Number of rows; all rows, unshuffled, when None or at least as many as there are.
+
+        random_state : RandomState
+            Source of randomness.
+
+        Returns
+        -------
+        ndarray of shape (min(size, n_rows), n_features)
+            Rows; a view of all of them or a copy of some.
+        """
+        rows = self.A if side == "A" else self.B
+        if size is None or size >= len(rows):
+            return rows
+        return rows[random_state.choice(len(rows), size, replace=False)]
+
+    def solve(self, X: FloatArray, Y: FloatArray) -> FloatArray:
+        """Solve orthogonal Procrustes for matched rows together with the known pairs.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_matched, n_features_A)
+            Rows of the source space.
+
+        Y : ndarray of shape (n_matched, n_features_B)
+            What they were matched with.
+
+        Returns
+        -------
+        ndarray of shape (n_features_A, n_features_B)
+            Orthogonal, or semi-orthogonal when the widths differ.
+        """
+        return self.solve_cross_covariance(X.T @ Y)
+
+    def solve_cross_covariance(self, C: FloatArray) -> FloatArray:
+        """Solve orthogonal Procrustes for a cross-covariance, with the known pairs added to it.
+
+        Parameters
+        ----------
+        C : ndarray of shape (n_features_A, n_features_B)
+            ``X.T @ Y`` of matched rows.
+
+        Returns
+        -------
+        ndarray of shape (n_features_A, n_features_B)
+            Orthogonal, or semi-orthogonal when the widths differ.
+        """
+        if self.pairs is not None:
+            C = C + self.pairs.weight * (self.pairs.A.T @ self.pairs.B)
+        return polar_factor(C)
+
+    def score(self, W: FloatArray) -> float:
+        """Label-free quality of a map: mean over mapped rows of the largest CSLS value.
+
+        Parameters
+        ----------
+        W : ndarray of shape (n_features_A, n_features_B)
+            Map to judge. Mapped rows are scaled to unit length.
+
+        Returns
+        -------
+        float
+            Higher is better.
+        """
+        scored_map, score = self._last_score
+        if scored_map is not W:
+            mapped = self._score_A @ W
+            scale_to_unit_length(mapped)
+            score = float(max_csls(mapped, self._score_B, _N_DENSITY_NEIGHBORS).mean())
+            self._last_score = (W, score)
+        return score
