@@ -478,12 +478,17 @@ class BaseAECF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):  #
 
     @property
     def _default_callbacks(self) -> list[tuple[str, Any]]:
+        """Callbacks that parameters ask for; skorch's own, under fixed names.
+
+        get_params lists them, also before ``fit`` has checked the parameters: these tests hold for
+        values of any type.
+        """
         callbacks: list[tuple[str, Any]] = [
             ("epoch_timer", EpochTimer()),
             ("train_loss", PassthroughScoring(name="train_loss", on_train=True)),
             ("valid_loss", PassthroughScoring(name="valid_loss")),
         ]
-        if self.early_stopping:
+        if isinstance(self.early_stopping, bool | np.bool_) and self.early_stopping:
             callbacks.append(
                 (
                     "early_stopping",
@@ -499,12 +504,12 @@ class BaseAECF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):  #
         if self.gradient_clip is not None:
             clipping = GradientNormClipping(gradient_clip_value=self.gradient_clip)
             callbacks.append(("gradient_clipping", clipping))
-        if self.lr_schedule == "cosine":
+        if isinstance(self.lr_schedule, str) and self.lr_schedule == "cosine":
             schedule = LRScheduler(
                 policy=torch.optim.lr_scheduler.CosineAnnealingLR, T_max=self.max_epochs
             )
             callbacks.append(("lr_schedule", schedule))
-        if self.verbose:
+        if isinstance(self.verbose, Integral) and self.verbose > 0:
             callbacks.append(("print_log", PrintLog()))
         return callbacks
 

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scipy.optimize import minimize
+from scipy.special import softmax
+from sklearn.metrics import log_loss
+
+from sklearn_align.fusion import draw_subsets, fit_log_temperature
+
+
+def problem(n=4000, seed=0):
+    """Logits that are too sharp by a factor that depends on presence; y follows the honest ones."""
+    rng = np.random.default_rng(seed)
+    presence = np.array([[1, 1], [1, 0], [0, 1]])[rng.integers(0, 3, n)].astype(bool)
+    honest = 2 * rng.normal(size=(n, 3))
+    y = np.array([rng.choice(3, p=p) for p in softmax(honest, axis=1)])
+    log_t = 0.2 + presence @ np.array([0.6, -0.4])
+    return honest * np.exp(log_t)[:, None], y, presence
+
+
+def test_the_true_temperatures_are_found():
+    logits, y, presence = problem(20_000)
+    b = fit_log_temperature(
+        torch.from_numpy(logits), torch.from_numpy(y), torch.from_numpy(presence), ridge=0.0
+    ).numpy()
+    # three kinds of presence, three coefficients: the temperatures are identified
+    for kind, expected in (([1, 1], 0.4), ([1, 0], 0.8), ([0, 1], -0.2)):
+        assert b[0] + np.dot(kind, b[1:]) == pytest.approx(expected, abs=0.06)
+
+
+def test_against_scipy():
+    logits, y, presence = problem(500)
+    weight = np.random.default_rng(1).random(500)
+
+    def objective(b):
+        t = np.exp(b[0] + presence @ b[1:])
+        loss = log_loss(y, softmax(logits / t[:, None], axis=1), sample_weight=weight)
+        return loss + 1e-2 * (b**2).sum()
+
+    expected = minimize(objective, np.zeros(3), tol=1e-10).x
+    ours = fit_log_temperature(
+        torch.from_numpy(logits),
+        torch.from_numpy(y),
+        torch.from_numpy(presence),
+        sample_weight=torch.from_numpy(weight),
+        ridge=1e-2,
+    )
+    np.testing.assert_allclose(ours, expected, atol=1e-4)
+
+
+def test_likelihood_does_not_get_worse_and_predictions_stay():
+    logits, y, presence = problem(500)
+    b = fit_log_temperature(
+        torch.from_numpy(logits), torch.from_numpy(y), torch.from_numpy(presence)
+    ).numpy()
+    scaled = logits / np.exp(b[0] + presence @ b[1:])[:, None]
+    assert log_loss(y, softmax(scaled, axis=1)) < log_loss(y, softmax(logits, axis=1))
+    np.testing.assert_array_equal(scaled.argmax(axis=1), logits.argmax(axis=1))
+
+
+def test_several_labels():
+    rng = np.random.default_rng(0)
+    honest = rng.normal(size=(20_000, 2))
+    y = (rng.random(honest.shape) < 1 / (1 + np.exp(-honest))).astype(np.int64)
+    b = fit_log_temperature(
+        torch.from_numpy(3 * honest),
+        torch.from_numpy(y),
+        torch.ones(len(y), 1, dtype=torch.bool),
+        multilabel=True,
+        ridge=0.0,
+    )
+    assert b.sum().item() == pytest.approx(np.log(3), abs=0.05)
+
+
+def test_ridge_keeps_the_temperature_finite_when_all_is_right():
+    logits = torch.tensor([[5.0, 0.0], [0.0, 5.0]] * 10)
+    y = torch.tensor([0, 1] * 10)
+    b = fit_log_temperature(logits, y, torch.ones(20, 1, dtype=torch.bool))
+    assert torch.isfinite(b).all()
+    assert b.abs().max() < 5
+
+
+def test_gradients_may_be_switched_off_around_it():
+    logits, y, presence = (torch.from_numpy(a) for a in problem(100))
+    expected = fit_log_temperature(logits, y, presence)
+    with torch.no_grad():
+        torch.testing.assert_close(fit_log_temperature(logits, y, presence), expected)
+
+
+def test_subsets_have_uniform_sizes_and_members():
+    generator = torch.Generator().manual_seed(0)
+    presence = torch.tensor([[True, True, False, True]]).expand(30_000, 4)
+    subset = draw_subsets(presence, generator)
+    assert not subset[:, 2].any()
+    sizes = torch.bincount(subset.sum(dim=1), minlength=5).float() / len(subset)
+    np.testing.assert_allclose(sizes, [0, 1 / 3, 1 / 3, 1 / 3, 0], atol=0.01)
+    np.testing.assert_allclose(subset[:, [0, 1, 3]].float().mean(dim=0), 2 / 3, atol=0.01)
+
+
+def test_rows_without_modality_have_an_empty_subset():
+    assert not draw_subsets(torch.zeros(5, 3, dtype=torch.bool)).any()
