@@ -107,7 +107,7 @@ def _draw_dropped(
     emptied = presence.any(axis=1) & (dropped == presence).all(axis=1)
     # Blocks are compared by how far below their own rate they were drawn, so that each of equally
     # frequent blocks is kept equally often, and the block kept at a rate is kept at lower ones.
-    relative = np.zeros(draws.shape)
+    relative = np.full(draws.shape, -1.0)
     np.divide(draws, rates, out=relative, where=emptied[:, None] & presence)
     dropped[emptied, relative[emptied].argmax(axis=1)] = False
     return dropped

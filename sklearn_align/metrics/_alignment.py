@@ -66,7 +66,7 @@ def retrieval_accuracy(Z: ArrayLike, T: ArrayLike, k: int = 1) -> float:
     0.6666666666666666
     """
     check_scalar(k, "k", Integral, min_val=1)
-    Z, T = _check_paired(Z, T)
+    Z, T = check_paired(Z, T)
     n_better, n_tied = count_better(Z, T)
     return float(hits_among_top(n_better, n_tied, k).mean())
 
@@ -108,7 +108,7 @@ def mean_rank(Z: ArrayLike, T: ArrayLike) -> float:
     >>> mean_rank([[0.9, 0.1], [0.1, 0.9], [0.2, 0.9]], T)
     1.6666666666666667
     """
-    n_better, n_tied = count_better(*_check_paired(Z, T))
+    n_better, n_tied = count_better(*check_paired(Z, T))
     return float((1 + n_better + n_tied / 2).mean())
 
 
@@ -148,7 +148,7 @@ def mean_reciprocal_rank(Z: ArrayLike, T: ArrayLike) -> float:
     >>> round(mean_reciprocal_rank([[0.9, 0.1], [0.1, 0.9], [0.2, 0.9]], T), 4)
     0.7778
     """
-    n_better, n_tied = count_better(*_check_paired(Z, T))
+    n_better, n_tied = count_better(*check_paired(Z, T))
     # sum of 1/r over the tied places r = n_better + 1, ..., n_better + 1 + n_tied
     harmonic = digamma(n_better + n_tied + 2.0) - digamma(n_better + 1.0)
     reciprocal = np.where(n_tied == 0, 1 / (n_better + 1), harmonic / (n_tied + 1))
@@ -186,7 +186,7 @@ def mean_cosine_similarity(Z: ArrayLike, T: ArrayLike) -> float:
     >>> mean_cosine_similarity([[2.0, 0.0], [0.0, 1.0]], [[1.0, 0.0], [1.0, 0.0]])
     0.5
     """
-    Z, T = _check_paired(Z, T)
+    Z, T = check_paired(Z, T)
     return float(np.einsum("ij,ij->i", Z, T).mean(dtype=np.float64))
 
 
@@ -282,7 +282,7 @@ def foscttm(Z: ArrayLike, T: ArrayLike) -> float:
     >>> foscttm([[1.0, 0.0], [0.0, 1.0]], [[1.0, 0.1], [0.1, 1.0]])
     0.0
     """
-    Z, T = _check_paired(Z, T, ensure_min_samples=2)
+    Z, T = check_paired(Z, T, ensure_min_samples=2)
     closer = 0.0
     for queries, keys in ((Z, T), (T, Z)):
         n_better, n_tied = count_better(queries, keys)
@@ -345,10 +345,32 @@ def hits_among_top(n_better: IntArray, n_tied: IntArray, k: int) -> NDArray[np.f
     return np.clip((k - n_better) / (n_tied + 1), 0.0, 1.0)
 
 
-def _check_paired(
+def check_paired(
     Z: ArrayLike, T: ArrayLike, ensure_min_samples: int = 1
 ) -> tuple[FloatArray, FloatArray]:
-    """Return unit rows of both inputs, which must have the same shape."""
+    """Return unit rows of both inputs, which must have the same shape.
+
+    Parameters
+    ----------
+    Z : array-like of shape (n_samples, n_features)
+        Mapped source rows.
+
+    T : array-like of shape (n_samples, n_features)
+        Their counterparts, in the same order.
+
+    ensure_min_samples : int, default=1
+        Smallest number of rows.
+
+    Returns
+    -------
+    Z, T : ndarray of shape (n_samples, n_features)
+        Unit rows, float32 or float64.
+
+    Raises
+    ------
+    ValueError
+        If the inputs are not finite matrices of equal shape.
+    """
     Z, T = _check_pair_of_spaces(Z, T, ensure_min_samples)
     if len(Z) != len(T):
         raise ValueError(
@@ -370,7 +392,7 @@ def _check_pair_of_spaces(
             input_name=name,
             ensure_min_samples=ensure_min_samples,
         )
-        unit.append(_unit_rows(checked))
+        unit.append(unit_rows(checked))
     if unit[0].shape[1] != unit[1].shape[1]:
         raise ValueError(
             f"Z has {unit[0].shape[1]} features and T has {unit[1].shape[1]}: both must be in the "
@@ -379,7 +401,19 @@ def _check_pair_of_spaces(
     return unit[0], unit[1]
 
 
-def _unit_rows(rows: FloatArray) -> FloatArray:
+def unit_rows(rows: FloatArray) -> FloatArray:
+    """Scale rows to unit length; rows of zeros stay as they are.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_samples, n_features)
+        Not changed.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_features)
+        A copy.
+    """
     # the largest entry goes first, so that squares of huge or tiny entries stay in range
     largest = np.abs(rows).max(axis=1, keepdims=True)
     unit = rows / np.where(largest == 0, 1, largest)

@@ -95,7 +95,7 @@ def expected_calibration_error(
     0.4
     """
     errors = []
-    for confidence, hit, weight in _problems(y_true, y_proba, sample_weight, labels):
+    for confidence, hit, weight in calibration_problems(y_true, y_proba, sample_weight, labels):
         bins = bin_confidence(confidence, hit, weight, n_bins=n_bins, strategy=strategy)
         errors.append(float(np.average(bins.gap, weights=bins.weight)))
     return float(np.mean(errors))
@@ -165,7 +165,7 @@ def maximum_calibration_error(
     0.4
     """
     errors = []
-    for confidence, hit, weight in _problems(y_true, y_proba, sample_weight, labels):
+    for confidence, hit, weight in calibration_problems(y_true, y_proba, sample_weight, labels):
         bins = bin_confidence(confidence, hit, weight, n_bins=n_bins, strategy=strategy)
         errors.append(float(bins.gap.max()))
     return max(errors)
@@ -308,12 +308,33 @@ def confidence_and_hits(
     return [(np.minimum(proba[np.arange(len(proba)), best], 1.0), hit)]
 
 
-def _problems(
+def calibration_problems(
     y_true: ArrayLike,
     y_proba: ArrayLike,
     sample_weight: ArrayLike | None,
     labels: ArrayLike | None,
 ) -> list[tuple[FloatArray, FloatArray, FloatArray]]:
+    """Return what has to be binned: confidences, hits and weights, once or for each label.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,) or (n_samples, n_labels)
+        Classes, or an indicator matrix of labels.
+
+    y_proba : array-like of shape (n_samples, n_classes), (n_samples,) or (n_samples, n_labels)
+        Probabilities.
+
+    sample_weight : array-like of shape (n_samples,) or None
+        Weights of the rows.
+
+    labels : array-like of shape (n_classes,) or None
+        Classes in the order of the columns of `y_proba`.
+
+    Returns
+    -------
+    list of (confidence, hit, weight)
+        Arrays of shape (n_samples,).
+    """
     pairs = confidence_and_hits(y_true, y_proba, labels)
     weight = cast(
         FloatArray,

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -58,7 +60,7 @@ def test_losses_are_nested_over_rates():
         np.isnan(drop_modalities(rows(), MODALITIES, rate, random_state=0))
         for rate in (0.1, 0.4, 0.8, 1.0)
     ]
-    for lower, higher in zip(losses[:-1], losses[1:], strict=True):
+    for lower, higher in pairwise(losses):
         assert (lower <= higher).all()
         assert lower.sum() < higher.sum()
 

@@ -1,0 +1,15 @@
+"""Pictures of alignments and fusions; matplotlib is only imported when something is drawn."""
+
+from sklearn_align.plotting._alignment_history import AlignmentHistoryDisplay
+from sklearn_align.plotting._missing_modality import MissingModalityDisplay
+from sklearn_align.plotting._modality_weights import ModalityWeightsDisplay
+from sklearn_align.plotting._reliability import ReliabilityDisplay
+from sklearn_align.plotting._retrieval import RetrievalDisplay
+
+__all__ = [
+    "AlignmentHistoryDisplay",
+    "MissingModalityDisplay",
+    "ModalityWeightsDisplay",
+    "ReliabilityDisplay",
+    "RetrievalDisplay",
+]

@@ -1,0 +1,178 @@
+"""How the label-free score rose during a fit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_align.plotting._common import get_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.collections import PathCollection
+
+
+class AlignmentHistoryDisplay:
+    """Label-free score of an alignment by stage, with the starts it was chosen from.
+
+    Parameters
+    ----------
+    history : list of dict
+        ``history_`` of a fitted :class:`~sklearn_align.MiniVec2Vec`: a record for each stage with
+        `stage` (its name), `score` (one value for each iteration) and, in the first one,
+        `start_scores` (the scores of all starts in each round of the selection).
+
+    converged : bool, default=None
+        Verdict on the alignment, shown as the title; None for no title.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Where it was drawn.
+
+    figure_ : matplotlib Figure
+        The figure of `ax_`.
+
+    lines_ : list of matplotlib Line2D
+        One for each stage.
+
+    starts_ : matplotlib PathCollection or None
+        All starts, in all rounds.
+
+    See Also
+    --------
+    RetrievalDisplay : How well counterparts are found, when some are known.
+
+    Examples
+    --------
+    >>> from sklearn_align.plotting import AlignmentHistoryDisplay
+    >>> history = [
+    ...     {"stage": "start", "score": [0.05, 0.06], "start_scores": [[0.05, 0.02], [0.06]]},
+    ...     {"stage": "TransportRefinement", "score": [0.08, 0.12, 0.13]},
+    ... ]
+    >>> display = AlignmentHistoryDisplay.from_predictions(history, converged=True)
+    >>> len(display.lines_)
+    2
+    """
+
+    def __init__(
+        self, history: Sequence[Mapping[str, Any]], *, converged: bool | None = None
+    ) -> None:
+        self.history = history
+        self.converged = converged
+
+    @classmethod
+    def from_estimator(cls, estimator: Any, *, ax: Axes | None = None, **plot_kwargs: Any) -> Self:
+        """Draw the history of a fitted aligner.
+
+        Parameters
+        ----------
+        estimator : MiniVec2Vec
+            Fitted.
+
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+
+        **plot_kwargs : dict
+            Passed to :meth:`matplotlib.axes.Axes.plot` for all lines.
+
+        Returns
+        -------
+        display : AlignmentHistoryDisplay
+            Holds the artists.
+        """
+        check_is_fitted(estimator, "history_")
+        display = cls(estimator.history_, converged=estimator.converged_)
+        return display.plot(ax, **plot_kwargs)
+
+    @classmethod
+    def from_predictions(
+        cls,
+        history: Sequence[Mapping[str, Any]],
+        *,
+        converged: bool | None = None,
+        ax: Axes | None = None,
+        **plot_kwargs: Any,
+    ) -> Self:
+        """Draw a history that was kept.
+
+        Parameters
+        ----------
+        history : list of dict
+            As in the class.
+
+        converged : bool, default=None
+            As in the class.
+
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+
+        **plot_kwargs : dict
+            Passed to :meth:`matplotlib.axes.Axes.plot` for all lines.
+
+        Returns
+        -------
+        display : AlignmentHistoryDisplay
+            Holds the artists.
+        """
+        return cls(history, converged=converged).plot(ax, **plot_kwargs)
+
+    def plot(self, ax: Axes | None = None, **plot_kwargs: Any) -> Self:
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+
+        **plot_kwargs : dict
+            Passed to :meth:`matplotlib.axes.Axes.plot` for all lines.
+
+        Returns
+        -------
+        display : AlignmentHistoryDisplay
+            Self.
+        """
+        self.ax_ = ax = get_axes(ax, type(self).__name__)
+        self.figure_ = ax.figure
+        self.lines_ = []
+        self.starts_: PathCollection | None = None
+        n_done = 0
+        last: float | None = None
+        for record in self.history:
+            scores = list(record["score"])
+            x = n_done + np.arange(1, len(scores) + 1)
+            if n_done and scores and last is not None:
+                # a stage begins where the one before it ended
+                x, scores = np.r_[n_done, x], [last, *scores]
+            style = {"marker": ".", "markersize": 4, **plot_kwargs}
+            self.lines_ += ax.plot(x, scores, label=str(record["stage"]), **style)
+            rounds = record.get("start_scores")
+            if rounds:
+                self._plot_starts(ax, n_done, rounds)
+            n_done += len(record["score"])
+            last = scores[-1] if scores else last
+        ax.set(xlabel="Iteration", ylabel="Label-free score (mean largest CSLS)")
+        if self.converged is not None:
+            ax.set_title("converged" if self.converged else "not converged")
+        ax.legend()
+        return self
+
+    def _plot_starts(self, ax: Axes, n_done: int, rounds: Sequence[Sequence[float]]) -> None:
+        x = np.concatenate([np.full(len(one), n_done + i + 1) for i, one in enumerate(rounds)])
+        self.starts_ = ax.scatter(
+            x, np.concatenate(rounds), s=18, color="0.6", label="starts", zorder=1
+        )
+        ax.scatter(
+            n_done + len(rounds),
+            max(rounds[-1]),
+            s=110,
+            marker="*",
+            color=self.lines_[-1].get_color(),
+            edgecolor="black",
+            label="chosen start",
+            zorder=3,
+        )

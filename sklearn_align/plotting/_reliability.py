@@ -1,0 +1,283 @@
+"""Confidence against accuracy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_align._views import Columns
+from sklearn_align.metrics._calibration import (
+    ConfidenceBins,
+    Strategy,
+    bin_confidence,
+    calibration_problems,
+    expected_calibration_error,
+)
+from sklearn_align.metrics._modality import find_modalities
+from sklearn_align.plotting._common import get_axes, ordered_groups, presence_groups
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+class ReliabilityDisplay:
+    """Accuracy against confidence, with a histogram of the confidence below.
+
+    Parameters
+    ----------
+    bins : dict of str to ConfidenceBins
+        Mean confidence, accuracy and weight in each bin, by the name of the group.
+
+    errors : dict of str to float
+        :func:`~sklearn_align.metrics.expected_calibration_error` by the name of the group.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Accuracy against confidence.
+
+    histogram_ax_ : matplotlib Axes
+        Share of the rows by confidence.
+
+    figure_ : matplotlib Figure
+        The figure of both.
+
+    lines_ : list of matplotlib Line2D
+        One for each group.
+
+    histograms_ : list of matplotlib Line2D
+        One for each group.
+
+    See Also
+    --------
+    sklearn_align.metrics.expected_calibration_error : The error in one number.
+    sklearn.calibration.CalibrationDisplay : The curve of one class of two.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_align.plotting import ReliabilityDisplay
+    >>> rng = np.random.default_rng(0)
+    >>> proba = rng.dirichlet(np.ones(3), size=500)
+    >>> y = (proba.cumsum(axis=1) < rng.random((500, 1))).sum(axis=1)
+    >>> display = ReliabilityDisplay.from_predictions(y, proba, name="perfect")
+    >>> bool(display.errors["perfect"] < 0.1)
+    True
+    """
+
+    def __init__(self, bins: Mapping[str, ConfidenceBins], errors: Mapping[str, float]) -> None:
+        self.bins = bins
+        self.errors = errors
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: ArrayLike,
+        *,
+        by_presence: bool = False,
+        modalities: Mapping[str, Columns] | None = None,
+        n_bins: int = 15,
+        strategy: Strategy = "uniform",
+        sample_weight: ArrayLike | None = None,
+        name: str | None = None,
+        ax: Axes | None = None,
+        **plot_kwargs: Any,
+    ) -> Self:
+        """Draw the reliability of a fitted classifier.
+
+        Parameters
+        ----------
+        estimator : classifier
+            Fitted, with ``predict_proba``.
+
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Targets.
+
+        by_presence : bool, default=False
+            Draw a curve for each set of modalities that occurs.
+
+        modalities : dict, default=None
+            The blocks, for `by_presence`; by default those of the estimator.
+
+        n_bins : int, default=15
+            Number of bins.
+
+        strategy : {"uniform", "quantile"}, default="uniform"
+            Bins of equal width or of equal weight.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        name : str, default=None
+            Name in the legend, by default that of the class. Not used with `by_presence`.
+
+        ax : matplotlib Axes, default=None
+            Where to draw; a part of it is used for the histogram. None makes a new figure.
+
+        **plot_kwargs : dict
+            Passed to :meth:`matplotlib.axes.Axes.plot` for all curves.
+
+        Returns
+        -------
+        display : ReliabilityDisplay
+            Holds the artists.
+        """
+        check_is_fitted(estimator)
+        groups = None
+        if by_presence:
+            found = find_modalities([estimator]) if modalities is None else modalities
+            groups = presence_groups(X, found)
+        target = np.asarray(y)
+        return cls.from_predictions(
+            y,
+            estimator.predict_proba(X),
+            groups=groups,
+            n_bins=n_bins,
+            strategy=strategy,
+            sample_weight=sample_weight,
+            labels=None if target.ndim == 2 else estimator.classes_,
+            name=type(estimator).__name__ if name is None else name,
+            ax=ax,
+            **plot_kwargs,
+        )
+
+    @classmethod
+    def from_predictions(
+        cls,
+        y_true: ArrayLike,
+        y_proba: ArrayLike,
+        *,
+        groups: ArrayLike | None = None,
+        n_bins: int = 15,
+        strategy: Strategy = "uniform",
+        sample_weight: ArrayLike | None = None,
+        labels: ArrayLike | None = None,
+        name: str = "classifier",
+        ax: Axes | None = None,
+        **plot_kwargs: Any,
+    ) -> Self:
+        """Draw the reliability of predicted probabilities.
+
+        Parameters
+        ----------
+        y_true : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Classes, or an indicator matrix of labels.
+
+        y_proba : array-like of shape (n_samples, n_classes), (n_samples,) or (n_samples, n_labels)
+            Probabilities.
+
+        groups : array-like of shape (n_samples,), default=None
+            Group of each row; a curve is drawn for each.
+
+        n_bins : int, default=15
+            Number of bins.
+
+        strategy : {"uniform", "quantile"}, default="uniform"
+            Bins of equal width or of equal weight.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        labels : array-like of shape (n_classes,), default=None
+            Classes in the order of the columns of `y_proba`. By default the sorted classes in
+            `y_true`.
+
+        name : str, default="classifier"
+            Name in the legend. Not used with `groups`.
+
+        ax : matplotlib Axes, default=None
+            Where to draw; a part of it is used for the histogram. None makes a new figure.
+
+        **plot_kwargs : dict
+            Passed to :meth:`matplotlib.axes.Axes.plot` for all curves.
+
+        Returns
+        -------
+        display : ReliabilityDisplay
+            Holds the artists. The labels of a multilabel target share a curve.
+        """
+        target, proba = np.asarray(y_true), np.asarray(y_proba)
+        check_consistent_length(target, proba)
+        if labels is None and target.ndim == 1:
+            labels = np.unique(target)
+        if groups is None:
+            parts = {name: np.ones(len(target), dtype=bool)}
+        else:
+            membership = column_or_1d(groups)
+            check_consistent_length(target, membership)
+            parts = {str(group): membership == group for group in ordered_groups(membership)}
+        weight = None if sample_weight is None else column_or_1d(sample_weight)
+        bins, errors = {}, {}
+        for group, rows in parts.items():
+            part_weight = None if weight is None else weight[rows]
+            problems = calibration_problems(target[rows], proba[rows], part_weight, labels)
+            confidence, hit, weights = (
+                np.concatenate(values) for values in zip(*problems, strict=True)
+            )
+            bins[group] = bin_confidence(confidence, hit, weights, n_bins=n_bins, strategy=strategy)
+            errors[group] = expected_calibration_error(
+                target[rows],
+                proba[rows],
+                n_bins=n_bins,
+                strategy=strategy,
+                sample_weight=part_weight,
+                labels=labels,
+            )
+        return cls(bins, errors).plot(ax, **plot_kwargs)
+
+    def plot(self, ax: Axes | None = None, **plot_kwargs: Any) -> Self:
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; a part of it is used for the histogram. None makes a new figure.
+
+        **plot_kwargs : dict
+            Passed to :meth:`matplotlib.axes.Axes.plot` for all curves.
+
+        Returns
+        -------
+        display : ReliabilityDisplay
+            Self.
+        """
+        self.ax_ = ax = get_axes(ax, type(self).__name__)
+        from mpl_toolkits.axes_grid1 import make_axes_locatable  # type: ignore[import-untyped]
+
+        self.figure_ = ax.figure
+        self.histogram_ax_ = make_axes_locatable(ax).append_axes(
+            "bottom", size="28%", pad=0.12, sharex=ax
+        )
+        self.lines_ = []
+        self.histograms_ = []
+        ax.plot([0, 1], [0, 1], color="0.6", linestyle=":", label="perfectly calibrated")
+        for name, group in self.bins.items():
+            label = f"{name} (ECE {self.errors[name]:.3f})"
+            (line,) = ax.plot(
+                group.confidence,
+                group.accuracy,
+                **{"marker": "o", "markersize": 4, "label": label, **plot_kwargs},
+            )
+            self.lines_.append(line)
+            self.histograms_ += self.histogram_ax_.plot(
+                group.confidence,
+                group.weight / group.weight.sum(),
+                marker="|",
+                color=line.get_color(),
+            )
+        ax.set(ylabel="Accuracy", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+        ax.tick_params(labelbottom=False)
+        self.histogram_ax_.set(xlabel="Confidence", ylabel="Share of rows")
+        self.histogram_ax_.set_ylim(bottom=0)
+        ax.legend()
+        return self
