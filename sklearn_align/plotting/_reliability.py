@@ -122,7 +122,7 @@ class ReliabilityDisplay:
             Name in the legend, by default that of the class. Not used with `by_presence`.
 
         ax : matplotlib Axes, default=None
-            Where to draw; a part of it is used for the histogram. None makes a new figure.
+            Where to draw; the histogram is placed below. None makes a new figure.
 
         **plot_kwargs : dict
             Passed to :meth:`matplotlib.axes.Axes.plot` for all curves.
@@ -196,7 +196,7 @@ class ReliabilityDisplay:
             Name in the legend. Not used with `groups`.
 
         ax : matplotlib Axes, default=None
-            Where to draw; a part of it is used for the histogram. None makes a new figure.
+            Where to draw; the histogram is placed below. None makes a new figure.
 
         **plot_kwargs : dict
             Passed to :meth:`matplotlib.axes.Axes.plot` for all curves.
@@ -241,7 +241,7 @@ class ReliabilityDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; a part of it is used for the histogram. None makes a new figure.
+            Where to draw; the histogram is placed below. None makes a new figure.
 
         **plot_kwargs : dict
             Passed to :meth:`matplotlib.axes.Axes.plot` for all curves.
@@ -252,12 +252,8 @@ class ReliabilityDisplay:
             Self.
         """
         self.ax_ = ax = get_axes(ax, type(self).__name__)
-        from mpl_toolkits.axes_grid1 import make_axes_locatable  # type: ignore[import-untyped]
-
         self.figure_ = ax.figure
-        self.histogram_ax_ = make_axes_locatable(ax).append_axes(
-            "bottom", size="28%", pad=0.12, sharex=ax
-        )
+        self.histogram_ax_ = ax.inset_axes((0, -0.36, 1, 0.3), sharex=ax)
         self.lines_ = []
         self.histograms_ = []
         ax.plot([0, 1], [0, 1], color="0.6", linestyle=":", label="perfectly calibrated")
