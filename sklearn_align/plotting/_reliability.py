@@ -122,7 +122,7 @@ class ReliabilityDisplay:
             Name in the legend, by default that of the class. Not used with `by_presence`.
 
         ax : matplotlib Axes, default=None
-            Where to draw; the histogram is placed below. None makes a new figure.
+            Where to draw; its lower part is used for the histogram. None makes a new figure.
 
         **plot_kwargs : dict
             Passed to :meth:`matplotlib.axes.Axes.plot` for all curves.
@@ -196,7 +196,7 @@ class ReliabilityDisplay:
             Name in the legend. Not used with `groups`.
 
         ax : matplotlib Axes, default=None
-            Where to draw; the histogram is placed below. None makes a new figure.
+            Where to draw; its lower part is used for the histogram. None makes a new figure.
 
         **plot_kwargs : dict
             Passed to :meth:`matplotlib.axes.Axes.plot` for all curves.
@@ -241,7 +241,7 @@ class ReliabilityDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; the histogram is placed below. None makes a new figure.
+            Where to draw; its lower part is used for the histogram. None makes a new figure.
 
         **plot_kwargs : dict
             Passed to :meth:`matplotlib.axes.Axes.plot` for all curves.
@@ -253,7 +253,7 @@ class ReliabilityDisplay:
         """
         self.ax_ = ax = get_axes(ax, type(self).__name__)
         self.figure_ = ax.figure
-        self.histogram_ax_ = ax.inset_axes((0, -0.36, 1, 0.3), sharex=ax)
+        self.histogram_ax_ = _axes_below(ax)
         self.lines_ = []
         self.histograms_ = []
         ax.plot([0, 1], [0, 1], color="0.6", linestyle=":", label="perfectly calibrated")
@@ -277,3 +277,15 @@ class ReliabilityDisplay:
         self.histogram_ax_.set_ylim(bottom=0)
         ax.legend()
         return self
+
+
+def _axes_below(ax: Axes) -> Axes:
+    """Return axes in the lower quarter of the place of `ax`, which shrinks."""
+    place = ax.get_subplotspec()
+    if place is None:
+        return ax.inset_axes((0, -0.4, 1, 0.3), sharex=ax)
+    grid = place.subgridspec(2, 1, height_ratios=[3, 1], hspace=0.08)
+    ax.set_subplotspec(grid[0])
+    figure = ax.get_figure(root=False)
+    assert figure is not None
+    return figure.add_subplot(grid[1], sharex=ax)
