@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
-from sklearn.utils.extmath import randomized_svd
+from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import threadpool_limits
 
 from sklearn_align.alignment._neighbors import nearest_mean
 from sklearn_align.alignment._problem import AlignmentProblem, unit_rows
@@ -38,9 +40,6 @@ class AnchorStart:
     n_cluster_rows : int or None
         Rows of each side that are clustered; None takes all.
 
-    n_components : int or None
-        Leading principal directions in which rows are clustered; None clusters at full width.
-
     n_match_rows : int or None
         Rows of each side that are matched; None takes all.
 
@@ -55,7 +54,6 @@ class AnchorStart:
     n_restarts: int = 30
     n_neighbors: int = 50
     n_cluster_rows: int | None = 10_000
-    n_components: int | None = None
     n_match_rows: int | None = None
 
     def map(self, problem: AlignmentProblem, random_state: np.random.RandomState) -> FloatArray:
@@ -119,27 +117,44 @@ class AnchorStart:
         self, rows: FloatArray, n_clusters: int, random_state: np.random.RandomState
     ) -> FloatArray:
         """Cluster centres at full width for every run: (n_runs, n_clusters, n_features)."""
-        coordinates = leading_coordinates(rows, self.n_components, random_state)
         centres = np.empty((self.n_runs, n_clusters, rows.shape[1]), dtype=rows.dtype)
         for run in centres:
-            model = KMeans(n_clusters, n_init=1, random_state=random_state).fit(coordinates)
-            if coordinates is rows:
-                run[:] = model.cluster_centers_
-            else:
-                membership = np.zeros((n_clusters, len(rows)), dtype=rows.dtype)
-                membership[model.labels_, np.arange(len(rows))] = 1
-                run[:] = membership @ rows / np.maximum(membership.sum(axis=1), 1)[:, None]
+            run[:] = k_means_centres(rows, n_clusters, random_state)
         return centres
 
 
-def leading_coordinates(
-    rows: FloatArray, n_components: int | None, random_state: np.random.RandomState
+def k_means_centres(
+    rows: FloatArray,
+    n_clusters: int,
+    random_state: np.random.RandomState,
+    init: FloatArray | str = "k-means++",
 ) -> FloatArray:
-    """Coordinates of rows in their leading principal directions; the rows themselves for None."""
-    if n_components is None or n_components >= min(rows.shape):
-        return rows
-    _, _, Vt = randomized_svd(rows, n_components, n_iter=2, random_state=random_state)
-    return np.ascontiguousarray(rows @ Vt.T)
+    """Return cluster centres, the same to the bit for any number of threads.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_rows, n_features)
+        Rows to cluster.
+
+    n_clusters : int
+        Number of clusters.
+
+    random_state : RandomState
+        Source of randomness.
+
+    init : ndarray of shape (n_clusters, n_features) or str, default="k-means++"
+        Initial centres, or how scikit-learn draws them.
+
+    Returns
+    -------
+    ndarray of shape (n_clusters, n_features)
+        With fewer distinct rows than clusters, some centres coincide.
+    """
+    model = KMeans(n_clusters, init=init, n_init=1, random_state=random_state)
+    # Threads of k-means add their shares of a centre in the order in which they finish.
+    with threadpool_limits(1, user_api="openmp"), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Number of distinct clusters", ConvergenceWarning)
+        return np.asarray(model.fit(rows).cluster_centers_)
 
 
 def centred_gram(centres: FloatArray) -> FloatArray:

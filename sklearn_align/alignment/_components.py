@@ -87,9 +87,7 @@ def independent_components(
     mean = X.mean(axis=0)
     centred = X - mean
     eigenvalues, vectors = linalg.eigh((centred.T @ centred).astype(np.float64) / len(X))
-    n_components = min(
-        n_components, int((eigenvalues > eigenvalues[-1] * 1e-6).sum()), len(X) - 1
-    )
+    n_components = min(n_components, int((eigenvalues > eigenvalues[-1] * 1e-6).sum()), len(X) - 1)
     scale = np.sqrt(eigenvalues[::-1][:n_components])
     vectors = vectors[:, ::-1][:, :n_components]
     whitened = centred @ (vectors / scale).astype(X.dtype)
@@ -166,7 +164,8 @@ def component_relations(components: Components) -> FloatArray:
         _tail(-S, 0.2).T @ clipped,
         unit.T @ unit,
     ]
-    return np.stack([_normal_scores(np.atleast_2d(relation)) for relation in relations]).astype(S.dtype)
+    scores = np.stack([_normal_scores(np.atleast_2d(relation)) for relation in relations])
+    return np.asarray(scores.astype(S.dtype))
 
 
 def _standardised(values: FloatArray) -> FloatArray:
@@ -176,7 +175,7 @@ def _standardised(values: FloatArray) -> FloatArray:
 
 
 def _tail(S: FloatArray, share: float) -> FloatArray:
-    """Indicator of the largest `share` of every column."""
+    """Mark the largest `share` of every column."""
     n_tail = max(1, int(share * len(S)))
     largest = np.argpartition(-S, n_tail - 1, axis=0)[:n_tail]
     indicator = np.zeros_like(S)

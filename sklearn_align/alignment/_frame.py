@@ -58,9 +58,10 @@ class Frame:
         rows = X[:: max(1, len(X) // max_rows)].astype(np.float64)
         lengths = np.linalg.norm(rows, axis=1)
         length = float(np.median(lengths))
-        if length == 0 or np.quantile(np.abs(lengths - length), 0.99) > _EQUAL_LENGTH_TOLERANCE * length:
-            return cls(mean, float(np.median(np.linalg.norm(rows - mean, axis=1))), None)
-        return cls(mean, float(np.median(np.linalg.norm(rows - mean, axis=1))), length)
+        deviation = float(np.quantile(np.abs(lengths - length), 0.99))
+        equal = length > 0 and deviation <= _EQUAL_LENGTH_TOLERANCE * length
+        radius = float(np.median(np.linalg.norm(rows - mean, axis=1)))
+        return cls(mean, radius, length if equal else None)
 
     def enter(self, X: FloatArray, W: FloatArray | None = None) -> FloatArray:
         """Centre rows, map them and scale them to unit length, block by block.

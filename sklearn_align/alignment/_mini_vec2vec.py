@@ -17,18 +17,32 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_align._sklearn import Interval, StrOptions, fit_context, validate_parameters
 from sklearn_align.alignment._anchors import AnchorStart
+from sklearn_align.alignment._diagnostics import (
+    AGREEMENT_THRESHOLD,
+    agreement_with_pairs,
+    agreement_with_witnesses,
+)
 from sklearn_align.alignment._frame import Frame
 from sklearn_align.alignment._monitor import FitMonitor
-from sklearn_align.alignment._problem import AlignmentProblem, scale_to_unit_length
+from sklearn_align.alignment._problem import (
+    AlignmentProblem,
+    ReducedProblem,
+    scale_to_unit_length,
+)
 from sklearn_align.alignment._procrustes import polar_factor
 from sklearn_align.alignment._refine import (
     ClusterRefinement,
-    MutualNeighborRefinement,
     NeighborRefinement,
     Refinement,
     TransportRefinement,
 )
-from sklearn_align.alignment._starts import COMPONENT_STARTS, Start, halving_rounds
+from sklearn_align.alignment._starts import (
+    COMPONENT_STARTS,
+    PairStart,
+    Start,
+    race,
+    reduce_problem,
+)
 from sklearn_align.alignment._validation import check_pairs, check_target, choose_target
 from sklearn_align.exceptions import AlignmentWarning, PairingWarning, SmallSampleWarning
 from sklearn_align.metrics import csls_score, retrieval_accuracy
@@ -36,10 +50,7 @@ from sklearn_align.metrics import csls_score, retrieval_accuracy
 FloatArray = NDArray[np.floating[Any]]
 
 _POSITIVE_INT = Interval(Integral, 1, None, closed="left")
-_ANCHOR_COMPONENTS = 64
 _ANCHOR_MATCH_ROWS = 4000
-_TRIAL_SAMPLE_SIZE = 1500
-_TRIAL_EPSILON = (0.06, 0.05)
 
 
 class MiniVec2Vec(
@@ -81,7 +92,8 @@ class MiniVec2Vec(
     n_init : int or "auto", default="auto"
         Independent starts. All are refined briefly, the worse half by label-free score is dropped
         again and again, and the one that remains is refined in full. "auto" stands for 1 with
-        ``refinements="paper"``, else for 6.
+        ``refinements="paper"``, else for 9, of which as many are made
+        as it takes until two of different kinds agree.
 
     refinements : {"robust", "paper"} or list of refinements, default="robust"
         Steps that improve the chosen start, in order.
@@ -90,7 +102,7 @@ class MiniVec2Vec(
           :class:`~sklearn_align.alignment.MutualNeighborRefinement`.
         - "paper": the published recipe, :class:`~sklearn_align.alignment.NeighborRefinement`
           (Refine-1), then :class:`~sklearn_align.alignment.ClusterRefinement` (Refine-2), after
-          starts that cluster and match all rows at full width.
+          a single start that clusters and matches at full width.
         - a list of objects that follow :class:`~sklearn_align.alignment.Refinement`.
 
     max_iter : int, default=75
@@ -144,8 +156,14 @@ class MiniVec2Vec(
     alignment_score_ : float
         Label-free quality of the map.
 
+    agreement_ : float
+        Share of source rows that the map and one found independently map to the same place; or,
+        when that is small and there are at least five known pairs, the share of pairs that are
+        retrieved after a refinement without them. Near 1 after a success, below 0.01 after a
+        failure.
+
     converged_ : bool
-        Whether the alignment can be trusted.
+        Whether the alignment can be trusted: whether `agreement_` is at least 0.5.
 
     history_ : list of dict
         A record for each stage: its name `stage`, the label-free score after each iteration
@@ -310,20 +328,23 @@ class MiniVec2Vec(
             When a number of clusters or neighbours was clipped to the number of rows.
         """
         target = choose_target(XB, y, type(self).__name__)
-        X = validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=2)
+        rows: FloatArray = validate_data(
+            self, X, dtype=[np.float64, np.float32], ensure_min_samples=2
+        )
         target = check_target(target, estimator=self, ensure_min_samples=2)
         refinements = self._list_refinements()
         random_state = check_random_state(self.random_state)
-        self._source_frame, self._target_frame = Frame.of(X), Frame.of(target)
+        self._source_frame, self._target_frame = Frame.of(rows), Frame.of(target)
         self.n_features_target_ = target.shape[1]
-        self._dtype = np.result_type(X, target)
-        problem = self._make_problem(X, target, pairs, random_state)
+        self._dtype = np.result_type(rows, target)
+        problem = self._make_problem(rows, target, pairs, random_state)
 
         context = self._init_callback_context(max_subtasks=1 + len(refinements))
-        data = {"X": X, "y": target}
+        data = {"X": rows, "y": target}
         context.call_on_fit_task_begin(estimator=self, **data)
         monitor = FitMonitor(self, context, data, int(self.verbose))
-        W, stopped = self._start(problem, monitor, random_state)
+        reduced = reduce_problem(problem, random_state)
+        W, witnesses, stopped = self._start(problem, reduced, monitor, random_state)
         for refinement in refinements:
             if stopped:
                 break
@@ -336,7 +357,7 @@ class MiniVec2Vec(
         )
         self.history_ = monitor.history
         self.n_iter_ = sum(record["n_iter"] for record in self.history_)
-        self._judge(problem, monitor, random_state)
+        self._judge(problem, reduced, W, witnesses, random_state)
         context.call_on_fit_task_end(
             estimator=self, reconstruction_attributes=lambda: self._fitted_map(W), **data
         )
@@ -345,7 +366,16 @@ class MiniVec2Vec(
     def _list_refinements(self) -> list[Refinement]:
         """Return the refinement steps, those of a preset or the user's own, validated."""
         if self.refinements == "robust":
-            return [TransportRefinement(), MutualNeighborRefinement()]
+            return [
+                TransportRefinement(max_iter=40, epsilon=(0.05, 0.045)),
+                TransportRefinement(
+                    max_iter=8,
+                    sample_size=7000,
+                    epsilon=(0.045, 0.035),
+                    n_iter_no_change=2,
+                    tol=0.0005,
+                ),
+            ]
         if self.refinements == "paper":
             return [
                 NeighborRefinement(
@@ -359,8 +389,9 @@ class MiniVec2Vec(
         for step in self.refinements:
             if isinstance(step, type) or not isinstance(step, Refinement):
                 raise ValueError(
-                    "The 'refinements' parameter of MiniVec2Vec must be 'robust', 'paper' or a list "
-                    f"of objects with a method iterate(problem, W, random_state), got {step!r}."
+                    "The 'refinements' parameter of MiniVec2Vec must be 'robust', 'paper' or a "
+                    f"list of objects with a method iterate(problem, W, random_state), got "
+                    f"{step!r}."
                 )
             if isinstance(step, BaseEstimator) and hasattr(step, "_parameter_constraints"):
                 validate_parameters(step)
@@ -424,35 +455,46 @@ class MiniVec2Vec(
         if init == "auto":
             init = "anchors" if published else "components"
         n_init = self.n_init
-        if n_init == "auto":
+        if isinstance(n_init, str):
             n_init = 1 if published else len(COMPONENT_STARTS)
         if init == "components":
             return [COMPONENT_STARTS[i % len(COMPONENT_STARTS)] for i in range(n_init)]
-        anchors = AnchorStart(
+        return [self._anchor_start(n_match_rows=_ANCHOR_MATCH_ROWS)] * n_init
+
+    def _anchor_start(self, n_match_rows: int | None) -> AnchorStart:
+        return AnchorStart(
             n_clusters=self.n_clusters,
             n_runs=self.n_runs,
             n_restarts=self.n_qap_restarts,
             n_neighbors=self.n_neighbors,
             n_cluster_rows=self.anchor_sample_size,
-            n_components=None if published else _ANCHOR_COMPONENTS,
-            n_match_rows=None if published else _ANCHOR_MATCH_ROWS,
+            n_match_rows=n_match_rows,
         )
-        return [anchors] * n_init
 
     def _start(
-        self, problem: AlignmentProblem, monitor: FitMonitor, random_state: np.random.RandomState
-    ) -> tuple[FloatArray, bool]:
-        """Return the best of several starts and whether a callback asked to stop."""
+        self,
+        problem: AlignmentProblem,
+        reduced: ReducedProblem,
+        monitor: FitMonitor,
+        random_state: np.random.RandomState,
+    ) -> tuple[FloatArray, list[FloatArray], bool]:
+        """Return the best of several starts, the others, and whether a callback asks to stop."""
         starts = self._list_starts()
-        seeds = random_state.randint(np.iinfo(np.int32).max, size=len(starts))
-        trial = TransportRefinement(sample_size=_TRIAL_SAMPLE_SIZE, epsilon=_TRIAL_EPSILON)
         with monitor.stage("start", max_iter=None) as stage:
-            for candidates in halving_rounds(starts, trial, problem, seeds, n_jobs=self.n_jobs):
-                best = candidates[0]
-                stage.append("start_scores", [candidate.score for candidate in candidates])
-                if stage.iteration(best.score, partial(self._fitted_map, best.map)):
+            if self.refinements == "paper" and len(starts) == 1 and problem.pairs is None:
+                W = self._anchor_start(n_match_rows=None).map(problem, random_state)
+                stage.iteration(problem.score(W), partial(self._fitted_map, W))
+                return W, [], stage.stop_requested
+            if problem.pairs is not None:
+                starts = [PairStart(), *starts]
+            for standing in race(reduced, starts, random_state=random_state, n_jobs=self.n_jobs):
+                best = standing.candidates[0]
+                W = reduced.lift(best.map)
+                stage.append("start_scores", [c.score for c in standing.candidates])
+                stage.append("agreement", standing.agreement)
+                if stage.iteration(best.score, partial(self._fitted_map, W)):
                     break
-        return best.map, stage.stop_requested
+        return W, standing.witnesses, stage.stop_requested
 
     def _refine(
         self,
@@ -465,7 +507,8 @@ class MiniVec2Vec(
         """Return the refined map and whether a callback asked to stop the fit."""
         name = type(refinement).__name__
         with monitor.stage(name, max_iter=getattr(refinement, "max_iter", None)) as stage:
-            for W in refinement.iterate(problem, W, random_state):
+            for W_new in refinement.iterate(problem, W, random_state):
+                W = W_new
                 if stage.iteration(problem.score(W), partial(self._fitted_map, W)):
                     break
         return W, stage.stop_requested
@@ -474,9 +517,28 @@ class MiniVec2Vec(
         return {"map_": polar_factor(W.astype(np.float64)).astype(self._dtype)}
 
     def _judge(
-        self, problem: AlignmentProblem, monitor: FitMonitor, random_state: np.random.RandomState
+        self,
+        problem: AlignmentProblem,
+        reduced: ReducedProblem,
+        W: FloatArray,
+        witnesses: list[FloatArray],
+        random_state: np.random.RandomState,
     ) -> None:
         """Set the label-free verdict and warn when it is bad."""
+        self.alignment_score_ = problem.score(W)
+        self.agreement_ = agreement_with_witnesses(reduced, W, witnesses, random_state)
+        if self.agreement_ < AGREEMENT_THRESHOLD:
+            by_pairs = agreement_with_pairs(problem, W, random_state)
+            self.agreement_ = max(self.agreement_, by_pairs)
+        self.converged_ = bool(self.agreement_ >= AGREEMENT_THRESHOLD)
+        if not self.converged_:
+            warnings.warn(
+                "The alignment cannot be trusted: no independent start leads to the same map "
+                f"(agreement_={self.agreement_:.3f}, needed {AGREEMENT_THRESHOLD}). More rows, "
+                "some known pairs (pairs=...), more starts (n_init=...) or closer encoders help.",
+                AlignmentWarning,
+                stacklevel=4,
+            )
 
     @property
     def source_mean_(self) -> FloatArray:
@@ -603,18 +665,17 @@ class MiniVec2Vec(
         accuracy = retrieval_accuracy(Z, T)
         if self.converged_ and n_pairs >= 50 and accuracy <= 5 / n_pairs:
             warnings.warn(
-                f"y has as many rows as X and is taken as their counterparts, but only {accuracy:.1%} "
-                "of them are nearest although the alignment converged. If y is not paired with X, "
-                "pass the target rows by name in fit or in a search: fit(XA, XB=XB).",
+                "y has as many rows as X and is taken as their counterparts, but only "
+                f"{accuracy:.1%} of them are nearest although the alignment converged. If y is "
+                "not paired with X, pass the target rows by name in fit or in a search: "
+                "fit(XA, XB=XB).",
                 PairingWarning,
                 stacklevel=2,
             )
         return accuracy
 
     def _check_target_rows(self, rows: ArrayLike, name: str) -> FloatArray:
-        checked = check_array(
-            rows, dtype=[np.float64, np.float32], input_name=name, estimator=self
-        )
+        checked = check_array(rows, dtype=[np.float64, np.float32], input_name=name, estimator=self)
         if checked.shape[1] != self.n_features_target_:
             raise ValueError(
                 f"{name} has {checked.shape[1]} features, but the target space that "

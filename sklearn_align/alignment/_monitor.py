@@ -65,7 +65,9 @@ class FitMonitor:
         """
         context = self._context.subcontext(task_name=name, max_subtasks=max_iter)
         stage = Stage(name, context, self)
-        context.call_on_fit_task_begin(estimator=self._estimator, metadata={"stage": name}, **self._data)
+        context.call_on_fit_task_begin(
+            estimator=self._estimator, metadata={"stage": name}, **self._data
+        )
         yield stage
         record = stage.record()
         self.history.append(record)
@@ -132,7 +134,9 @@ class Stage:
         self.reconstruct = reconstruct
         monitor.report(2, "%s, iteration %d: score %.4f", self._name, len(self._scores), score)
         task = self._context.subcontext(task_name=f"{self._name} iteration")
-        task.call_on_fit_task_begin(estimator=monitor._estimator, metadata=metadata, **monitor._data)
+        task.call_on_fit_task_begin(
+            estimator=monitor._estimator, metadata=metadata, **monitor._data
+        )
         return bool(
             task.call_on_fit_task_end(
                 estimator=monitor._estimator,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import linalg
 
-from sklearn_align.alignment._procrustes import polar_factor
 from sklearn_align._blocked import max_csls
+from sklearn_align.alignment._procrustes import polar_factor
 
 _N_DENSITY_NEIGHBORS = 10
 
@@ -219,3 +221,99 @@ class AlignmentProblem:
             score = float(max_csls(mapped, self._score_B, _N_DENSITY_NEIGHBORS).mean())
             self._last_score = (W, score)
         return score
+
+
+class ReducedProblem(AlignmentProblem):
+    """The problem in the leading principal directions of either space, where starts are sought.
+
+    Parameters
+    ----------
+    problem : AlignmentProblem
+        The problem at full width.
+
+    n_components : int
+        Principal directions of each space that are kept; fewer where there are fewer.
+
+    n_rows : int
+        Rows of each space that are kept, drawn at random.
+
+    score_sample_size : int
+        Rows of each space on which `score` is computed.
+
+    random_state : RandomState
+        Source of randomness.
+
+    Attributes
+    ----------
+    coordinates_A, coordinates_B : ndarray of shape (n_rows, n_components)
+        Principal coordinates; `A` and `B` are the same rows scaled to unit length.
+    """
+
+    def __init__(
+        self,
+        problem: AlignmentProblem,
+        *,
+        n_components: int,
+        n_rows: int,
+        score_sample_size: int,
+        random_state: np.random.RandomState,
+    ) -> None:
+        A = problem.sample("A", n_rows, random_state)
+        B = problem.sample("B", n_rows, random_state)
+        self._axes_A = principal_axes(A, n_components)
+        self._axes_B = principal_axes(B, n_components)
+        self.coordinates_A, self.coordinates_B = A @ self._axes_A, B @ self._axes_B
+        pairs = problem.pairs
+        if pairs is not None:
+            pairs = KnownPairs(
+                unit_rows(pairs.A @ self._axes_A), unit_rows(pairs.B @ self._axes_B), pairs.weight
+            )
+        super().__init__(
+            unit_rows(self.coordinates_A),
+            unit_rows(self.coordinates_B),
+            pairs,
+            score_sample_size=score_sample_size,
+            random_state=random_state,
+        )
+
+    def without_pairs(self) -> ReducedProblem:
+        """Return the same problem without its known pairs."""
+        unaided = copy.copy(self)
+        unaided.pairs = None
+        return unaided
+
+    def reduce(self, W: FloatArray) -> FloatArray:
+        """Return a map of the problem at full width between the principal coordinates.
+
+        Parameters
+        ----------
+        W : ndarray of shape (n_features_A, n_features_B)
+            Map at full width.
+
+        Returns
+        -------
+        ndarray of shape (n_components_A, n_components_B)
+            Its part in the leading directions.
+        """
+        return np.asarray(self._axes_A.T @ W @ self._axes_B)
+
+    def lift(self, W: FloatArray) -> FloatArray:
+        """Return a map of the reduced problem at full width.
+
+        Parameters
+        ----------
+        W : ndarray of shape (n_components_A, n_components_B)
+            Map between the principal coordinates.
+
+        Returns
+        -------
+        ndarray of shape (n_features_A, n_features_B)
+            All other directions are mapped to zero.
+        """
+        return np.asarray(self._axes_A @ W @ self._axes_B.T)
+
+
+def principal_axes(X: FloatArray, n_components: int) -> FloatArray:
+    """Return the leading principal axes of centred rows, as columns."""
+    vectors = linalg.eigh((X.T @ X).astype(np.float64))[1]
+    return np.ascontiguousarray(vectors[:, ::-1][:, :n_components].astype(X.dtype))

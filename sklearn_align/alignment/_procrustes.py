@@ -34,7 +34,7 @@ def polar_factor(M: FloatArray) -> FloatArray:
     """
     try:
         U, _, Vt = linalg.svd(M, full_matrices=False, check_finite=False)
-    except linalg.LinAlgError:  # divide and conquer can fail to converge where QR iteration does not
+    except linalg.LinAlgError:  # QR iteration converges where divide and conquer may not
         U, _, Vt = linalg.svd(M, full_matrices=False, check_finite=False, lapack_driver="gesvd")
     return np.asarray(U @ Vt)
 

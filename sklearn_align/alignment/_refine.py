@@ -9,9 +9,9 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
-from sklearn.cluster import KMeans
 
-from sklearn_align._sklearn import Interval, StrOptions
+from sklearn_align._sklearn import Interval
+from sklearn_align.alignment._anchors import k_means_centres
 from sklearn_align.alignment._neighbors import mutual_csls_neighbors, nearest_mean
 from sklearn_align.alignment._problem import AlignmentProblem, scale_to_unit_length
 from sklearn_align.alignment._transport import transport_cross_covariance
@@ -186,12 +186,10 @@ class ClusterRefinement(BaseEstimator):
     ) -> Iterator[FloatArray]:
         """Yield the map once; see :class:`Refinement`."""
         n_clusters = min(self.n_clusters, len(problem.A), len(problem.B))
-        centres_A = (
-            KMeans(n_clusters, n_init=1, random_state=random_state).fit(problem.A).cluster_centers_
-        )
+        centres_A = k_means_centres(problem.A, n_clusters, random_state)
         start = centres_A @ W
         scale_to_unit_length(start)
-        centres_B = KMeans(n_clusters, init=start, n_init=1).fit(problem.B).cluster_centers_
+        centres_B = k_means_centres(problem.B, n_clusters, random_state, init=start)
         yield _blend(W, problem.solve(centres_A, centres_B), self.smoothing)
 
 
@@ -220,8 +218,9 @@ class TransportRefinement(BaseEstimator):
     smoothing : float, default=0.7
         Share of the new solution in the blend, in (0, 1].
 
-    n_iter_no_change : int, default=10
-        Stops when the label-free score has not risen by `tol` over so many iterations.
+    n_iter_no_change : int or None, default=10
+        Stops when the label-free score has not risen by `tol` over so many iterations; None never
+        stops early.
 
     tol : float, default=0.002
         Rise of the label-free score that counts.
@@ -244,7 +243,7 @@ class TransportRefinement(BaseEstimator):
         "epsilon": [tuple],
         "n_sinkhorn_rounds": [_POSITIVE_INT],
         "smoothing": [_SMOOTHING],
-        "n_iter_no_change": [_POSITIVE_INT],
+        "n_iter_no_change": [_POSITIVE_INT, None],
         "tol": [Interval(Real, 0, None, closed="left")],
     }
 
@@ -256,7 +255,7 @@ class TransportRefinement(BaseEstimator):
         epsilon: tuple[float, float] = (0.05, 0.04),
         n_sinkhorn_rounds: int = 6,
         smoothing: float = 0.7,
-        n_iter_no_change: int = 10,
+        n_iter_no_change: int | None = 10,
         tol: float = 0.002,
     ) -> None:
         self.max_iter = max_iter
@@ -280,7 +279,7 @@ class TransportRefinement(BaseEstimator):
             )
             W = _blend(W, problem.solve_cross_covariance(len(X) * C), self.smoothing)
             yield W
-            if iteration % self.n_iter_no_change == 0:
+            if self.n_iter_no_change and iteration % self.n_iter_no_change == 0:
                 score = problem.score(W)
                 if score < best + self.tol:
                     break

@@ -12,6 +12,7 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from sklearn_align.alignment._agreement import shared_retrieval
 from sklearn_align.alignment._components import (
     Contrast,
     component_profiles,
@@ -19,9 +20,9 @@ from sklearn_align.alignment._components import (
     independent_components,
 )
 from sklearn_align.alignment._matching import match_graphs
-from sklearn_align.alignment._problem import AlignmentProblem
+from sklearn_align.alignment._problem import AlignmentProblem, ReducedProblem
 from sklearn_align.alignment._procrustes import partial_isometry, polar_factor
-from sklearn_align.alignment._refine import Refinement
+from sklearn_align.alignment._refine import Refinement, TransportRefinement
 
 FloatArray = NDArray[np.floating[Any]]
 
@@ -29,7 +30,7 @@ FloatArray = NDArray[np.floating[Any]]
 class Start(Protocol):
     """Makes a first map."""
 
-    def map(self, problem: AlignmentProblem, random_state: np.random.RandomState) -> FloatArray:
+    def map(self, problem: ReducedProblem, random_state: np.random.RandomState) -> FloatArray:
         """Return a map of shape (n_features_A, n_features_B)."""
         ...
 
@@ -50,22 +51,18 @@ class ComponentStart:
 
     contrast : {"logcosh", "skew"}
         Contrast function of the analysis.
-
-    n_rows : int or None, default=7000
-        Rows of each side that are used; None takes all.
     """
 
     n_components: int
     contrast: Contrast
-    n_rows: int | None = 7000
 
-    def map(self, problem: AlignmentProblem, random_state: np.random.RandomState) -> FloatArray:
+    def map(self, problem: ReducedProblem, random_state: np.random.RandomState) -> FloatArray:
         """Return a first map.
 
         Parameters
         ----------
-        problem : AlignmentProblem
-            Rows of both spaces.
+        problem : ReducedProblem
+            Principal coordinates of both spaces.
 
         random_state : RandomState
             Source of randomness.
@@ -77,12 +74,12 @@ class ComponentStart:
         """
         A, B = (
             independent_components(
-                problem.sample(side, self.n_rows, random_state),
+                coordinates,
                 self.n_components,
                 contrast=self.contrast,
                 random_state=random_state,
             )
-            for side in ("A", "B")
+            for coordinates in (problem.coordinates_A, problem.coordinates_B)
         )
         profiles_A, profiles_B = component_profiles(A), component_profiles(B)
         similarity = -((profiles_A[:, None] - profiles_B[None]) ** 2).mean(axis=2)
@@ -99,113 +96,263 @@ class ComponentStart:
         )
 
 
+class PairStart:
+    """A first map from known pairs: the partial isometry that maps one side onto the other."""
+
+    def map(self, problem: ReducedProblem, random_state: np.random.RandomState) -> FloatArray:
+        """Return a first map.
+
+        Parameters
+        ----------
+        problem : ReducedProblem
+            Holds the pairs.
+
+        random_state : RandomState
+            Not used.
+
+        Returns
+        -------
+        ndarray of shape (n_features_A, n_features_B)
+            Directions that no pair spans are mapped to zero.
+        """
+        pairs = problem.pairs
+        if pairs is None:
+            raise ValueError("A start from pairs needs known pairs.")
+        cross = pairs.A.T @ pairs.B
+        return partial_isometry(cross, rank=min(len(pairs), *cross.shape))
+
+
 # Few components are found reliably, many cover more of the space: which is better depends on the
 # data, so different numbers and contrasts take turns.
-COMPONENT_STARTS = tuple(
-    ComponentStart(n_components, contrast)
-    for n_components, contrast in (
-        (64, "skew"),
-        (128, "skew"),
-        (64, "logcosh"),
-        (128, "logcosh"),
-        (96, "skew"),
-        (96, "logcosh"),
-    )
+COMPONENT_STARTS: tuple[Start, ...] = (
+    ComponentStart(64, "skew"),
+    ComponentStart(128, "skew"),
+    ComponentStart(64, "logcosh"),
+    ComponentStart(128, "logcosh"),
+    ComponentStart(96, "skew"),
+    ComponentStart(96, "logcosh"),
+    ComponentStart(80, "skew"),
+    ComponentStart(112, "logcosh"),
+    ComponentStart(48, "skew"),
 )
 
 
-_FIRST_ROUND_ITERATIONS = 10
-_FURTHER_ITERATIONS = 5
+# The first of them run in any case; more are tried only while no two of them agree.
+_BATCH = 3
+_ENTRY_ITERATIONS = 15
+_ROUND_ITERATIONS = 12
+_MAX_ROUNDS = 5
+_FINALISTS = 4
+# Two maps agree when this share of rows is mapped to the same place by both.
+_AGREEMENT = 0.8
+_LEAST_RISE = 0.001
+_PROBE_ROWS = 1500
+_REDUCED_COMPONENTS = 128
+_REDUCED_ROWS = 8000
+
+
+def reduce_problem(
+    problem: AlignmentProblem, random_state: np.random.RandomState
+) -> ReducedProblem:
+    """Return the smaller problem in which starts are sought."""
+    return ReducedProblem(
+        problem,
+        n_components=_REDUCED_COMPONENTS,
+        n_rows=_REDUCED_ROWS,
+        score_sample_size=_PROBE_ROWS,
+        random_state=random_state,
+    )
+
+
+def race_refinement() -> Refinement:
+    """Return the refinement by which candidates compete."""
+    return TransportRefinement(
+        max_iter=_ENTRY_ITERATIONS + _MAX_ROUNDS * _ROUND_ITERATIONS,
+        sample_size=1500,
+        epsilon=(0.06, 0.05),
+        n_iter_no_change=None,
+    )
 
 
 @dataclass
 class Candidate:
-    """A start under selection.
+    """A start in the race.
 
     Parameters
     ----------
     map : ndarray of shape (n_features_A, n_features_B)
         Map as refined so far.
 
-    score : float
-        Its label-free score.
-
     refinement : iterator of ndarray
-        Yields the map after each further iteration of the trial.
+        Yields the map after each further iteration.
+
+    origin : Start or None
+        What made the first map; None for the consensus of all starts.
+
+    score : float, default=-inf
+        Label-free score of the map.
     """
 
     map: FloatArray
-    score: float
     refinement: Iterator[FloatArray]
+    origin: Start | None
+    score: float = -np.inf
 
 
-def halving_rounds(
-    starts: Sequence[Start],
-    trial: Refinement,
-    problem: AlignmentProblem,
-    seeds: NDArray[np.integer[Any]],
-    *,
-    n_jobs: int | None,
-) -> Iterator[list[Candidate]]:
-    """Refine several starts briefly and drop the worse half, until one is left.
-
-    Every start runs on one thread of its own, so the result does not depend on `n_jobs`.
+class Standing:
+    """The race after a round.
 
     Parameters
     ----------
+    candidates : list of Candidate
+        Those still in the race, best first.
+
+    probe : ndarray of shape (n_rows, n_features_A)
+        Rows on which maps are compared.
+
+    Attributes
+    ----------
+    candidates : list of Candidate
+        As given.
+
+    witnesses : list of ndarray
+        Maps that were found independently of the best one.
+
+    agreement : float
+        Share of rows that the best map and a witness map to the same place.
+    """
+
+    def __init__(self, candidates: list[Candidate], probe: FloatArray) -> None:
+        best = candidates[0]
+        # Two analyses of one kind often end in the same components, right or wrong.
+        others = [
+            c
+            for c in candidates[1:]
+            if c.origin is not None
+            and not (isinstance(c.origin, ComponentStart) and c.origin == best.origin)
+        ]
+        shares = [shared_retrieval(probe, best.map, c.map) for c in others]
+        if best.origin is None and others:
+            # The consensus may owe its map to the start that agrees with it most.
+            closest = int(np.argmax(shares))
+            del others[closest], shares[closest]
+        self.candidates = candidates
+        self.witnesses = [c.map for c in others]
+        self.agreement = max(shares, default=0.0)
+
+
+def race(
+    problem: ReducedProblem,
+    starts: Sequence[Start],
+    *,
+    random_state: np.random.RandomState,
+    n_jobs: int | None,
+) -> Iterator[Standing]:
+    """Refine several starts until two independent ones agree or none gets better.
+
+    Wrong maps differ from one another, right ones do not. So agreement between maps that were
+    found independently tells success without labels, and ends the race.
+
+    Parameters
+    ----------
+    problem : ReducedProblem
+        Rows of both spaces in principal coordinates.
+
     starts : sequence of Start
-        One for each seed. When there are several, the mean of their maps joins the race: what they
-        have in common is more often right than what they have not.
+        Tried in batches until two candidates agree.
 
-    trial : Refinement
-        Iterated for every candidate that is still in the race.
-
-    problem : AlignmentProblem
-        Rows of both spaces.
-
-    seeds : ndarray of shape (n_starts,)
-        One for each start.
+    random_state : RandomState
+        Source of randomness. Every start has its own stream and runs on one thread, so the result
+        does not depend on `n_jobs`.
 
     n_jobs : int or None
         Threads.
 
     Yields
     ------
-    list of Candidate
-        Those still in the race, best first; a single one in the end.
+    Standing
+        After every batch and every further round.
     """
+    refinement = race_refinement()
+    # Only the start from pairs sees the pairs, so that its agreement with others means something.
+    unaided = problem.without_pairs()
+    probe = problem.sample("A", _PROBE_ROWS, random_state)
+    seeds = random_state.randint(np.iinfo(np.int32).max, size=len(starts) + 1)
 
-    def begin(start: Start, seed: int) -> Candidate:
-        with threadpool_limits(1):
-            random_state = np.random.RandomState(seed)
-            return candidate(start.map(problem, random_state), random_state)
-
-    def candidate(W: FloatArray, random_state: np.random.RandomState) -> Candidate:
-        return Candidate(W, problem.score(W), trial.iterate(problem, W, random_state))
+    def enter(W: FloatArray, stream: np.random.RandomState, origin: Start | None) -> Candidate:
+        seen = problem if isinstance(origin, PairStart) else unaided
+        candidate = Candidate(W, refinement.iterate(seen, W, stream), origin)
+        return advance(candidate, _ENTRY_ITERATIONS)
 
     def advance(candidate: Candidate, n_iter: int) -> Candidate:
-        with threadpool_limits(1):
-            for W in islice(candidate.refinement, n_iter):
-                candidate.map = W
-            candidate.score = problem.score(candidate.map)
-            return candidate
+        for W in islice(candidate.refinement, n_iter):
+            candidate.map = W
+        candidate.score = problem.score(candidate.map)
+        return candidate
 
-    def best_first(candidates: list[Candidate]) -> list[Candidate]:
-        return sorted(candidates, key=lambda candidate: -candidate.score)
+    def begin(start: Start, seed: int) -> tuple[FloatArray, Candidate]:
+        with threadpool_limits(1):
+            stream = np.random.RandomState(seed)
+            W = start.map(problem, stream)
+            return W, enter(W, stream, start)
+
+    def proceed(candidate: Candidate) -> Candidate:
+        with threadpool_limits(1):
+            return advance(candidate, _ROUND_ITERATIONS)
+
+    def standing(candidates: Sequence[Candidate]) -> Standing:
+        ranked = sorted(candidates, key=lambda candidate: -candidate.score)
+        return Standing(ranked, probe)
 
     # The limit is set here as well: that of a thread ends with it, and restores what it found.
     with threadpool_limits(1), Parallel(n_jobs=n_jobs, prefer="threads") as parallel:
-        candidates = parallel(
-            delayed(begin)(start, int(seed)) for start, seed in zip(starts, seeds, strict=True)
-        )
-        if len(candidates) > 1:
-            consensus = polar_factor(np.sum([c.map for c in candidates], axis=0))
-            candidates.append(candidate(consensus, np.random.RandomState(int(seeds[0]))))
-        candidates = best_first(candidates)
-        yield candidates
-        n_iter = _FIRST_ROUND_ITERATIONS
-        while len(candidates) > 1:
-            candidates = best_first(parallel(delayed(advance)(c, n_iter) for c in candidates))
-            candidates = candidates[: (len(candidates) + 1) // 2]
-            yield candidates
-            n_iter += _FURTHER_ITERATIONS
+        first_maps: list[FloatArray] = []
+        candidates: list[Candidate] = []
+        for batch in range(0, len(starts), _BATCH):
+            entered = parallel(
+                delayed(begin)(start, int(seed))
+                for start, seed in zip(
+                    starts[batch : batch + _BATCH], seeds[batch : batch + _BATCH], strict=False
+                )
+            )
+            first_maps.extend(W for W, _ in entered)
+            candidates.extend(candidate for _, candidate in entered)
+            state = standing(candidates)
+            yield state
+            if state.agreement > _AGREEMENT:
+                return
+        if len(starts) == 1:
+            return
+        candidates = state.candidates[:_FINALISTS]
+        stream = np.random.RandomState(int(seeds[-1]))
+        candidates.append(enter(consensus(first_maps), stream, None))
+        best_score = -np.inf
+        for n_rounds in range(_MAX_ROUNDS):
+            state = standing(candidates)
+            yield state
+            stalled = n_rounds >= 2 and state.candidates[0].score < best_score + _LEAST_RISE
+            if state.agreement > _AGREEMENT or stalled:
+                return
+            best_score = max(best_score, state.candidates[0].score)
+            candidates = parallel(delayed(proceed)(c) for c in state.candidates)
+
+
+def consensus(maps: Sequence[FloatArray]) -> FloatArray:
+    """Return the map that several maps have most in common.
+
+    Parameters
+    ----------
+    maps : sequence of ndarray of shape (n_features_A, n_features_B)
+        Maps of one problem, most of which may be wrong.
+
+    Returns
+    -------
+    ndarray of shape (n_features_A, n_features_B)
+        Orthogonal part of the mean, in which maps that agree with others weigh more: the weights
+        are the squared entries of the leading eigenvector of the matrix of inner products.
+    """
+    flat = np.stack([W.ravel() for W in maps])
+    inner = flat @ flat.T
+    np.fill_diagonal(inner, 0)
+    weights = np.linalg.eigh(inner)[1][:, -1] ** 2
+    return polar_factor((weights @ flat).reshape(maps[0].shape).astype(maps[0].dtype))

@@ -64,8 +64,8 @@ def choose_target(XB: ArrayLike | None, y: ArrayLike | None, caller: str) -> Arr
         return column
     if n_dim == 2 and kind in "iub":
         raise ValueError(
-            "y has two dimensions and integer or boolean values, which are multilabel targets. If y "
-            "is the target space, convert it to float; if it holds labels, pass the rows of the "
+            "y has two dimensions and integer or boolean values, which are multilabel targets. If "
+            "y is the target space, convert it to float; if it holds labels, pass the rows of the "
             "target space as XB=..."
         )
     return y
