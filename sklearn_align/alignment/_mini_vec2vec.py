@@ -552,7 +552,7 @@ class MiniVec2Vec(
 
     @property
     def _n_features_out(self) -> int:
-        return self.n_features_target_
+        return int(self.n_features_target_)
 
     def transform(self, X: ArrayLike) -> FloatArray:
         """Map source rows into the centred unit frame of the target space.

@@ -66,7 +66,7 @@ def _permuted(K: FloatArray, permutation: IntArray) -> FloatArray:
 
 
 def _objective(K_A: FloatArray, K_B_permuted: FloatArray) -> FloatArray:
-    return np.einsum("bij,bij->b", K_A, K_B_permuted)
+    return np.asarray(np.einsum("bij,bij->b", K_A, K_B_permuted))
 
 
 def _exchange_until_optimal(
