@@ -1,0 +1,66 @@
+"""Configuration of the documentation; build it with ``sphinx-build -W docs docs/_build``."""
+
+from __future__ import annotations
+
+import os
+import warnings
+
+import sklearn_align
+
+project = "sklearn_align"
+author = "The sklearn_align developers"
+copyright = author
+version = release = sklearn_align.__version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "numpydoc",
+    "sphinx_gallery.gen_gallery",
+]
+templates_path = ["templates"]
+exclude_patterns = ["_build", "templates"]
+suppress_warnings = ["config.cache"]
+
+autosummary_generate = True
+autodoc_typehints = "none"
+numpydoc_show_class_members = False
+
+# Links to the pages of other projects need their inventories, hence a connection.
+if os.environ.get("SKLEARN_ALIGN_DOCS_ONLINE"):
+    extensions.append("sphinx.ext.intersphinx")
+    intersphinx_mapping = {
+        "python": ("https://docs.python.org/3", None),
+        "numpy": ("https://numpy.org/doc/stable", None),
+        "scipy": ("https://docs.scipy.org/doc/scipy", None),
+        "sklearn": ("https://scikit-learn.org/stable", None),
+        "skorch": ("https://skorch.readthedocs.io/en/stable", None),
+    }
+
+html_theme = "pydata_sphinx_theme"
+html_title = "sklearn_align"
+html_theme_options = {
+    "navigation_with_keys": False,
+    "show_prev_next": False,
+    "secondary_sidebar_items": ["page-toc"],
+}
+html_show_sourcelink = False
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "auto_examples",
+    "filename_pattern": r"/plot_",
+    "ignore_pattern": r"/(?!plot_)[^/]*\.py$",
+    "backreferences_dir": "generated/backreferences",
+    "doc_module": ("sklearn_align",),
+    "reference_url": {"sklearn_align": None},
+    "abort_on_example_error": True,
+    "download_all_examples": False,
+    "show_memory": False,
+    "within_subsection_order": "FileNameSortKey",
+    "remove_config_comments": True,
+}
+
+# pictures are written to files, which matplotlib's headless backend mentions
+warnings.filterwarnings("ignore", message=".*non-interactive.*", category=UserWarning)
