@@ -10,8 +10,9 @@ except ImportError as error:
         "sklearn_align.fusion needs torch and skorch: pip install 'sklearn-align[fusion]'."
     ) from error
 
-from sklearn_align.fusion._aecf import AECFClassifier, AECFRegressor
 from sklearn_align.fusion._calibration import draw_subsets, fit_log_temperature
+from sklearn_align.fusion._classifier import AECFClassifier
+from sklearn_align.fusion._config import AECFConfig
 from sklearn_align.fusion._data import TensorBatches
 from sklearn_align.fusion._encoders import (
     IdentityEncoder,
@@ -32,10 +33,12 @@ from sklearn_align.fusion._heads import (
 from sklearn_align.fusion._losses import AECFLoss
 from sklearn_align.fusion._masker import ModalityMasker
 from sklearn_align.fusion._module import AECFModule
+from sklearn_align.fusion._regressor import AECFRegressor
 from sklearn_align.fusion._schedules import entropy_schedule, linear_ramp
 
 __all__ = [
     "AECFClassifier",
+    "AECFConfig",
     "AECFLoss",
     "AECFModule",
     "AECFRegressor",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from inspect import signature
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -35,9 +35,10 @@ from sklearn_align._sklearn import (
     check_sample_weight,
     validate_parameters,
 )
-from sklearn_align._views import parse_modalities
+from sklearn_align._views import ModalityLayout, parse_modalities
 from sklearn_align.exceptions import MissingModalityWarning
 from sklearn_align.fusion._calibration import draw_subsets
+from sklearn_align.fusion._config import AECFConfig
 from sklearn_align.fusion._data import (
     HoldOut,
     ModalityDataset,
@@ -132,7 +133,10 @@ class BaseAECF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):  #
     initialized_: bool = False
     virtual_params_: dict[str, Any] = {}  # noqa: RUF012  replaced, never changed, by skorch
 
-    _parameter_constraints: dict[str, Any] = SHARED_CONSTRAINTS
+    layout_: ModalityLayout
+    callbacks_: list[tuple[str, Any]]
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = SHARED_CONSTRAINTS
     _network_parameters: tuple[str, ...] = (
         "encoders",
         "n_units",
@@ -158,8 +162,33 @@ class BaseAECF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):  #
         for name, value in parameters.items():
             if name not in ("self", "__class__"):
                 setattr(self, name, value)
-        vars(self).update(routed)
+        self.__dict__.update(routed)
         self._params_to_validate = set(routed)
+
+    @classmethod
+    def from_config(cls, config: AECFConfig, **params: Any) -> Any:
+        """Make an estimator with the settings of a configuration.
+
+        Parameters
+        ----------
+        config : AECFConfig
+            Settings; those that this estimator does not have are left out.
+        **params : object
+            Further parameters, which win over those of `config`.
+
+        Returns
+        -------
+        estimator : object
+            Not yet fitted.
+        """
+        if not isinstance(config, AECFConfig):
+            raise TypeError(
+                f"config must be an AECFConfig; got {type(config).__name__}. Use "
+                "AECFConfig.from_dict for a dict."
+            )
+        known = signature(cls.__init__).parameters
+        settings = {name: value for name, value in config.to_params().items() if name in known}
+        return cls(**{**settings, **params})
 
     # ------------------------------------------------------------------ scikit-learn's protocol
 
@@ -169,9 +198,7 @@ class BaseAECF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):  #
             for name, parameter in signature(type(self).__init__).parameters.items()
             if name != "self" and parameter.kind is not parameter.VAR_KEYWORD
         ]
-        routed = [
-            name for name in vars(self) if name in self._params_to_validate and "__" in name
-        ]
+        routed = [name for name in vars(self) if name in self._params_to_validate and "__" in name]
         unknown = [name for name in self._params_to_validate if "__" not in name]
         return sorted({*declared, *routed, *(name for name in unknown if name in vars(self))})
 
@@ -210,7 +237,7 @@ class BaseAECF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):  #
         )
         return self
 
-    def __repr__(self, N_CHAR_MAX: int = 700) -> str:  # noqa: N803
+    def __repr__(self, N_CHAR_MAX: int = 700) -> str:
         text: str = BaseEstimator.__repr__(self, N_CHAR_MAX)
         return text
 
@@ -220,9 +247,7 @@ class BaseAECF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):  #
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         # without blocks a NaN cannot mean an absent modality among others
-        tags.input_tags.allow_nan = (
-            self.modalities is not None or self.partial_missing == "impute"
-        )
+        tags.input_tags.allow_nan = self.modalities is not None or self.partial_missing == "impute"
         tags.input_tags.sparse = False
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
@@ -318,7 +343,7 @@ class BaseAECF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):  #
         return X_array, y_array
 
     def _presence(self, X: NDArray[Any]) -> NDArray[np.bool_]:
-        return self.layout_.presence(X, allow_partial=self.partial_missing == "impute")  # type: ignore[no-any-return]
+        return self.layout_.presence(X, allow_partial=self.partial_missing == "impute")
 
     def _check_seen(self, presence: NDArray[np.bool_]) -> None:
         unseen = presence.any(axis=0) & ~self.module_.seen.cpu().numpy()
@@ -509,7 +534,7 @@ class BaseAECF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):  #
                 policy=torch.optim.lr_scheduler.CosineAnnealingLR, T_max=self.max_epochs
             )
             callbacks.append(("lr_schedule", schedule))
-        if isinstance(self.verbose, Integral) and self.verbose > 0:
+        if isinstance(self.verbose, int | np.integer) and self.verbose > 0:
             callbacks.append(("print_log", PrintLog()))
         return callbacks
 
@@ -643,9 +668,7 @@ class BaseAECF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):  #
             parts = self.get_split_datasets(dataset, targets)
             if parts[1] is None:
                 # what watches validation figures has nothing to watch
-                self.callbacks_ = [
-                    item for item in self.callbacks_ if item[0] != "early_stopping"
-                ]
+                self.callbacks_ = [item for item in self.callbacks_ if item[0] != "early_stopping"]
             self._epoch_log = EpochLog(self._calibration_error())
             self.notify("on_train_begin", X=dataset, y=targets)
             try:
@@ -664,9 +687,7 @@ class BaseAECF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):  #
     def _after_training(self, dataset_valid: Any) -> None:
         """Use the validation rows once the network is trained."""
 
-    def fit_loop(
-        self, X: Any, y: Any = None, epochs: int | None = None, **fit_params: Any
-    ) -> Any:
+    def fit_loop(self, X: Any, y: Any = None, epochs: int | None = None, **fit_params: Any) -> Any:
         """Train for a number of epochs on prepared rows.
 
         Parameters
@@ -786,9 +807,7 @@ class BaseAECF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):  #
         outputs = super().evaluation_step((padded, y), training=training)
         return tuple(output[:n_samples] for output in outputs)
 
-    def get_loss(
-        self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False
-    ) -> Any:
+    def get_loss(self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False) -> Any:
         """Compute the loss of a batch and note its components.
 
         Parameters

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Subset
 __all__ = ["HoldOut", "ModalityDataset", "TensorBatches", "is_prepared", "merge_equal_rows"]
 
 
-class ModalityDataset(Dataset):
+class ModalityDataset(Dataset):  # type: ignore[misc]
     """Prepared rows: finite blocks, presence, and optionally weights and a subset per row.
 
     Parameters
@@ -202,4 +202,5 @@ def merge_equal_rows(
     rows[np.isnan(rows)] = np.nan
     keys = np.ascontiguousarray(rows).view(np.dtype((np.void, rows.itemsize * rows.shape[1])))
     _, first, inverse = np.unique(keys.ravel(), return_index=True, return_inverse=True)
-    return X[first], y[first], np.bincount(inverse.ravel(), weights=sample_weight)
+    merged_weight = np.bincount(inverse.ravel(), weights=sample_weight).astype(np.float64)
+    return X[first], y[first], merged_weight

@@ -124,9 +124,7 @@ class MLPEncoder(nn.Module):
     ) -> None:
         super().__init__()
         layers: list[nn.Module] = []
-        for size_in, size_out in zip(
-            (width, *hidden_sizes), (*hidden_sizes, n_units), strict=True
-        ):
+        for size_in, size_out in zip((width, *hidden_sizes), (*hidden_sizes, n_units), strict=True):
             layers += [nn.Linear(size_in, size_out), ACTIVATIONS[activation]()]
             if dropout > 0:
                 layers.append(nn.Dropout(dropout))

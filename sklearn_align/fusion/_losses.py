@@ -43,9 +43,7 @@ def cross_entropy_rows(logits: Tensor, y: Tensor, *, label_smoothing: float = 0.
     loss : Tensor of shape (n_samples,)
         In nats.
     """
-    return nn.functional.cross_entropy(
-        logits, y, reduction="none", label_smoothing=label_smoothing
-    )
+    return nn.functional.cross_entropy(logits, y, reduction="none", label_smoothing=label_smoothing)
 
 
 def focal_rows(
@@ -160,9 +158,7 @@ def monotone_consistency_rows(full: Tensor, subset: Tensor, *, multilabel: bool 
         ``relu(confidence(subset) - confidence(full))``, averaged over labels for multilabel.
     """
     if multilabel:
-        return torch.relu(
-            torch.sigmoid(subset.abs()) - torch.sigmoid(full.abs())
-        ).mean(dim=1)
+        return torch.relu(torch.sigmoid(subset.abs()) - torch.sigmoid(full.abs())).mean(dim=1)
     return torch.relu(
         torch.softmax(subset, dim=1).amax(dim=1) - torch.softmax(full, dim=1).amax(dim=1)
     )
@@ -177,7 +173,7 @@ def soft_calibration_error(
     sample_weight: Tensor | None = None,
     multilabel: bool = False,
 ) -> Tensor:
-    """Expected calibration error with soft bins, so that it has a gradient.
+    """Compute the expected calibration error with soft bins, so that it has a gradient.
 
     Parameters
     ----------

@@ -149,7 +149,9 @@ class AECFModule(nn.Module):
             Logarithms of class frequencies, or scaled target means.
         """
         self.fallback.copy_(outputs)
-        heads = self.head.heads if isinstance(self.head, ExpertHeads) else [self.head]
+        heads: list[Any] = [self.head]
+        if isinstance(self.head, ExpertHeads):
+            heads = list(self.head.heads)
         for head in heads:
             head.output.bias.copy_(outputs / len(heads))
 
@@ -166,7 +168,7 @@ class AECFModule(nn.Module):
         encoded : Tensor of shape (n_samples, n_modalities, n_units)
             The encoded blocks.
         """
-        blocks = X.split(self.widths, dim=1)
+        blocks = torch.split(X, list(self.widths), dim=1)
         return torch.stack(
             [encoder(block) for encoder, block in zip(self.encoders, blocks, strict=True)], dim=1
         )

@@ -105,9 +105,10 @@ def test_sharp_soft_bins_are_hard_bins():
     confidence, correct = p.max(axis=1), p.argmax(axis=1) == Y
     weight = RNG.random(40)
     bins = np.minimum((confidence * n_bins).astype(int), n_bins - 1)
-    expected = sum(
-        abs((weight * (confidence - correct))[bins == b].sum()) for b in range(n_bins)
-    ) / weight.sum()
+    expected = (
+        sum(abs((weight * (confidence - correct))[bins == b].sum()) for b in range(n_bins))
+        / weight.sum()
+    )
     ours = soft_calibration_error(
         tensor(3 * LOGITS), tensor(Y), n_bins=n_bins, sharpness=1e6, sample_weight=tensor(weight)
     )
@@ -248,9 +249,7 @@ def test_weight_two_is_the_row_twice():
     index = torch.tensor([0, 0, *range(2, 12)])
     loss = AECFLoss(ece_weight=1.0)
     weighted = loss(outputs, y, sample_weight=weight)
-    repeated = loss(
-        tuple(None if o is None else o[index] for o in outputs), y[index]
-    )
+    repeated = loss(tuple(None if o is None else o[index] for o in outputs), y[index])
     torch.testing.assert_close(weighted, repeated)
 
 

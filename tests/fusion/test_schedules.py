@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -31,7 +32,7 @@ def test_entropy_weight_at_the_edges():
 def test_entropy_weight_never_rises_again():
     """Neither on the way down nor after the last epoch."""
     values = [entropy_schedule(epoch, **SETTING) for epoch in range(6, 100)]
-    assert all(later <= earlier for earlier, later in zip(values, values[1:], strict=False))
+    assert all(later <= earlier for earlier, later in itertools.pairwise(values))
     assert values[14:] == [0.0] * len(values[14:])
 
 

@@ -1,97 +1,36 @@
-"""AECFClassifier and AECFRegressor."""
+"""AECFClassifier."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from numbers import Integral, Real
-from typing import Any
+from numbers import Real
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, softmax
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d
-from skorch import NeuralNetClassifier, NeuralNetRegressor
+from sklearn.utils.validation import check_is_fitted, column_or_1d
+from skorch import NeuralNetClassifier
 from torch import Tensor
 
 from sklearn_align._sklearn import Interval, StrOptions
-from sklearn_align.fusion._base import SHARED_CONSTRAINTS, BaseAECF, in_precision_of
+from sklearn_align.fusion._base import in_precision_of
 from sklearn_align.fusion._calibration import draw_subsets, fit_log_temperature
 from sklearn_align.fusion._data import ModalityDataset, TensorBatches, is_prepared
 from sklearn_align.fusion._losses import AECFLoss, soft_calibration_error
 from sklearn_align.fusion._module import AECFModule
-from sklearn_align.fusion._scaling import ColumnScaler
+from sklearn_align.fusion._supervised import SUPERVISED_CONSTRAINTS, SUPERVISED_LOSS, SupervisedAECF
 
-__all__ = ["AECFClassifier", "AECFRegressor"]
+__all__ = ["AECFClassifier"]
 
 # held-out rows are masked this many times over to fit the temperature
 _CALIBRATION_DRAWS = 8
 
-_SUPERVISED_CONSTRAINTS: dict[str, Any] = {
-    **SHARED_CONSTRAINTS,
-    "fusion": [StrOptions({"mean", "expert"})],
-    "head": [StrOptions({"linear", "mlp"})],
-    "l2_weight": [Interval(Real, 0, None, closed="left")],
-    "consistency_weight": [Interval(Real, 0, None, closed="left")],
-    "consistency_ramp_epochs": [Interval(Integral, 0, None, closed="left")],
-}
-_SUPERVISED_LOSS = (
-    "entropy_weight",
-    "entropy_free_epochs",
-    "entropy_warmup_epochs",
-    "l2_weight",
-    "consistency_weight",
-    "consistency_ramp_epochs",
-)
 
-
-class _SupervisedAECF(BaseAECF):
-    """``fit`` and ``partial_fit`` with targets."""
-
-    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Any:
-        """Train on rows whose blocks may be absent.
-
-        With `warm_start`, an estimator that is already fitted is trained further.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows; a block of NaN is absent. Rows in which every block is absent are left out.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Targets.
-        sample_weight : array-like of shape (n_samples,), optional
-            Weights. A weight of two counts like a row that occurs twice, a weight of zero like
-            one that is not there.
-
-        Returns
-        -------
-        self : object
-            The fitted estimator.
-        """
-        self._check_parameters()
-        start = not (self.warm_start and self.initialized_)
-        rows = self._validate_training_rows(X, y, sample_weight, reset=start)
-        return self._train(*rows, epochs=self.max_epochs, start=start)
-
-    def _partial_fit(
-        self,
-        X: ArrayLike,
-        y: ArrayLike | None,
-        sample_weight: ArrayLike | None,
-        epochs: int,
-        classes: ArrayLike | None = None,
-    ) -> Any:
-        if not isinstance(epochs, Integral) or epochs < 0:
-            raise ValueError(f"epochs must be an integer of at least 0; got {epochs!r}.")
-        self._check_parameters()
-        start = not self.initialized_
-        rows = self._validate_training_rows(X, y, sample_weight, reset=start, classes=classes)
-        return self._train(*rows, epochs=int(epochs), start=start)
-
-
-class AECFClassifier(_SupervisedAECF, NeuralNetClassifier):  # type: ignore[misc]
+class AECFClassifier(SupervisedAECF, NeuralNetClassifier):  # type: ignore[misc]
     """Classifier that fuses several modalities, any of which may be missing.
 
     Every modality has an encoder; a gate weighs the encoded blocks that are present, row by row;
@@ -122,7 +61,7 @@ class AECFClassifier(_SupervisedAECF, NeuralNetClassifier):  # type: ignore[misc
         Activation of encoders and "mlp" head.
     dropout : float in [0, 1), default=0.3
         Dropout of encoders and "mlp" head.
-    fusion : {"mean", "expert"}, default="mean"
+    fusion : {"mean", "expert"}, default="expert"
         "mean": one head on the weighted sum of the encoded blocks. "expert": one head per
         modality; the logits are the weighted sum of theirs, times the number present.
     head : {"linear", "mlp"}, default="linear"
@@ -144,7 +83,7 @@ class AECFClassifier(_SupervisedAECF, NeuralNetClassifier):  # type: ignore[misc
         Temperature of "entropy_min" and "entropy_max" masking.
     min_active : int, default=1
         Number of modalities that are never dropped from a row.
-    entropy_weight : float, default=0.1
+    entropy_weight : float, default=0.2
         Largest weight of the gate's entropy in the loss. Values below 0.1 risk a gate that
         settles on one modality.
     entropy_free_epochs, entropy_warmup_epochs : int, default=0 and 5
@@ -280,8 +219,10 @@ class AECFClassifier(_SupervisedAECF, NeuralNetClassifier):  # type: ignore[misc
     array([[0., 1.]])
     """
 
-    _parameter_constraints: dict[str, Any] = {
-        **_SUPERVISED_CONSTRAINTS,
+    task_: str
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **SUPERVISED_CONSTRAINTS,
         "ece_weight": [Interval(Real, 0, None, closed="left")],
         "consistency": [StrOptions({"kl", "monotone"})],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
@@ -292,7 +233,7 @@ class AECFClassifier(_SupervisedAECF, NeuralNetClassifier):  # type: ignore[misc
         "calibration": ["boolean"],
     }
     _loss_parameters = (
-        *_SUPERVISED_LOSS,
+        *SUPERVISED_LOSS,
         "ece_weight",
         "consistency",
         "label_smoothing",
@@ -309,7 +250,7 @@ class AECFClassifier(_SupervisedAECF, NeuralNetClassifier):  # type: ignore[misc
         hidden_sizes: Sequence[int] = (128,),
         activation: str = "relu",
         dropout: float = 0.3,
-        fusion: str = "mean",
+        fusion: str = "expert",
         head: str = "linear",
         gate_hidden: int = 64,
         gate_activation: str = "softmax",
@@ -320,7 +261,7 @@ class AECFClassifier(_SupervisedAECF, NeuralNetClassifier):  # type: ignore[misc
         masking_warmup: int = 0,
         masking_tau: float = 0.4,
         min_active: int = 1,
-        entropy_weight: float = 0.1,
+        entropy_weight: float = 0.2,
         entropy_free_epochs: int = 0,
         entropy_warmup_epochs: int = 5,
         ece_weight: float = 0.0,
@@ -461,7 +402,8 @@ class AECFClassifier(_SupervisedAECF, NeuralNetClassifier):  # type: ignore[misc
             return (probabilities > 0.5).astype(self.label_dtype_)
         positions = probabilities.argmax(axis=1)
         # prepared rows come from callbacks, which compare with encoded targets
-        return positions if is_prepared(X) else self.classes_[positions]
+        labels: NDArray[Any] = positions if is_prepared(X) else self.classes_[positions]
+        return labels
 
     def _probabilities(self, X: Any) -> NDArray[np.float64]:
         logits = self._collect(X, 0)
@@ -604,7 +546,8 @@ class AECFClassifier(_SupervisedAECF, NeuralNetClassifier):  # type: ignore[misc
                     f"class_weight names {unknown}; the classes are {self.classes_.tolist()}."
                 )
             per_class = np.array([self.class_weight.get(c, 1.0) for c in self.classes_.tolist()])
-        return per_class[targets]
+        weights: NDArray[np.float64] = per_class[targets]
+        return weights
 
     def _n_outputs(self) -> int:
         return len(self.classes_)
@@ -664,320 +607,3 @@ class AECFClassifier(_SupervisedAECF, NeuralNetClassifier):  # type: ignore[misc
                 f"{self.pos_weight!r}."
             )
         return given
-
-
-class AECFRegressor(_SupervisedAECF, NeuralNetRegressor):  # type: ignore[misc]
-    """Regressor that fuses several modalities, any of which may be missing.
-
-    See :class:`AECFClassifier` for how it works. Targets are scaled to mean 0 and variance 1
-    for training, which is the scale of the loss in `history`; several targets per row may be
-    given.
-
-    Parameters
-    ----------
-    modalities : dict, default=None
-        Which columns of X belong to which modality: name to width (the blocks lie one after the
-        other), or name to slice, list of positions or list of column names. None makes all
-        columns one modality. A block whose values are all NaN is absent from that row.
-    encoders : str, callable or dict, default="mlp"
-        Encoder of all modalities, or by modality: "identity", "linear", "mlp", a name given to
-        :func:`register_encoder`, a ``torch.nn.Module`` from the block's width to `n_units`, or a
-        callable that makes one from ``(width, n_units, **options)``.
-    n_units : int, default=128
-        Width of the common space.
-    hidden_sizes : tuple of int, default=(128,)
-        Hidden layers of the "mlp" encoder.
-    activation : {"relu", "gelu", "tanh"}, default="relu"
-        Activation of encoders and "mlp" head.
-    dropout : float in [0, 1), default=0.3
-        Dropout of encoders and "mlp" head.
-    fusion : {"mean", "expert"}, default="mean"
-        "mean": one head on the weighted sum of the encoded blocks. "expert": one head per
-        modality; the outputs are the weighted sum of theirs, times the number present.
-    head : {"linear", "mlp"}, default="linear"
-        Kind of head.
-    gate_hidden : int, default=64
-        Width of the gate's hidden layer.
-    gate_activation : {"softmax", "sigmoid"}, default="softmax"
-        How the gate's scores become weights.
-    gate_temperature, min_gate_temperature : float, default=2.0 and 1.5
-        Temperature of the gate at the start, and the least it can learn.
-    masking : {"none", "random", "weighted_random", "entropy_min", "entropy_max", "entropy"}, \
-            default="entropy"
-        How modalities are dropped while training, see :class:`ModalityMasker`.
-    masking_prob : float in [0, 1], default=0.9
-        Mean chance of a modality being dropped. "random" masking does well with 0.5.
-    masking_warmup : int, default=0
-        Epochs in which the chance rises to `masking_prob`.
-    masking_tau : float, default=0.4
-        Temperature of "entropy_min" and "entropy_max" masking.
-    min_active : int, default=1
-        Number of modalities that are never dropped from a row.
-    entropy_weight : float, default=0.1
-        Largest weight of the gate's entropy in the loss. Values below 0.1 risk a gate that
-        settles on one modality.
-    entropy_free_epochs, entropy_warmup_epochs : int, default=0 and 5
-        Epochs without entropy term, and epochs of its rise; then a cosine takes it to 0.
-    l2_weight : float, default=1e-4
-        Weight of the mean squared output in the loss.
-    consistency_weight : float, default=1.0
-        Weight of the agreement between the predictions on a subset and on all modalities.
-    consistency_ramp_epochs : int, default=5
-        Epochs in which that weight rises.
-    partial_missing : {"raise", "impute"}, default="raise"
-        What to do about blocks that are NaN in part: raise, or fill with column means.
-    standardize : bool, default=True
-        Whether to scale every column to mean 0 and variance 1 over the rows that have it.
-    lr : float, default=1e-3
-        Learning rate.
-    gate_lr : float, default=None
-        Learning rate of the gate, which has no weight decay; None takes `lr`.
-    weight_decay : float, default=0.01
-        Weight decay of everything but the gate.
-    max_epochs : int, default=60
-        Largest number of epochs.
-    batch_size : int or "auto", default="auto"
-        Rows of a training batch; "auto" is a quarter of the rows, but 64 to 128.
-    gradient_clip : float, default=1.0
-        Largest norm of the gradient; None does not clip.
-    lr_schedule : {"cosine", "constant"}, default="cosine"
-        Whether the learning rate falls to 0 over `max_epochs`.
-    early_stopping : bool, default=True
-        Whether to stop when the validation loss has not improved for `patience` epochs, and to
-        restore the best weights. Without validation rows, all epochs are trained.
-    patience : int, default=15
-        Number of epochs without improvement.
-    min_delta : float, default=1e-4
-        Least improvement.
-    optimizer : type, default=torch.optim.AdamW
-        Optimizer; ``optimizer__`` parameters are passed to it.
-    module : type, default=AECFModule
-        Network; ``module__`` parameters are passed to it.
-    criterion : type, default=AECFLoss
-        Loss; ``criterion__`` parameters are passed to it.
-    iterator_train, iterator_valid : type, default=TensorBatches
-        Make the batches; ``iterator_train__`` parameters are passed on.
-    train_split : "auto", callable or None, default="auto"
-        How validation rows are split off: "auto" holds out a tenth, stratified by class, of 200
-        rows or more; a callable works as in skorch; None holds out none.
-    callbacks : list or "disable", default=None
-        skorch callbacks, in addition to those that other parameters ask for; "disable" turns all
-        of them off.
-    warm_start : bool, default=False
-        Whether ``fit`` continues the training of a fitted estimator.
-    verbose : int, default=0
-        1 prints a line per epoch.
-    device : str, default="cpu"
-        Where to compute, such as "cuda".
-    compile : bool, default=False
-        Whether to compile the network with ``torch.compile``.
-    random_state : int, RandomState or None, default=None
-        Seeds initial weights, batches, dropout, masking and the split. torch's own generators are
-        left as they were.
-    **kwargs : object
-        Parameters of the parts: ``module__``, ``criterion__``, ``optimizer__``,
-        ``iterator_train__``, ``iterator_valid__``, ``callbacks__`` and ``compile__``.
-
-    Attributes
-    ----------
-    layout_ : ModalityLayout
-        Names and columns of the modalities.
-    modality_names_ : list of str
-        Names of the modalities, in the order of the gate's weights.
-    module_ : AECFModule
-        The network.
-    history_ : skorch.history.History
-        One entry per epoch, see :class:`AECFClassifier`; consistency is the squared difference of
-        the two passes.
-    n_iter_ : int
-        Number of epochs trained.
-    n_features_in_ : int
-        Number of columns of X in ``fit``.
-    feature_names_in_ : ndarray of str of shape (n_features_in_,)
-        Column names of X in ``fit``, if it had any.
-
-    See Also
-    --------
-    AECFClassifier : The same for classes.
-
-    Notes
-    -----
-    Rows with equal X and y are merged into one that carries their weight, and their order has no
-    influence, unless `train_split` is a callable, which may rely on row positions.
-
-    References
-    ----------
-    "Adaptive Entropy-gated Contrastive Fusion", arXiv:2505.15417.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklearn_align import AECFRegressor
-    >>> rng = np.random.default_rng(0)
-    >>> X = rng.normal(size=(80, 5))
-    >>> y = X[:, 0] + X[:, 4]
-    >>> reg = AECFRegressor(modalities={"image": 3, "sound": 2}, random_state=0).fit(X, y)
-    >>> reg.predict(X).shape
-    (80,)
-    """
-
-    _parameter_constraints: dict[str, Any] = _SUPERVISED_CONSTRAINTS
-    _loss_parameters = _SUPERVISED_LOSS
-
-    def __init__(
-        self,
-        modalities: Mapping[str, Any] | None = None,
-        *,
-        encoders: Any = "mlp",
-        n_units: int = 128,
-        hidden_sizes: Sequence[int] = (128,),
-        activation: str = "relu",
-        dropout: float = 0.3,
-        fusion: str = "mean",
-        head: str = "linear",
-        gate_hidden: int = 64,
-        gate_activation: str = "softmax",
-        gate_temperature: float = 2.0,
-        min_gate_temperature: float = 1.5,
-        masking: str = "entropy",
-        masking_prob: float = 0.9,
-        masking_warmup: int = 0,
-        masking_tau: float = 0.4,
-        min_active: int = 1,
-        entropy_weight: float = 0.1,
-        entropy_free_epochs: int = 0,
-        entropy_warmup_epochs: int = 5,
-        l2_weight: float = 1e-4,
-        consistency_weight: float = 1.0,
-        consistency_ramp_epochs: int = 5,
-        partial_missing: str = "raise",
-        standardize: bool = True,
-        lr: float = 1e-3,
-        gate_lr: float | None = None,
-        weight_decay: float = 0.01,
-        max_epochs: int = 60,
-        batch_size: int | str = "auto",
-        gradient_clip: float | None = 1.0,
-        lr_schedule: str = "cosine",
-        early_stopping: bool = True,
-        patience: int = 15,
-        min_delta: float = 1e-4,
-        optimizer: Callable[..., Any] = torch.optim.AdamW,
-        module: Callable[..., Any] = AECFModule,
-        criterion: Callable[..., Any] = AECFLoss,
-        iterator_train: Callable[..., Any] = TensorBatches,
-        iterator_valid: Callable[..., Any] = TensorBatches,
-        train_split: Any = "auto",
-        callbacks: Any = None,
-        warm_start: bool = False,
-        verbose: int = 0,
-        device: str | torch.device = "cpu",
-        compile: bool = False,
-        random_state: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        self._set_init_parameters(locals())
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
-        return tags
-
-    def __getattribute__(self, name: str) -> Any:
-        # skorch gives every net a predict_proba; callers take it as a sign of a classifier
-        if name == "predict_proba":
-            raise AttributeError("AECFRegressor has no attribute 'predict_proba'.")
-        return super().__getattribute__(name)
-
-    def partial_fit(
-        self,
-        X: ArrayLike,
-        y: ArrayLike,
-        sample_weight: ArrayLike | None = None,
-        *,
-        epochs: int = 1,
-    ) -> Any:
-        """Train on more rows, starting from where the estimator is.
-
-        The scaling of X and y is settled by the first call.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows; a block of NaN is absent.
-        y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            Targets.
-        sample_weight : array-like of shape (n_samples,), optional
-            Weights.
-        epochs : int, default=1
-            Number of passes over the rows; 0 only builds the network.
-
-        Returns
-        -------
-        self : object
-            The estimator.
-        """
-        return self._partial_fit(X, y, sample_weight, epochs)
-
-    def predict(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Predict the targets.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows; a block of NaN is absent.
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples,) or (n_samples, n_targets)
-            In the units of the training targets, whose mean a row without a present modality gets.
-        """
-        outputs = self._collect(X, 0)
-        # prepared rows come from callbacks, which compare with scaled targets
-        values = outputs if is_prepared(X) else self.module_.target_scaler.inverse_transform(outputs)
-        return values.ravel() if self.target_ndim_ == 1 else values
-
-    def initialize_module(self) -> Any:
-        """Build the network and the scaling of its targets.
-
-        Returns
-        -------
-        self : object
-            Itself.
-        """
-        super().initialize_module()
-        self.module_.target_scaler = ColumnScaler(self.n_targets_)
-        return self
-
-    def _encode_targets(
-        self,
-        y: NDArray[Any],
-        sample_weight: NDArray[np.float64],
-        *,
-        reset: bool,
-        classes: ArrayLike | None,
-    ) -> NDArray[Any]:
-        targets = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
-        if reset:
-            self.target_ndim_ = targets.ndim
-            self.n_targets_ = 1 if targets.ndim == 1 else targets.shape[1]
-        targets = targets.reshape(len(targets), -1)
-        if targets.shape[1] != self.n_targets_:
-            raise ValueError(
-                f"y has {targets.shape[1]} targets; the estimator was fitted with "
-                f"{self.n_targets_}."
-            )
-        return targets
-
-    def _target_tensor(self, targets: NDArray[Any]) -> Tensor:
-        return torch.from_numpy(self.module_.target_scaler.transform(targets))
-
-    def _n_outputs(self) -> int:
-        return int(self.n_targets_)
-
-    def _loss_options(self) -> dict[str, Any]:
-        return {"task": "regression"}
-
-    def _fallback(self, targets: NDArray[Any], sample_weight: NDArray[np.float64]) -> Tensor:
-        self.module_.target_scaler.fit(targets, sample_weight, standardize=True)
-        return torch.zeros(self.n_targets_)
