@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sklearn_align.alignment._matching import match_graphs
+
+
+def graph(rng, n, n_relations=3):
+    relations = rng.standard_normal((n_relations, n, n))
+    relations[:, np.arange(n), np.arange(n)] = 0
+    return relations
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_known_permutation_is_recovered_from_noisy_relations(dtype, seed):
+    rng = np.random.default_rng(seed)
+    relations = graph(rng, 25).astype(dtype)
+    p = rng.permutation(25)
+    permuted = relations[:, p][:, :, p]
+    noisy = (permuted + 0.3 * graph(rng, 25)).astype(dtype)
+    nodes = rng.standard_normal(25)
+    similarity = -((nodes[:, None] - nodes[p]) ** 2)
+    similarity = ((similarity - similarity.mean()) / similarity.std()).astype(dtype)
+    rows, columns = match_graphs(
+        relations, noisy, similarity, random_state=np.random.RandomState(0)
+    )
+    np.testing.assert_array_equal(p[columns], rows)
+
+
+def test_similarity_alone_decides_without_relations():
+    rng = np.random.default_rng(0)
+    p = rng.permutation(10)
+    rows, columns = match_graphs(
+        np.zeros((1, 10, 10)),
+        np.zeros((1, 10, 10)),
+        3 * np.eye(10)[:, p],
+        random_state=np.random.RandomState(0),
+    )
+    np.testing.assert_array_equal(p[columns], rows)
+
+
+@pytest.mark.parametrize("swap", [False, True])
+def test_a_subgraph_is_found_in_a_larger_graph(swap):
+    rng = np.random.default_rng(1)
+    large = graph(rng, 16)
+    chosen = rng.permutation(16)[:12]
+    small = large[:, chosen][:, :, chosen]
+    similarity = np.zeros((12, 16))
+    similarity[np.arange(12), chosen] = 3
+    if swap:
+        columns, rows = match_graphs(
+            large, small, similarity.T, random_state=np.random.RandomState(0)
+        )
+    else:
+        rows, columns = match_graphs(
+            small, large, similarity, random_state=np.random.RandomState(0)
+        )
+    assert len(rows) == 12
+    np.testing.assert_array_equal(chosen[rows], columns)
+
+
+@given(n=st.integers(1, 8), m=st.integers(1, 8), seed=st.integers(0, 2**32 - 1))
+@settings(deadline=None, max_examples=25)
+def test_every_result_is_one_to_one(n, m, seed):
+    rng = np.random.default_rng(seed)
+    rows, columns = match_graphs(
+        graph(rng, n), graph(rng, m), np.zeros((n, m)), random_state=np.random.RandomState(0)
+    )
+    assert len(set(rows)) == len(set(columns)) == len(rows) == min(n, m)

@@ -1,0 +1,137 @@
+import numpy as np
+import pytest
+
+from sklearn_align.alignment import AlignmentProblem
+from sklearn_align.alignment._problem import (
+    KnownPairs,
+    ReducedProblem,
+    principal_axes,
+    scale_to_unit_length,
+    unit_rows,
+)
+from sklearn_align.alignment._procrustes import procrustes
+from sklearn_align.metrics import csls_score
+
+
+@pytest.fixture
+def rows():
+    rng = np.random.default_rng(0)
+    return (
+        unit_rows(rng.standard_normal((120, 8)) * np.linspace(3, 0.2, 8)),
+        unit_rows(rng.standard_normal((90, 6)) * np.linspace(3, 0.2, 6)),
+    )
+
+
+def reduced_problem(problem, n_components, n_rows=1000):
+    return ReducedProblem(
+        problem,
+        n_components=n_components,
+        n_rows=n_rows,
+        score_sample_size=50,
+        random_state=np.random.RandomState(0),
+    )
+
+
+@pytest.mark.parametrize("scale", [1e-25, 1.0, 1e25])
+def test_unit_rows_in_single_precision_at_any_scale(scale):
+    X = np.random.default_rng(0).standard_normal((9, 4)).astype(np.float32)
+    expected = X / np.linalg.norm(X, axis=1, keepdims=True)
+    np.testing.assert_allclose(unit_rows(X * np.float32(scale)), expected, rtol=1e-5)
+
+
+def test_zero_rows_stay_zero_and_arguments_stay_as_they_are():
+    X = np.array([[0.0, 0.0], [3.0, 4.0]])
+    X.setflags(write=False)
+    np.testing.assert_allclose(unit_rows(X), [[0, 0], [0.6, 0.8]])
+    np.testing.assert_allclose(unit_rows(X, np.array([3.0, 4.0])), [[-0.6, -0.8], [0, 0]])
+
+
+def test_scaling_without_rows_is_allowed():
+    scale_to_unit_length(np.empty((0, 3)))
+
+
+def test_samples_are_rows_without_repetition(rows):
+    problem = AlignmentProblem(*rows)
+    for side, all_rows in zip("AB", rows, strict=True):
+        sample = problem.sample(side, 40, np.random.RandomState(0))
+        assert len(np.unique(sample, axis=0)) == 40
+        assert {r.tobytes() for r in sample} <= {r.tobytes() for r in all_rows}
+        for size in (None, len(all_rows), 10_000):
+            assert problem.sample(side, size, np.random.RandomState(0)) is all_rows
+
+
+def test_solve_is_procrustes(rows):
+    A, B = rows
+    problem = AlignmentProblem(A, B)
+    np.testing.assert_allclose(problem.solve(A[:90], B), procrustes(A[:90], B))
+
+
+def test_a_known_pair_counts_as_many_rows_as_its_weight(rows):
+    A, B = rows
+    pairs = KnownPairs(A[:5], B[5:10], weight=3.0)
+    repeated_A = np.concatenate([A[:90], *[A[:5]] * 3])
+    repeated_B = np.concatenate([B, *[B[5:10]] * 3])
+    np.testing.assert_allclose(
+        AlignmentProblem(A, B, pairs).solve(A[:90], B),
+        procrustes(repeated_A, repeated_B),
+        atol=1e-10,
+    )
+
+
+def test_no_pairs_are_none(rows):
+    assert AlignmentProblem(*rows, KnownPairs(rows[0][:0], rows[1][:0], 1.0)).pairs is None
+
+
+def test_score_is_the_public_csls_score(rows):
+    A, B = rows
+    W = np.random.default_rng(1).standard_normal((8, 6))
+    assert AlignmentProblem(A, B).score(W) == pytest.approx(csls_score(A @ W, B))
+    sampled = AlignmentProblem(A, B, score_sample_size=30, random_state=np.random.RandomState(0))
+    assert sampled.score(W) == sampled.score(W.copy())
+    assert sampled.score(W) != pytest.approx(csls_score(A @ W, B))
+
+
+def test_score_of_another_map_is_not_remembered(rows):
+    problem = AlignmentProblem(*rows)
+    maps = [np.random.default_rng(seed).standard_normal((8, 6)) for seed in range(2)]
+    first, second = (problem.score(W) for W in maps)
+    assert first != second
+    assert problem.score(maps[0]) == first
+
+
+def test_principal_axes_agree_with_the_singular_vectors(rows):
+    A, _ = rows
+    axes = principal_axes(A, 3)
+    Vt = np.linalg.svd(A)[2]
+    np.testing.assert_allclose(np.abs(np.diag(Vt[:3] @ axes)), 1, atol=1e-9)
+
+
+def test_reducing_without_loss_keeps_every_score(rows):
+    problem = AlignmentProblem(*rows)
+    reduced = reduced_problem(problem, n_components=100)
+    assert reduced.A.shape == (120, 8)
+    assert reduced.B.shape == (90, 6)
+    W = np.random.default_rng(1).standard_normal((8, 6))
+    np.testing.assert_allclose(reduced.lift(reduced.reduce(W)), W, atol=1e-9)
+    np.testing.assert_allclose(
+        reduced.A @ reduced.reduce(W) @ reduced.B.T, rows[0] @ W @ rows[1].T, atol=1e-9
+    )
+
+
+def test_lifted_maps_ignore_the_other_directions(rows):
+    reduced = reduced_problem(AlignmentProblem(*rows), n_components=3)
+    V = np.random.default_rng(1).standard_normal((3, 3))
+    lifted = reduced.lift(V)
+    assert np.linalg.matrix_rank(lifted) == 3
+    np.testing.assert_allclose(reduced.reduce(lifted), V, atol=1e-12)
+
+
+def test_pairs_are_reduced_and_can_be_set_aside(rows):
+    A, B = rows
+    problem = AlignmentProblem(A, B, KnownPairs(A[:5], B[:5], 2.0))
+    reduced = reduced_problem(problem, n_components=4)
+    assert reduced.pairs.A.shape == (5, 4)
+    np.testing.assert_allclose(np.linalg.norm(reduced.pairs.B, axis=1), 1)
+    assert reduced.without_pairs().pairs is None
+    assert reduced.pairs is not None
+    assert problem.pairs is not None

@@ -1,0 +1,76 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import linalg
+
+import sklearn_align.alignment._procrustes as module
+from sklearn_align.alignment._procrustes import partial_isometry, polar_factor, procrustes
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_agrees_with_scipy_for_equal_widths(seed):
+    rng = np.random.default_rng(seed)
+    X, Y = rng.standard_normal((2, 40, 7))
+    np.testing.assert_allclose(
+        procrustes(X, Y), linalg.orthogonal_procrustes(X, Y)[0], rtol=0, atol=1e-10
+    )
+
+
+@given(
+    rows=st.integers(1, 12),
+    columns=st.integers(1, 12),
+    seed=st.integers(0, 2**32 - 1),
+    dtype=st.sampled_from([np.float32, np.float64]),
+)
+@settings(deadline=None, max_examples=50)
+def test_polar_factor_is_a_partial_isometry_that_no_other_beats(rows, columns, seed, dtype):
+    rng = np.random.default_rng(seed)
+    M = rng.standard_normal((rows, columns)).astype(dtype)
+    W = polar_factor(M)
+    assert W.dtype == dtype
+    assert W.shape == M.shape
+    gram = W @ W.T if rows <= columns else W.T @ W
+    np.testing.assert_allclose(gram, np.eye(min(rows, columns)), atol=1e-5)
+    # The trace against M is the sum of the singular values, an upper bound for all isometries.
+    assert np.vdot(W, M) == pytest.approx(np.linalg.svd(M, compute_uv=False).sum(), rel=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(5, 8), (8, 5), (6, 6)])
+def test_polar_factor_of_an_isometry_is_the_isometry(shape):
+    rng = np.random.default_rng(0)
+    Q = np.linalg.qr(rng.standard_normal((8, 8)))[0][: shape[0], : shape[1]]
+    W = polar_factor(Q)
+    np.testing.assert_allclose(polar_factor(3 * W), W, atol=1e-12)
+
+
+def test_known_rotation_is_found_from_as_many_rows_as_columns():
+    rng = np.random.default_rng(1)
+    R = np.linalg.qr(rng.standard_normal((9, 9)))[0]
+    X = rng.standard_normal((9, 9))
+    np.testing.assert_allclose(procrustes(X, X @ R), R, atol=1e-9)
+
+
+@pytest.mark.parametrize("rank", [1, 3, 5])
+def test_partial_isometry_has_its_rank_and_the_leading_directions(rank):
+    rng = np.random.default_rng(2)
+    M = rng.standard_normal((6, 5))
+    W = partial_isometry(M, rank)
+    singular = np.linalg.svd(W, compute_uv=False)
+    np.testing.assert_allclose(singular[:rank], 1)
+    np.testing.assert_allclose(singular[rank:], 0, atol=1e-12)
+    assert np.vdot(W, M) == pytest.approx(np.linalg.svd(M, compute_uv=False)[:rank].sum())
+
+
+def test_falls_back_when_divide_and_conquer_does_not_converge(monkeypatch):
+    M = np.random.default_rng(3).standard_normal((6, 4))
+    expected = polar_factor(M)
+    svd = linalg.svd
+
+    def only_qr_iteration(*args, lapack_driver="gesdd", **kwargs):
+        if lapack_driver == "gesdd":
+            raise linalg.LinAlgError("did not converge")
+        return svd(*args, lapack_driver=lapack_driver, **kwargs)
+
+    monkeypatch.setattr(module.linalg, "svd", only_qr_iteration)
+    np.testing.assert_allclose(polar_factor(M), expected, atol=1e-12)

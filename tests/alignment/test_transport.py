@@ -1,0 +1,76 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import linear_sum_assignment
+from scipy.special import logsumexp
+
+from sklearn_align.alignment._procrustes import polar_factor
+from sklearn_align.alignment._transport import sinkhorn_scaling, transport_cross_covariance
+
+
+def unit(rows):
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+@given(n=st.integers(1, 20), m=st.integers(1, 20), seed=st.integers(0, 2**32 - 1))
+@settings(deadline=None, max_examples=40)
+def test_marginals_are_uniform(n, m, seed):
+    K = np.exp(np.random.default_rng(seed).uniform(-2, 2, (n, m)))
+    row, column = sinkhorn_scaling(K, 200)
+    plan = row[:, None] * K * column
+    np.testing.assert_allclose(plan.sum(axis=0), 1 / m)
+    np.testing.assert_allclose(plan.sum(axis=1), 1 / n, rtol=1e-6)
+
+
+def test_last_round_fixes_the_columns_exactly():
+    K = np.exp(np.random.default_rng(0).uniform(-5, 5, (6, 9)))
+    row, column = sinkhorn_scaling(K, 1)
+    np.testing.assert_allclose((row[:, None] * K * column).sum(axis=0), 1 / 9)
+
+
+def test_columns_that_underflow_stay_finite():
+    K = np.array([[1.0, 0.0], [1.0, 0.0]], dtype=np.float32)
+    row, column = sinkhorn_scaling(K, 5)
+    assert np.isfinite(row[:, None] * K * column).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_cross_covariance_against_sinkhorn_in_the_log_domain(dtype):
+    rng = np.random.default_rng(0)
+    X, Y = unit(rng.standard_normal((30, 5))), unit(rng.standard_normal((20, 4)))
+    W = polar_factor(rng.standard_normal((5, 4)))
+    epsilon = 0.1
+    logits = (X @ W @ Y.T) / epsilon
+    f, g = np.zeros(30), np.zeros(20)
+    for _ in range(500):
+        f = -np.log(30) - logsumexp(logits + g, axis=1)
+        g = -np.log(20) - logsumexp(logits + f[:, None], axis=0)
+    plan = np.exp(logits + f[:, None] + g)
+    C = transport_cross_covariance(
+        X.astype(dtype), Y.astype(dtype), W.astype(dtype), epsilon=epsilon, n_rounds=500
+    )
+    assert C.dtype == dtype
+    np.testing.assert_allclose(C, X.T @ plan @ Y, atol=1e-5)
+
+
+def test_small_epsilon_approaches_the_best_assignment():
+    rng = np.random.default_rng(1)
+    X, Y = unit(rng.standard_normal((2, 12, 6)))
+    rows, columns = linear_sum_assignment(-(X @ Y.T))
+    C = transport_cross_covariance(X, Y, np.eye(6), epsilon=0.003, n_rounds=3000)
+    np.testing.assert_allclose(C, X[rows].T @ Y[columns] / 12, atol=1e-3)
+
+
+def test_large_epsilon_approaches_the_product_of_the_means():
+    rng = np.random.default_rng(2)
+    X, Y = unit(rng.standard_normal((15, 4))), unit(rng.standard_normal((11, 4)))
+    C = transport_cross_covariance(X, Y, np.eye(4), epsilon=1e6, n_rounds=3)
+    np.testing.assert_allclose(C, np.outer(X.mean(axis=0), Y.mean(axis=0)), atol=1e-6)
+
+
+def test_hardest_matching_stays_finite():
+    rng = np.random.default_rng(3)
+    X, Y = unit(rng.standard_normal((2, 25, 4))).astype(np.float32)
+    W = np.eye(4, dtype=np.float32)
+    assert np.isfinite(transport_cross_covariance(X, Y, W, epsilon=1e-4, n_rounds=6)).all()
