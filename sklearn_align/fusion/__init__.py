@@ -13,7 +13,9 @@ except ImportError as error:
 from sklearn_align.fusion._calibration import draw_subsets, fit_log_temperature
 from sklearn_align.fusion._classifier import AECFClassifier
 from sklearn_align.fusion._config import AECFConfig
+from sklearn_align.fusion._contrastive import ContrastiveLoss, ContrastiveModule, draw_views
 from sklearn_align.fusion._data import TensorBatches
+from sklearn_align.fusion._embedder import AECFEmbedder
 from sklearn_align.fusion._encoders import (
     IdentityEncoder,
     LinearEncoder,
@@ -39,9 +41,12 @@ from sklearn_align.fusion._schedules import entropy_schedule, linear_ramp
 __all__ = [
     "AECFClassifier",
     "AECFConfig",
+    "AECFEmbedder",
     "AECFLoss",
     "AECFModule",
     "AECFRegressor",
+    "ContrastiveLoss",
+    "ContrastiveModule",
     "EmbeddingHead",
     "ExpertHeads",
     "IdentityEncoder",
@@ -56,6 +61,7 @@ __all__ = [
     "build_encoder",
     "build_head",
     "draw_subsets",
+    "draw_views",
     "entropy_schedule",
     "fit_log_temperature",
     "gate_entropy",

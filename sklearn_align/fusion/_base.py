@@ -478,10 +478,14 @@ class BaseAECF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):  #
         if valid is None:
             return train, None
         valid = self._own_rows(valid)
-        if isinstance(valid, ModalityDataset) and self.masking != "none":
-            rows = {**valid.X, "subset": draw_subsets(valid.X["presence"])}
+        if isinstance(valid, ModalityDataset):
+            rows = {**valid.X, **self._draw_validation_subsets(valid.X["presence"])}
             valid = ModalityDataset(rows, valid.y)
         return train, valid
+
+    def _draw_validation_subsets(self, presence: Tensor) -> dict[str, Tensor]:
+        """Settle what the further passes over the validation rows see."""
+        return {} if self.masking == "none" else {"subset": draw_subsets(presence)}
 
     def _own_rows(self, dataset: Any) -> Any:
         """Bring validation rows, which may be a user's own dataset of raw rows, into our form."""
@@ -571,6 +575,7 @@ class BaseAECF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):  #
         options.update(
             widths=self.layout_.widths, n_outputs=self._n_outputs(), names=self.layout_.names
         )
+        options.update(self._module_options())
         options.update(self.get_params_for("module"))
         self.module_ = self.module(**options)
         return self
@@ -622,6 +627,9 @@ class BaseAECF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):  #
 
     def _n_outputs(self) -> int:
         raise NotImplementedError
+
+    def _module_options(self) -> dict[str, Any]:
+        return {}
 
     def _loss_options(self) -> dict[str, Any]:
         raise NotImplementedError
@@ -776,7 +784,7 @@ class BaseAECF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):  #
         outputs : tuple of Tensor
             See :meth:`AECFModule.forward`.
         """
-        names = ("X", "presence", "subset")
+        names = ("X", "presence", "subset", "other")
         inputs = {name: x[name] for name in names if name in x}
         return self.module_(**to_tensor(inputs, device=self.device))
 

@@ -97,9 +97,10 @@ class AECFRegressor(SupervisedAECF, NeuralNetRegressor):  # type: ignore[misc]
         Largest norm of the gradient; None does not clip.
     lr_schedule : {"cosine", "constant"}, default="cosine"
         Whether the learning rate falls to 0 over `max_epochs`.
-    early_stopping : bool, default=True
+    early_stopping : bool, default=False
         Whether to stop when the validation loss has not improved for `patience` epochs, and to
-        restore the best weights. Without validation rows, all epochs are trained.
+        restore the best weights; of no effect without validation rows. With a learning rate that
+        falls to 0, the last weights are usually the best.
     patience : int, default=15
         Number of epochs without improvement.
     min_delta : float, default=1e-4
@@ -214,7 +215,7 @@ class AECFRegressor(SupervisedAECF, NeuralNetRegressor):  # type: ignore[misc]
         batch_size: int | str = "auto",
         gradient_clip: float | None = 1.0,
         lr_schedule: str = "cosine",
-        early_stopping: bool = True,
+        early_stopping: bool = False,
         patience: int = 15,
         min_delta: float = 1e-4,
         optimizer: Callable[..., Any] = torch.optim.AdamW,

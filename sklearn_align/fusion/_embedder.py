@@ -1,0 +1,374 @@
+"""AECFEmbedder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import validate_data
+from torch import Tensor
+
+from sklearn_align._sklearn import Interval, StrOptions
+from sklearn_align.fusion._base import SHARED_CONSTRAINTS, BaseAECF, in_precision_of
+from sklearn_align.fusion._contrastive import ContrastiveLoss, ContrastiveModule, draw_views
+from sklearn_align.fusion._data import TensorBatches
+
+__all__ = ["AECFEmbedder"]
+
+_NOT_OURS = ("masking", "masking_prob", "masking_warmup", "masking_tau", "min_active")
+
+
+class AECFEmbedder(BaseAECF):
+    """Transformer that fuses several modalities into one embedding, without labels.
+
+    Two disjoint views of every row, made of different modalities, are embedded; the loss asks
+    that the views of a row find each other among the rows of the batch, and that the whole row
+    agrees with both. Rows with any subset of the modalities thus land in one space: a text can be
+    looked up by its image. Rows whose blocks are partly absent take part in training with what
+    they have.
+
+    Parameters
+    ----------
+    modalities : dict, default=None
+        Which columns of X belong to which modality: name to width (the blocks lie one after the
+        other), or name to slice, list of positions or list of column names. None makes all
+        columns one modality. A block whose values are all NaN is absent from that row.
+    encoders : str, callable or dict, default="mlp"
+        Encoder of all modalities, or by modality: "identity", "linear", "mlp", a name given to
+        :func:`register_encoder`, a ``torch.nn.Module`` from the block's width to `n_units`, or a
+        callable that makes one from ``(width, n_units, **options)``.
+    n_units : int, default=128
+        Width of the common space.
+    hidden_sizes : tuple of int, default=(128,)
+        Hidden layers of the "mlp" encoder.
+    activation : {"relu", "gelu", "tanh"}, default="relu"
+        Activation of encoders.
+    dropout : float in [0, 1), default=0.3
+        Dropout of encoders.
+    n_components : int, default=64
+        Width of the embedding.
+    contrast : {"views", "modalities"}, default="views"
+        Whether the two views of a row share out all present modalities, or hold one each.
+    temperature : float, default=0.1
+        Divides the cosine similarities in the loss.
+    consistency_weight : float, default=1.0
+        Weight of the contrast between the whole row and its views.
+    gate_hidden : int, default=64
+        Width of the gate's hidden layer.
+    gate_activation : {"softmax", "sigmoid"}, default="softmax"
+        How the gate's scores become weights.
+    gate_temperature, min_gate_temperature : float, default=2.0 and 1.5
+        Temperature of the gate at the start, and the least it can learn.
+    entropy_weight : float, default=0.2
+        Largest weight of the gate's entropy in the loss. Values below 0.1 risk a gate that
+        settles on one modality.
+    entropy_free_epochs, entropy_warmup_epochs : int, default=0 and 5
+        Epochs without entropy term, and epochs of its rise; then a cosine takes it to 0.
+    partial_missing : {"raise", "impute"}, default="raise"
+        What to do about blocks that are NaN in part: raise, or fill with column means.
+    standardize : bool, default=True
+        Whether to scale every column to mean 0 and variance 1 over the rows that have it.
+    lr : float, default=1e-3
+        Learning rate.
+    gate_lr : float, default=None
+        Learning rate of the gate, which has no weight decay; None takes `lr`.
+    weight_decay : float, default=0.01
+        Weight decay of everything but the gate.
+    max_epochs : int, default=60
+        Largest number of epochs.
+    batch_size : int or "auto", default="auto"
+        Rows of a training batch; "auto" is a quarter of the rows, but 64 to 128.
+    gradient_clip : float, default=1.0
+        Largest norm of the gradient; None does not clip.
+    lr_schedule : {"cosine", "constant"}, default="cosine"
+        Whether the learning rate falls to 0 over `max_epochs`.
+    early_stopping : bool, default=False
+        Whether to stop when the validation loss has not improved for `patience` epochs, and to
+        restore the best weights; of no effect without validation rows. With a learning rate that
+        falls to 0, the last weights are usually the best.
+    patience : int, default=15
+        Number of epochs without improvement.
+    min_delta : float, default=1e-4
+        Least improvement.
+    optimizer : type, default=torch.optim.AdamW
+        Optimizer; ``optimizer__`` parameters are passed to it.
+    module : type, default=ContrastiveModule
+        Network; ``module__`` parameters are passed to it.
+    criterion : type, default=ContrastiveLoss
+        Loss; ``criterion__`` parameters are passed to it.
+    iterator_train, iterator_valid : type, default=TensorBatches
+        Make the batches; ``iterator_train__`` parameters are passed on.
+    train_split : "auto", callable or None, default="auto"
+        How validation rows are split off: "auto" holds out a tenthof 200
+        rows or more; a callable works as in skorch; None holds out none.
+    callbacks : list or "disable", default=None
+        skorch callbacks, in addition to those that other parameters ask for; "disable" turns all
+        of them off.
+    warm_start : bool, default=False
+        Whether ``fit`` continues the training of a fitted estimator.
+    verbose : int, default=0
+        1 prints a line per epoch.
+    device : str, default="cpu"
+        Where to compute, such as "cuda".
+    compile : bool, default=False
+        Whether to compile the network with ``torch.compile``.
+    random_state : int, RandomState or None, default=None
+        Seeds initial weights, batches, dropout, masking and the split. torch's own generators are
+        left as they were.
+    **kwargs : object
+        Parameters of the parts: ``module__``, ``criterion__``, ``optimizer__``,
+        ``iterator_train__``, ``iterator_valid__``, ``callbacks__`` and ``compile__``.
+
+    Attributes
+    ----------
+    layout_ : ModalityLayout
+        Names and columns of the modalities.
+    modality_names_ : list of str
+        Names of the modalities, in the order of the gate's weights.
+    module_ : ContrastiveModule
+        The network.
+    history_ : skorch.history.History
+        One entry per epoch: ``train_`` and ``valid_`` figures of ``loss``, its components
+        ``task``, ``entropy`` and ``consistency``, and ``gate_entropy``.
+    n_iter_ : int
+        Number of epochs trained.
+    n_features_in_ : int
+        Number of columns of X in ``fit``.
+    feature_names_in_ : ndarray of str of shape (n_features_in_,)
+        Column names of X in ``fit``, if it had any.
+
+    See Also
+    --------
+    AECFClassifier : Fuses modalities to predict classes.
+    MiniVec2Vec : Maps one space into another without rows that have both.
+
+    Notes
+    -----
+    Equal rows are merged into one that carries their weight, and their order has no influence,
+    unless `train_split` is a callable, which may rely on row positions.
+
+    References
+    ----------
+    "Adaptive Entropy-gated Contrastive Fusion", arXiv:2505.15417.
+
+    "Representation Learning with Contrastive Predictive Coding", arXiv:1807.03748.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_align import AECFEmbedder
+    >>> rng = np.random.default_rng(0)
+    >>> latent = rng.normal(size=(100, 2))
+    >>> X = np.hstack([latent @ rng.normal(size=(2, 4)), latent @ rng.normal(size=(2, 3))])
+    >>> embedder = AECFEmbedder(
+    ...     modalities={"image": 4, "sound": 3}, n_components=8, max_epochs=5, random_state=0
+    ... )
+    >>> image_only = X.copy()
+    >>> image_only[:, 4:] = np.nan
+    >>> embedder.fit(X).transform(image_only).shape
+    (100, 8)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **{name: value for name, value in SHARED_CONSTRAINTS.items() if name not in _NOT_OURS},
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "contrast": [StrOptions({"views", "modalities"})],
+        "temperature": [Interval(Real, 0, None, closed="neither")],
+        "consistency_weight": [Interval(Real, 0, None, closed="left")],
+    }
+    _network_parameters = (
+        "encoders",
+        "n_units",
+        "hidden_sizes",
+        "activation",
+        "dropout",
+        "gate_hidden",
+        "gate_activation",
+        "gate_temperature",
+        "min_gate_temperature",
+        "contrast",
+    )
+    _loss_parameters = (
+        "temperature",
+        "entropy_weight",
+        "entropy_free_epochs",
+        "entropy_warmup_epochs",
+        "consistency_weight",
+    )
+    # there is no masker: the views take its place
+    masking = "none"
+    masking_warmup = 0
+
+    def __init__(
+        self,
+        modalities: Mapping[str, Any] | None = None,
+        *,
+        encoders: Any = "mlp",
+        n_units: int = 128,
+        hidden_sizes: Sequence[int] = (128,),
+        activation: str = "relu",
+        dropout: float = 0.3,
+        n_components: int = 64,
+        contrast: str = "views",
+        temperature: float = 0.1,
+        consistency_weight: float = 1.0,
+        gate_hidden: int = 64,
+        gate_activation: str = "softmax",
+        gate_temperature: float = 2.0,
+        min_gate_temperature: float = 1.5,
+        entropy_weight: float = 0.2,
+        entropy_free_epochs: int = 0,
+        entropy_warmup_epochs: int = 5,
+        partial_missing: str = "raise",
+        standardize: bool = True,
+        lr: float = 1e-3,
+        gate_lr: float | None = None,
+        weight_decay: float = 0.01,
+        max_epochs: int = 60,
+        batch_size: int | str = "auto",
+        gradient_clip: float | None = 1.0,
+        lr_schedule: str = "cosine",
+        early_stopping: bool = False,
+        patience: int = 15,
+        min_delta: float = 1e-4,
+        optimizer: Callable[..., Any] = torch.optim.AdamW,
+        module: Callable[..., Any] = ContrastiveModule,
+        criterion: Callable[..., Any] = ContrastiveLoss,
+        iterator_train: Callable[..., Any] = TensorBatches,
+        iterator_valid: Callable[..., Any] = TensorBatches,
+        train_split: Any = "auto",
+        callbacks: Any = None,
+        warm_start: bool = False,
+        verbose: int = 0,
+        device: str | torch.device = "cpu",
+        compile: bool = False,
+        random_state: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        self._set_init_parameters(locals())
+
+    @property
+    def _n_features_out(self) -> int:
+        return int(self.n_components)
+
+    def fit(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> Any:
+        """Train on rows whose blocks may be absent.
+
+        With `warm_start`, an estimator that is already fitted is trained further.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows; a block of NaN is absent. Rows in which every block is absent are left out.
+        y : object
+            Ignored.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weights.
+
+        Returns
+        -------
+        self : AECFEmbedder
+            The fitted estimator.
+        """
+        self._check_parameters()
+        start = not (self.warm_start and self.initialized_)
+        rows = self._validate_training_rows(X, None, sample_weight, reset=start)
+        return self._train(*rows, epochs=self.max_epochs, start=start)
+
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: Any = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        epochs: int = 1,
+    ) -> Any:
+        """Train on more rows, starting from where the estimator is.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows; a block of NaN is absent.
+        y : object
+            Ignored.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weights.
+        epochs : int, default=1
+            Number of passes over the rows; 0 only builds the network.
+
+        Returns
+        -------
+        self : AECFEmbedder
+            The estimator.
+        """
+        if not isinstance(epochs, int | np.integer) or epochs < 0:
+            raise ValueError(f"epochs must be an integer of at least 0; got {epochs!r}.")
+        self._check_parameters()
+        start = not self.initialized_
+        rows = self._validate_training_rows(X, None, sample_weight, reset=start)
+        return self._train(*rows, epochs=int(epochs), start=start)
+
+    def transform(self, X: ArrayLike) -> NDArray[np.floating[Any]]:
+        """Embed rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows; a block of NaN is absent.
+
+        Returns
+        -------
+        embedding : ndarray of shape (n_samples, n_components)
+            Unit rows, whose inner products are cosine similarities; 0 for a row without a present
+            modality.
+        """
+        return in_precision_of(X, self._collect(X, 0))
+
+    def __getattribute__(self, name: str) -> Any:
+        # skorch gives every net these; callers take them as signs of a classifier or a regressor
+        if name in ("predict", "predict_proba"):
+            raise AttributeError(f"AECFEmbedder has no attribute {name!r}.")
+        return super().__getattribute__(name)
+
+    def _validate_X_y(
+        self, X: ArrayLike, y: ArrayLike | None, *, reset: bool
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        X_array = validate_data(
+            self,
+            X,
+            reset=reset,
+            dtype=(np.float64, np.float32),
+            ensure_all_finite="allow-nan",
+            ensure_min_samples=2 if reset else 1,
+        )
+        return X_array, np.zeros(len(X_array), dtype=np.int64)
+
+    def _encode_targets(
+        self,
+        y: NDArray[Any],
+        sample_weight: NDArray[np.float64],
+        *,
+        reset: bool,
+        classes: ArrayLike | None,
+    ) -> NDArray[Any]:
+        return y
+
+    def _draw_validation_subsets(self, presence: Tensor) -> dict[str, Tensor]:
+        first, second = draw_views(presence, self.contrast)
+        return {"subset": first, "other": second}
+
+    def _n_outputs(self) -> int:
+        return int(self.n_components)
+
+    def _loss_options(self) -> dict[str, Any]:
+        return {}
+
+    def _module_options(self) -> dict[str, Any]:
+        return {"head": "embedding", "masking": "none"}
+
+    def _fallback(self, targets: NDArray[Any], sample_weight: NDArray[np.float64]) -> Tensor:
+        return torch.zeros(self.n_components)
