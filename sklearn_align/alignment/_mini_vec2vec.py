@@ -98,8 +98,8 @@ class MiniVec2Vec(
     refinements : {"robust", "paper"} or list of refinements, default="robust"
         Steps that improve the chosen start, in order.
 
-        - "robust": :class:`~sklearn_align.alignment.TransportRefinement`, then
-          :class:`~sklearn_align.alignment.MutualNeighborRefinement`.
+        - "robust": :class:`~sklearn_align.alignment.TransportRefinement` twice, on small and then
+          on large samples.
         - "paper": the published recipe, :class:`~sklearn_align.alignment.NeighborRefinement`
           (Refine-1), then :class:`~sklearn_align.alignment.ClusterRefinement` (Refine-2), after
           a single start that clusters and matches at full width.
@@ -367,12 +367,14 @@ class MiniVec2Vec(
         """Return the refinement steps, those of a preset or the user's own, validated."""
         if self.refinements == "robust":
             return [
-                TransportRefinement(max_iter=40, epsilon=(0.05, 0.045)),
                 TransportRefinement(
-                    max_iter=8,
+                    max_iter=120, epsilon=(0.05, 0.045), n_iter_no_change=8, tol=0.001
+                ),
+                TransportRefinement(
+                    max_iter=15,
                     sample_size=7000,
-                    epsilon=(0.045, 0.035),
-                    n_iter_no_change=2,
+                    epsilon=(0.035, 0.035),
+                    n_iter_no_change=3,
                     tol=0.0005,
                 ),
             ]
