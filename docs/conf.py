@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import warnings
+from typing import Any
 
 import sklearn_align
 
@@ -51,7 +53,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
     "filename_pattern": r"/plot_",
-    "ignore_pattern": r"/(?!plot_)[^/]*\.py$",
+    "ignore_pattern": r"(^|/)(?!plot_)[^/]*\.py$",
     "backreferences_dir": "generated/backreferences",
     "doc_module": ("sklearn_align",),
     "reference_url": {"sklearn_align": None},
@@ -64,3 +66,21 @@ sphinx_gallery_conf = {
 
 # pictures are written to files, which matplotlib's headless backend mentions
 warnings.filterwarnings("ignore", message=".*non-interactive.*", category=UserWarning)
+
+
+def escape_docstring(
+    app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]
+) -> None:
+    """Escape what Sphinx would misread.
+
+    Fitted attributes in the shapes of types look like references, and a full stop within a
+    formula ends the summary that the API page shows.
+    """
+    if lines:
+        lines[0] = lines[0].replace(" . ", " · ")
+    lines[:] = [re.sub(r"\b(n_features_(?:in|target))_(?=[,)])", r"\1\\_", line) for line in lines]
+
+
+def setup(app: Any) -> None:
+    """Let numpydoc go first."""
+    app.connect("autodoc-process-docstring", escape_docstring, priority=900)

@@ -1,0 +1,40 @@
+"""
+Spaces of unequal width
+=======================
+
+The map between spaces of different width is semi-orthogonal: it turns the smaller space into a
+subspace of the larger one, or projects the larger one. Here space A is cut to its 200 leading
+principal components, space B keeps its 300 columns.
+"""
+
+import numpy as np
+from sklearn.decomposition import PCA
+
+from sklearn_align import MiniVec2Vec
+from sklearn_align.datasets import load_sentence_embeddings
+from sklearn_align.plotting import RetrievalDisplay
+
+data = load_sentence_embeddings()
+pca = PCA(200, random_state=0).fit(data.XA)
+XA, XA_test = pca.transform(data.XA), pca.transform(data.XA_test)
+
+aligner = MiniVec2Vec(random_state=0).fit(XA, data.XB)
+print(f"{aligner.map_.shape=}, converged: {aligner.converged_}")
+
+# %%
+# Rows of the map are orthonormal, so that the transpose leads back.
+
+print(np.abs(aligner.map_ @ aligner.map_.T - np.eye(200)).max())
+Z = aligner.transform(XA_test)
+back = aligner.inverse_transform(Z)
+print(np.corrcoef(back.ravel(), XA_test.ravel())[0, 1])
+
+# %%
+# Before alignment nothing can be compared: the rows differ in width.
+
+RetrievalDisplay.from_estimator(
+    aligner,
+    XA_test[:750],
+    data.XB_test[:750],
+    pairs=(XA_test[750:], data.XB_test[750:]),
+)

@@ -1,0 +1,55 @@
+"""
+An encoder of your own
+======================
+
+Any ``torch.nn.Module`` from a block's width to the common width can encode a modality: a
+pretrained network, a convolution, or the small residual network below. It is given by modality,
+or registered under a name, so that searches can choose it.
+"""
+
+from sklearn.model_selection import GridSearchCV
+from torch import nn
+
+from sklearn_align import AECFClassifier
+from sklearn_align.datasets import load_avmnist
+from sklearn_align.fusion import register_encoder
+
+
+class ResidualEncoder(nn.Module):
+    """A linear map and a correction to it."""
+
+    def __init__(self, width, n_units, dropout=0.0, **options):
+        super().__init__()
+        self.straight = nn.Linear(width, n_units)
+        self.correction = nn.Sequential(
+            nn.Linear(width, n_units), nn.GELU(), nn.Dropout(dropout), nn.Linear(n_units, n_units)
+        )
+
+    def forward(self, block):
+        return self.straight(block) + self.correction(block)
+
+
+register_encoder("residual", ResidualEncoder)
+
+train, test = load_avmnist(subset="train"), load_avmnist(subset="test")
+clf = AECFClassifier(
+    modalities=train.modalities,
+    encoders={"image": "residual", "audio": "mlp"},
+    max_epochs=10,
+    random_state=0,
+).fit(train.data, train.target)
+print(f"residual encoder of the image: accuracy {clf.score(test.data, test.target):.3f}")
+
+# %%
+# Among the candidates of a search
+# --------------------------------
+
+search = GridSearchCV(
+    AECFClassifier(modalities=train.modalities, max_epochs=5, random_state=0),
+    {"encoders": ["linear", "mlp", "residual"]},
+    cv=2,
+).fit(train.data[:2000], train.target[:2000])
+for params, score in zip(
+    search.cv_results_["params"], search.cv_results_["mean_test_score"], strict=True
+):
+    print(params, f"{score:.3f}")
