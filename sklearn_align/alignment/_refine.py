@@ -212,6 +212,11 @@ class TransportRefinement(BaseEstimator):
         Entropic regularisation at the first and at the last iteration, in units of the cosine,
         interpolated geometrically.
 
+    whitening : tuple of two floats, default=(0.0, 0.0)
+        Rows are compared after every direction is divided by this power of its standard deviation,
+        at the first and at the last iteration. Helps a map that is nearly right, not one that is
+        far off.
+
     n_sinkhorn_rounds : int, default=6
         Sinkhorn rounds per iteration.
 
@@ -241,6 +246,7 @@ class TransportRefinement(BaseEstimator):
         "max_iter": [_POSITIVE_INT],
         "sample_size": [_POSITIVE_INT, None],
         "epsilon": [tuple],
+        "whitening": [tuple],
         "n_sinkhorn_rounds": [_POSITIVE_INT],
         "smoothing": [_SMOOTHING],
         "n_iter_no_change": [_POSITIVE_INT, None],
@@ -253,6 +259,7 @@ class TransportRefinement(BaseEstimator):
         *,
         sample_size: int | None = 2500,
         epsilon: tuple[float, float] = (0.05, 0.04),
+        whitening: tuple[float, float] = (0.0, 0.0),
         n_sinkhorn_rounds: int = 6,
         smoothing: float = 0.7,
         n_iter_no_change: int | None = 10,
@@ -261,6 +268,7 @@ class TransportRefinement(BaseEstimator):
         self.max_iter = max_iter
         self.sample_size = sample_size
         self.epsilon = epsilon
+        self.whitening = whitening
         self.n_sinkhorn_rounds = n_sinkhorn_rounds
         self.smoothing = smoothing
         self.n_iter_no_change = n_iter_no_change
@@ -270,12 +278,24 @@ class TransportRefinement(BaseEstimator):
         self, problem: AlignmentProblem, W: FloatArray, random_state: np.random.RandomState
     ) -> Iterator[FloatArray]:
         """Yield the map after every iteration; see :class:`Refinement`."""
+        if len(self.epsilon) != 2 or not all(np.isfinite(e) and e > 0 for e in self.epsilon):
+            raise ValueError(
+                "The 'epsilon' parameter of TransportRefinement must be a tuple of two positive "
+                f"floats, the first and the last value, got {self.epsilon!r}."
+            )
         best = -np.inf
-        for iteration, epsilon in enumerate(np.geomspace(*self.epsilon, self.max_iter), start=1):
+        epsilons = np.geomspace(*self.epsilon, self.max_iter)
+        powers = np.linspace(*self.whitening, self.max_iter)
+        for iteration, (epsilon, power) in enumerate(zip(epsilons, powers, strict=True), start=1):
             X = problem.sample("A", self.sample_size, random_state)
             Y = problem.sample("B", self.sample_size, random_state)
             C = transport_cross_covariance(
-                X, Y, W, epsilon=float(epsilon), n_rounds=self.n_sinkhorn_rounds
+                X,
+                Y,
+                W,
+                epsilon=float(epsilon),
+                n_rounds=self.n_sinkhorn_rounds,
+                whitening=float(power),
             )
             W = _blend(W, problem.solve_cross_covariance(len(X) * C), self.smoothing)
             yield W

@@ -1,0 +1,33 @@
+"""Estimators that are held to scikit-learn's contract. None has an expected failure."""
+
+from __future__ import annotations
+
+from sklearn.base import BaseEstimator
+
+from sklearn_align import MiniVec2Vec
+from sklearn_align.alignment import (
+    ClusterRefinement,
+    MutualNeighborRefinement,
+    NeighborRefinement,
+    TransportRefinement,
+)
+
+
+def alignment_estimators() -> list[BaseEstimator]:
+    """Return the default and settings that take other paths through ``fit``."""
+    return [
+        MiniVec2Vec(),
+        MiniVec2Vec(n_init=1),
+        MiniVec2Vec(refinements="paper", max_iter=5),
+        MiniVec2Vec(init="anchors", n_init=2, n_runs=3),
+        MiniVec2Vec(
+            init="anchors",
+            n_init=1,
+            refinements=[
+                TransportRefinement(max_iter=5),
+                NeighborRefinement(max_iter=2),
+                ClusterRefinement(),
+                MutualNeighborRefinement(max_iter=3),
+            ],
+        ),
+    ]

@@ -1,0 +1,112 @@
+"""MiniVec2Vec keeps scikit-learn's contract; the fusion estimators are checked in tests/fusion."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.exceptions import DataConversionWarning
+from sklearn.utils.estimator_checks import check_param_validation, parametrize_with_checks
+
+from sklearn_align import MiniVec2Vec
+from sklearn_align._sklearn import InvalidParameterError, validate_parameters
+from sklearn_align.alignment import (
+    ClusterRefinement,
+    MutualNeighborRefinement,
+    NeighborRefinement,
+    TransportRefinement,
+)
+from sklearn_align.exceptions import AlignmentWarning, SmallSampleWarning
+from tests.instances import alignment_estimators
+
+ALIGNMENT = alignment_estimators()
+
+
+@parametrize_with_checks(ALIGNMENT)
+def test_check_estimator(estimator, check):
+    with warnings.catch_warnings():
+        # The checks fit a few random rows, which nothing could align, to labels.
+        warnings.simplefilter("ignore", AlignmentWarning)
+        warnings.simplefilter("ignore", DataConversionWarning)
+        warnings.simplefilter("ignore", SmallSampleWarning)
+        check(estimator)
+
+
+def test_every_parameter_is_validated():
+    check_param_validation("MiniVec2Vec", MiniVec2Vec())
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [
+        ("n_clusters", 0),
+        ("n_runs", 0),
+        ("n_qap_restarts", 0),
+        ("n_neighbors", 2.5),
+        ("anchor_sample_size", 1),
+        ("init", "kmeans"),
+        ("n_init", 0),
+        ("n_init", "some"),
+        ("refinements", "best"),
+        ("max_iter", 0),
+        ("sample_size", 0),
+        ("smoothing", 0.0),
+        ("smoothing", 1.1),
+        ("n_refine_clusters", 0),
+        ("max_samples", 1),
+        ("pair_weight", 0.0),
+        ("pair_weight", -1.0),
+        ("score_sample_size", 1),
+        ("n_jobs", 1.5),
+        ("verbose", -1),
+        ("random_state", "seed"),
+    ],
+)
+def test_a_value_out_of_range_is_named(parameter, value):
+    X = np.random.default_rng(0).standard_normal((30, 3))
+    with pytest.raises(InvalidParameterError, match=f"'{parameter}' parameter of MiniVec2Vec"):
+        MiniVec2Vec(**{parameter: value}).fit(X, X)
+
+
+REFINEMENTS = [
+    NeighborRefinement(),
+    ClusterRefinement(),
+    TransportRefinement(),
+    MutualNeighborRefinement(),
+]
+
+
+@pytest.mark.parametrize("refinement", REFINEMENTS, ids=lambda r: type(r).__name__)
+def test_every_parameter_of_a_refinement_has_a_constraint(refinement):
+    assert set(refinement.get_params()) == set(refinement._parameter_constraints)
+    validate_parameters(refinement)
+    assert clone(refinement).get_params() == refinement.get_params()
+
+
+@pytest.mark.parametrize(
+    ("refinement", "message"),
+    [
+        (NeighborRefinement(max_iter=0), "'max_iter' parameter of NeighborRefinement"),
+        (NeighborRefinement(smoothing=0), "'smoothing' parameter of NeighborRefinement"),
+        (NeighborRefinement(sample_size=-1), "'sample_size' parameter of NeighborRefinement"),
+        (ClusterRefinement(0), "'n_clusters' parameter of ClusterRefinement"),
+        (TransportRefinement(epsilon=0.1), "'epsilon' parameter of TransportRefinement"),
+        (TransportRefinement(epsilon=(0.1, 0.0)), "'epsilon' parameter of TransportRefinement"),
+        (TransportRefinement(epsilon=(0.1,)), "'epsilon' parameter of TransportRefinement"),
+        (TransportRefinement(tol=-1), "'tol' parameter of TransportRefinement"),
+        (MutualNeighborRefinement(n_neighbors=0), "'n_neighbors' parameter of MutualNeighbor"),
+    ],
+)
+def test_a_refinement_out_of_range_is_named_by_fit(refinement, message):
+    X = np.random.default_rng(0).standard_normal((60, 3))
+    with pytest.raises(ValueError, match=message):
+        MiniVec2Vec(refinements=[refinement], random_state=0).fit(X, X)
+
+
+@pytest.mark.parametrize("refinement", [TransportRefinement, "x", 3, None], ids=repr)
+def test_a_refinement_without_iterate_is_refused(refinement):
+    X = np.random.default_rng(0).standard_normal((60, 3))
+    with pytest.raises(ValueError, match=r"'refinements' parameter .* iterate\(problem, W"):
+        MiniVec2Vec(refinements=[refinement]).fit(X, X)
