@@ -440,9 +440,11 @@ class BaseAECF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):  #
         return factory(dataset, **options)
 
     def _rows_per_batch(self, n_samples: int, training: bool) -> int:
-        if self.batch_size != "auto":
-            return int(self.batch_size)
-        return int(np.clip(n_samples // 4, 64, 128)) if training else _PREDICT_BATCH_SIZE
+        if not training:
+            return _PREDICT_BATCH_SIZE
+        return (
+            int(np.clip(n_samples // 4, 32, 128)) if self.batch_size == "auto" else self.batch_size
+        )
 
     def get_split_datasets(self, X: Any, y: Any = None, **split_params: Any) -> tuple[Any, Any]:
         """Split prepared rows into training and validation rows.

@@ -125,8 +125,9 @@ class AECFClassifier(SupervisedAECF, NeuralNetClassifier):  # type: ignore[misc]
         Weight decay of everything but the gate.
     max_epochs : int, default=60
         Largest number of epochs.
-    batch_size : int or "auto", default="auto"
-        Rows of a training batch; "auto" is a quarter of the rows, but 64 to 128.
+    batch_size : int or "auto", default=128
+        Rows of a training batch; "auto" is a quarter of the rows, but 32 to 128, which gives small
+        data more steps. skorch's ProgressBar then needs ``batches_per_epoch="count"``.
     gradient_clip : float, default=1.0
         Largest norm of the gradient; None does not clip.
     lr_schedule : {"cosine", "constant"}, default="cosine"
@@ -282,7 +283,7 @@ class AECFClassifier(SupervisedAECF, NeuralNetClassifier):  # type: ignore[misc]
         gate_lr: float | None = None,
         weight_decay: float = 0.01,
         max_epochs: int = 60,
-        batch_size: int | str = "auto",
+        batch_size: int | str = 128,
         gradient_clip: float | None = 1.0,
         lr_schedule: str = "cosine",
         early_stopping: bool = False,

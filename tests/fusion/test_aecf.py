@@ -45,7 +45,13 @@ def with_gaps(X, seed=0, rate=0.4):
 
 def classifier(**options):
     return AECFClassifier(
-        **{"modalities": MODALITIES, "max_epochs": 15, "random_state": 0, **options}
+        **{
+            "modalities": MODALITIES,
+            "max_epochs": 15,
+            "batch_size": 64,
+            "random_state": 0,
+            **options,
+        }
     )
 
 
