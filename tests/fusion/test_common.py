@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 from sklearn.utils.estimator_checks import check_param_validation, parametrize_with_checks
 
-from sklearn_align.fusion import AECFClassifier, AECFRegressor
+from sklearn_align.fusion import AECFClassifier, AECFEmbedder, AECFRegressor
 
 ESTIMATORS = [
     AECFClassifier(),
     AECFRegressor(),
+    AECFEmbedder(),
     # with this setting NaN is allowed anywhere, and the checks put it there
     AECFClassifier(partial_missing="impute", max_epochs=20),
 ]
@@ -20,6 +21,6 @@ def test_check_estimator(estimator, check):
     check(estimator)
 
 
-@pytest.mark.parametrize("estimator", ESTIMATORS[:2], ids=lambda e: type(e).__name__)
+@pytest.mark.parametrize("estimator", ESTIMATORS[:3], ids=lambda e: type(e).__name__)
 def test_parameters_are_validated(estimator):
     check_param_validation(type(estimator).__name__, estimator)

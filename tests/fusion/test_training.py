@@ -19,7 +19,6 @@ from skorch.callbacks import (
     Checkpoint,
     EarlyStopping,
     EpochScoring,
-    LoadInitState,
     LRScheduler,
     ProgressBar,
     TensorBoard,
