@@ -225,9 +225,7 @@ def pack_modalities(
     """
     if not isinstance(blocks, Mapping):
         raise TypeError(f"blocks must be a dict of name to array; got {type(blocks).__name__}.")
-    arrays = {
-        name: _as_block(name, block) for name, block in blocks.items() if block is not None
-    }
+    arrays = {name: _as_block(name, block) for name, block in blocks.items() if block is not None}
     if not arrays:
         raise ValueError("blocks holds no array: at least one modality must be present.")
     if modalities is None:
