@@ -56,7 +56,6 @@ sphinx_gallery_conf = {
     "ignore_pattern": r"(^|/)(?!plot_)[^/]*\.py$",
     "backreferences_dir": "generated/backreferences",
     "doc_module": ("sklearn_align",),
-    "reference_url": {"sklearn_align": None},
     "abort_on_example_error": True,
     "download_all_examples": False,
     "show_memory": False,
@@ -76,8 +75,7 @@ def escape_docstring(
     Fitted attributes in the shapes of types look like references, and a full stop within a
     formula ends the summary that the API page shows.
     """
-    if lines:
-        lines[0] = lines[0].replace(" . ", " · ")
+    lines[:6] = [line.replace(" . ", " · ") for line in lines[:6]]
     lines[:] = [re.sub(r"\b(n_features_(?:in|target))_(?=[,)])", r"\1\\_", line) for line in lines]
 
 
