@@ -20,7 +20,7 @@ from sklearn_align.alignment._starts import COMPONENT_STARTS, race
 FloatArray = NDArray[np.floating[Any]]
 
 # Wrong maps agree with independent ones on few rows, right maps with right ones on nearly all.
-AGREEMENT_THRESHOLD = 0.5
+AGREEMENT_THRESHOLD = 0.7
 _PROBE_ROWS = 1500
 _MAX_WITNESSES = 3
 _LEAST_PAIRS = 5

@@ -98,8 +98,8 @@ class MiniVec2Vec(
     refinements : {"robust", "paper"} or list of refinements, default="robust"
         Steps that improve the chosen start, in order.
 
-        - "robust": :class:`~sklearn_align.alignment.TransportRefinement` twice, on small and then
-          on large samples.
+        - "robust": three times :class:`~sklearn_align.alignment.TransportRefinement`, on small
+          samples, then on large ones with directions more and more whitened.
         - "paper": the published recipe, :class:`~sklearn_align.alignment.NeighborRefinement`
           (Refine-1), then :class:`~sklearn_align.alignment.ClusterRefinement` (Refine-2), after
           a single start that clusters and matches at full width.
@@ -159,11 +159,11 @@ class MiniVec2Vec(
     agreement_ : float
         Share of source rows that the map and one found independently map to the same place; or,
         when that is small and there are at least five known pairs, the share of pairs that are
-        retrieved after a refinement without them. Near 1 after a success, below 0.01 after a
+        retrieved after a refinement without them. Near 1 after a success, small after a
         failure.
 
     converged_ : bool
-        Whether the alignment can be trusted: whether `agreement_` is at least 0.5.
+        Whether the alignment can be trusted: whether `agreement_` is at least 0.7.
 
     history_ : list of dict
         A record for each stage: its name `stage`, the label-free score after each iteration
@@ -371,11 +371,20 @@ class MiniVec2Vec(
                     max_iter=120, epsilon=(0.05, 0.045), n_iter_no_change=8, tol=0.001
                 ),
                 TransportRefinement(
-                    max_iter=15,
+                    max_iter=6,
+                    sample_size=6000,
+                    epsilon=(0.045, 0.025),
+                    whitening=(0.3, 1.0),
+                    smoothing=1.0,
+                    n_iter_no_change=None,
+                ),
+                TransportRefinement(
+                    max_iter=2,
                     sample_size=7000,
-                    epsilon=(0.035, 0.035),
-                    n_iter_no_change=3,
-                    tol=0.0005,
+                    epsilon=(0.03, 0.03),
+                    whitening=(0.6, 0.6),
+                    smoothing=1.0,
+                    n_iter_no_change=None,
                 ),
             ]
         if self.refinements == "paper":

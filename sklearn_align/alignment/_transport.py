@@ -6,12 +6,25 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import linalg
+
+from sklearn_align.alignment._problem import unit_rows
 
 FloatArray = NDArray[np.floating[Any]]
 
 
+# Directions whose variance is below this share of the largest are not amplified any further.
+_LEAST_VARIANCE = 1e-3
+
+
 def transport_cross_covariance(
-    X: FloatArray, Y: FloatArray, W: FloatArray, *, epsilon: float, n_rounds: int
+    X: FloatArray,
+    Y: FloatArray,
+    W: FloatArray,
+    *,
+    epsilon: float,
+    n_rounds: int,
+    whitening: float = 0.0,
 ) -> FloatArray:
     """Cross-covariance ``X.T @ P @ Y`` under the transport plan between mapped and target rows.
 
@@ -35,6 +48,10 @@ def transport_cross_covariance(
     n_rounds : int
         Sinkhorn rounds.
 
+    whitening : float, default=0.0
+        Directions are divided by their standard deviation to this power before rows are compared.
+        Weak directions tell near neighbours apart, but are hardly seen otherwise.
+
     Returns
     -------
     ndarray of shape (n_features_A, n_features_B)
@@ -47,7 +64,11 @@ def transport_cross_covariance(
     .. [2] E. Grave, A. Joulin, Q. Berthet, "Unsupervised alignment of embeddings with Wasserstein
        Procrustes", AISTATS 2019.
     """
-    plan = (X @ W) @ Y.T
+    if whitening:
+        D = partial_whitening(X @ W, Y, whitening)
+        plan = unit_rows(X @ (W @ D)) @ unit_rows(Y @ D).T
+    else:
+        plan = (X @ W) @ Y.T
     # Subtracting each row's maximum keeps the exponential in range; the row scaling absorbs it.
     plan -= plan.max(axis=1, keepdims=True)
     plan /= epsilon
@@ -55,6 +76,28 @@ def transport_cross_covariance(
     row, column = sinkhorn_scaling(plan, n_rounds)
     plan *= row[:, None]
     return np.asarray(X.T @ (plan @ (column[:, None] * Y)))
+
+
+def partial_whitening(Z: FloatArray, Y: FloatArray, power: float) -> FloatArray:
+    """Matrix that divides the principal directions of two sets of rows by a power of their spread.
+
+    Parameters
+    ----------
+    Z, Y : ndarray of shape (n_rows, n_features)
+        Rows of one space.
+
+    power : float
+        0 leaves rows as they are, 1 gives all directions equal variance.
+
+    Returns
+    -------
+    ndarray of shape (n_features, n_features)
+        Applied from the right.
+    """
+    covariance = (Z.T @ Z).astype(np.float64) / len(Z) + (Y.T @ Y).astype(np.float64) / len(Y)
+    variance, directions = linalg.eigh(covariance)
+    variance = np.maximum(variance / (variance[-1] or 1), _LEAST_VARIANCE)
+    return np.asarray((directions * variance ** (-power / 2)).astype(Y.dtype))
 
 
 def sinkhorn_scaling(K: FloatArray, n_rounds: int) -> tuple[FloatArray, FloatArray]:
