@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Protocol
 
@@ -303,6 +303,15 @@ def race(
     def standing(candidates: Sequence[Candidate]) -> Standing:
         ranked = sorted(candidates, key=lambda candidate: -candidate.score)
         return Standing(ranked, probe)
+
+    # Where a space is narrow, starts that ask for more components than it has are of one kind.
+    width = min(problem.A.shape[1], problem.B.shape[1])
+    starts = [
+        replace(start, n_components=min(start.n_components, width))
+        if isinstance(start, ComponentStart)
+        else start
+        for start in starts
+    ]
 
     # The limit is set here as well: that of a thread ends with it, and restores what it found.
     with threadpool_limits(1), Parallel(n_jobs=n_jobs, prefer="threads") as parallel:

@@ -6,7 +6,11 @@ from scipy.optimize import linear_sum_assignment
 from scipy.special import logsumexp
 
 from sklearn_align.alignment._procrustes import polar_factor
-from sklearn_align.alignment._transport import sinkhorn_scaling, transport_cross_covariance
+from sklearn_align.alignment._transport import (
+    partial_whitening,
+    sinkhorn_scaling,
+    transport_cross_covariance,
+)
 
 
 def unit(rows):
@@ -74,3 +78,21 @@ def test_hardest_matching_stays_finite():
     X, Y = unit(rng.standard_normal((2, 25, 4))).astype(np.float32)
     W = np.eye(4, dtype=np.float32)
     assert np.isfinite(transport_cross_covariance(X, Y, W, epsilon=1e-4, n_rounds=6)).all()
+
+
+def test_partial_whitening_equalises_the_spread_of_all_directions():
+    rows = np.random.default_rng(0).standard_normal((4000, 6)) * np.geomspace(1, 0.1, 6)
+    spread = np.sqrt(((rows @ partial_whitening(rows, rows, 1.0)) ** 2).mean(axis=0))
+    np.testing.assert_allclose(spread, spread[0])
+    D = partial_whitening(rows, rows, 0.0)
+    np.testing.assert_allclose(D.T @ D, np.eye(6), atol=1e-12)
+
+
+def test_whitened_transport_does_not_depend_on_the_basis_of_the_target():
+    rng = np.random.default_rng(1)
+    X, Y = unit(rng.standard_normal((40, 5))), unit(rng.standard_normal((30, 5)))
+    W, Q = (polar_factor(rng.standard_normal((5, 5))) for _ in range(2))
+    settings_ = {"epsilon": 0.1, "n_rounds": 5, "whitening": 0.7}
+    C = transport_cross_covariance(X, Y, W, **settings_)
+    rotated = transport_cross_covariance(X, Y @ Q, W @ Q, **settings_)
+    np.testing.assert_allclose(rotated, C @ Q, atol=1e-10)
