@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sklearn_align import MiniVec2Vec
+from sklearn_align.alignment import TransportRefinement
+from sklearn_align.datasets import load_sentence_embeddings, make_rotated_embeddings
+
+
+def quick_aligner(**params):
+    """Return an aligner that needs a third of a second on the synthetic spaces."""
+    return MiniVec2Vec(
+        **{
+            "n_init": 1,
+            "refinements": [TransportRefinement(max_iter=10)],
+            "score_sample_size": 500,
+            "random_state": 0,
+            **params,
+        }
+    )
+
+
+@pytest.fixture
+def quick():
+    return quick_aligner
+
+
+@pytest.fixture(scope="session")
+def spaces():
+    """Return 800 unpaired rows on each side, 24 wide, which align with a few iterations."""
+    return make_rotated_embeddings(800, 24, random_state=0)
+
+
+@pytest.fixture(scope="session")
+def fitted(spaces):
+    """Return an aligner of the synthetic spaces that must not be refitted."""
+    return quick_aligner().fit(spaces.XA, spaces.XB)
+
+
+@pytest.fixture(scope="session")
+def sentences():
+    return load_sentence_embeddings()
+
+
+@pytest.fixture(scope="session")
+def twins():
+    """Return the same rows on both sides, in another order, rotated: only rounding is left."""
+    rng = np.random.default_rng(0)
+    X = rng.gamma(1, 1, (800, 16)) * np.linspace(1, 2, 16)
+    R = np.linalg.qr(rng.standard_normal((16, 16)))[0]
+    return X, R, rng.permutation(800)

@@ -1,0 +1,176 @@
+import numpy as np
+import pytest
+from sklearn.base import clone
+
+from sklearn_align.alignment import (
+    AlignmentProblem,
+    ClusterRefinement,
+    MutualNeighborRefinement,
+    NeighborRefinement,
+    Refinement,
+    TransportRefinement,
+)
+from sklearn_align.alignment._problem import KnownPairs, unit_rows
+from sklearn_align.alignment._procrustes import polar_factor, procrustes
+from sklearn_align.metrics import mean_cosine_similarity, retrieval_accuracy
+
+BUILT_IN = [
+    NeighborRefinement(max_iter=15, n_neighbors=10),
+    ClusterRefinement(n_clusters=60, smoothing=1.0),
+    TransportRefinement(max_iter=15),
+    MutualNeighborRefinement(),
+]
+
+
+@pytest.fixture(scope="module")
+def problem(spaces):
+    return AlignmentProblem(*(unit_rows(X, X.mean(axis=0)) for X in (spaces.XA, spaces.XB)))
+
+
+@pytest.fixture(scope="module")
+def rough(spaces):
+    """A map that is right, but for noise."""
+    noise = np.random.default_rng(0).standard_normal(spaces.rotation.shape)
+    return polar_factor(spaces.rotation + 0.15 * noise)
+
+
+def quality(spaces, W):
+    Z = (spaces.XA_test - spaces.XA.mean(axis=0)) @ W
+    T = spaces.XB_test - spaces.XB.mean(axis=0)
+    return mean_cosine_similarity(Z, T), retrieval_accuracy(Z, T)
+
+
+def maps(refinement, problem, W, seed=0):
+    return list(refinement.iterate(problem, W, np.random.RandomState(seed)))
+
+
+@pytest.mark.parametrize("refinement", BUILT_IN, ids=lambda r: type(r).__name__)
+def test_a_rough_map_gets_better(spaces, problem, rough, refinement):
+    before = rough.copy()
+    *_, refined = maps(refinement, problem, rough)
+    np.testing.assert_array_equal(rough, before)
+    cosine_rough, accuracy_rough = quality(spaces, rough)
+    cosine, accuracy = quality(spaces, polar_factor(refined))
+    assert cosine > cosine_rough + 0.05
+    assert accuracy > accuracy_rough
+    assert problem.score(refined) > problem.score(rough)
+
+
+@pytest.mark.parametrize("refinement", BUILT_IN, ids=lambda r: type(r).__name__)
+def test_protocol_reproducibility_and_clone(problem, rough, refinement):
+    assert isinstance(refinement, Refinement)
+    first, second = maps(refinement, problem, rough), maps(clone(refinement), problem, rough)
+    assert len(first) == len(second) <= refinement.max_iter
+    for a, b in zip(first, second, strict=True):
+        np.testing.assert_array_equal(a, b)
+    state = np.random.get_state()[1].copy()
+    maps(refinement, problem, rough)
+    np.testing.assert_array_equal(np.random.get_state()[1], state)
+
+
+def test_refine_1_against_the_algorithm_written_out(problem, rough):
+    W = rough
+    for refined in maps(
+        NeighborRefinement(max_iter=3, sample_size=None, n_neighbors=7, smoothing=0.3),
+        problem,
+        rough,
+    ):
+        nearest = np.argsort(-(problem.A @ W @ problem.B.T), axis=1)[:, :7]
+        W = 0.7 * W + 0.3 * procrustes(problem.A, problem.B[nearest].mean(axis=1))
+        np.testing.assert_allclose(refined, W, atol=1e-9)
+
+
+def test_mutual_neighbours_with_one_neighbour_written_out(problem, rough):
+    (refined,) = maps(
+        MutualNeighborRefinement(max_iter=1, sample_size=None, n_neighbors=1), problem, rough
+    )
+    cosine = unit_rows(problem.A @ rough) @ problem.B.T
+    csls = 2 * cosine - cosine.max(axis=1, keepdims=True) - cosine.max(axis=0)
+    rows = [i for i in range(len(csls)) if csls[:, csls[i].argmax()].argmax() == i]
+    expected = procrustes(problem.A[rows], problem.B[csls[rows].argmax(axis=1)])
+    np.testing.assert_allclose(refined, expected, atol=1e-9)
+
+
+def test_the_true_map_of_equal_rows_is_a_fixed_point(twins):
+    X, R, order = twins
+    A = unit_rows(X, X.mean(axis=0))
+    problem = AlignmentProblem(A, (A @ R)[order])
+    for refinement in (MutualNeighborRefinement(max_iter=3), ClusterRefinement(800)):
+        *_, W = maps(refinement, problem, R)
+        np.testing.assert_allclose(W, R, atol=1e-6)
+
+
+def test_transport_stops_when_the_score_no_longer_rises(problem, rough):
+    stopped = maps(TransportRefinement(max_iter=200, n_iter_no_change=5), problem, rough)
+    assert len(stopped) < 200
+    assert len(stopped) % 5 == 0
+    endless = TransportRefinement(max_iter=30, n_iter_no_change=None)
+    assert len(maps(endless, problem, rough)) == 30
+
+
+def test_known_pairs_pull_the_map(spaces, problem, rough):
+    pairs = KnownPairs(
+        unit_rows(spaces.XA_test[:200], spaces.XA.mean(axis=0)),
+        unit_rows(spaces.XB_test[:200], spaces.XB.mean(axis=0)),
+        1000.0,
+    )
+    anchored = AlignmentProblem(problem.A, problem.B, pairs)
+    (W,) = maps(TransportRefinement(max_iter=1, smoothing=1.0), anchored, rough)
+    np.testing.assert_allclose(W, procrustes(pairs.A, pairs.B), atol=0.02)
+
+
+@pytest.mark.parametrize("refinement", BUILT_IN, ids=lambda r: type(r).__name__)
+@pytest.mark.parametrize(("n_A", "n_B"), [(3, 2), (1, 5), (2, 2)])
+def test_fewer_rows_than_clusters_and_neighbours(refinement, n_A, n_B):
+    rng = np.random.default_rng(0)
+    problem = AlignmentProblem(
+        unit_rows(rng.standard_normal((n_A, 4))), unit_rows(rng.standard_normal((n_B, 3)))
+    )
+    for W in maps(refinement, problem, polar_factor(rng.standard_normal((4, 3)))):
+        assert W.shape == (4, 3)
+        assert np.isfinite(W).all()
+
+
+@pytest.mark.parametrize("refinement", BUILT_IN, ids=lambda r: type(r).__name__)
+def test_an_own_step_stands_next_to_the_built_in_ones(spaces, quick, refinement):
+    class Remembers:
+        max_iter = 2
+
+        def __init__(self):
+            self.seen = []
+
+        def iterate(self, problem, W, random_state):
+            for _ in range(2):
+                X = problem.sample("A", 300, random_state)
+                W = problem.solve(X, problem.B[(X @ W @ problem.B.T).argmax(axis=1)])
+                self.seen.append(problem.score(W))
+                yield W
+
+    own = Remembers()
+    aligner = quick(refinements=[own, refinement]).fit(spaces.XA, spaces.XB)
+    stages = [record["stage"] for record in aligner.history_]
+    assert stages == ["start", "Remembers", type(refinement).__name__]
+    assert aligner.history_[1]["score"] == own.seen
+    assert aligner.converged_
+
+
+def test_a_step_that_yields_nothing_keeps_the_map(spaces, quick):
+    class Idle:
+        def iterate(self, problem, W, random_state):
+            yield from ()
+
+    aligner = quick(refinements=[Idle()]).fit(spaces.XA, spaces.XB)
+    assert aligner.history_[1]["score"] == []
+    np.testing.assert_array_equal(
+        aligner.map_, quick(refinements=[]).fit(spaces.XA, spaces.XB).map_
+    )
+
+
+def test_an_error_in_an_own_step_reaches_the_caller(spaces, quick):
+    class Broken:
+        def iterate(self, problem, W, random_state):
+            yield W
+            raise RuntimeError("out of luck")
+
+    with pytest.raises(RuntimeError, match="out of luck"):
+        quick(refinements=[Broken()]).fit(spaces.XA, spaces.XB)

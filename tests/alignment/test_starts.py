@@ -1,0 +1,143 @@
+import numpy as np
+import pytest
+
+from sklearn_align.alignment._agreement import shared_retrieval
+from sklearn_align.alignment._problem import AlignmentProblem, KnownPairs, unit_rows
+from sklearn_align.alignment._starts import (
+    COMPONENT_STARTS,
+    ComponentStart,
+    PairStart,
+    consensus,
+    race,
+    reduce_problem,
+)
+
+
+@pytest.fixture(scope="module")
+def problem(spaces):
+    A, B = (unit_rows(X, X.mean(axis=0)) for X in (spaces.XA, spaces.XB))
+    pairs = KnownPairs(
+        unit_rows(spaces.XA_test[:40], spaces.XA.mean(axis=0)),
+        unit_rows(spaces.XB_test[:40], spaces.XB.mean(axis=0)),
+        1.0,
+    )
+    return AlignmentProblem(A, B, pairs)
+
+
+@pytest.fixture(scope="module")
+def reduced(problem):
+    return reduce_problem(problem, np.random.RandomState(0))
+
+
+def orthogonal(seed, n=8):
+    return np.linalg.qr(np.random.default_rng(seed).standard_normal((n, n)))[0]
+
+
+def run(reduced, starts, n_jobs=1, seed=0):
+    return list(race(reduced, starts, random_state=np.random.RandomState(seed), n_jobs=n_jobs))
+
+
+@pytest.mark.parametrize("contrast", ["skew", "logcosh"])
+def test_a_start_from_components_is_a_partial_isometry(reduced, contrast):
+    W = ComponentStart(10, contrast).map(reduced, np.random.RandomState(0))
+    singular = np.linalg.svd(W, compute_uv=False)
+    np.testing.assert_allclose(singular[:10], 1, atol=1e-6)
+    np.testing.assert_allclose(singular[10:], 0, atol=1e-6)
+
+
+def test_a_start_from_pairs_maps_them_onto_one_another(reduced):
+    W = PairStart().map(reduced, np.random.RandomState(0))
+    cosine = np.einsum("ij,ij->i", unit_rows(reduced.pairs.A @ W), reduced.pairs.B)
+    assert cosine.mean() > 0.85
+
+
+def test_a_start_from_pairs_leaves_what_they_do_not_span(reduced):
+    few = reduced.without_pairs()
+    few.pairs = KnownPairs(reduced.pairs.A[:3], reduced.pairs.B[:3], 1.0)
+    assert np.linalg.matrix_rank(PairStart().map(few, np.random.RandomState(0))) == 3
+
+
+def test_a_start_from_pairs_needs_pairs(reduced):
+    with pytest.raises(ValueError, match="needs known pairs"):
+        PairStart().map(reduced.without_pairs(), np.random.RandomState(0))
+
+
+def test_consensus_of_equal_maps_is_the_map():
+    W = orthogonal(0)
+    np.testing.assert_allclose(consensus([W, W, W]), W, atol=1e-9)
+
+
+def test_consensus_finds_what_a_minority_shares():
+    W, n = orthogonal(0, 30), 30
+    maps = [orthogonal(seed, n) for seed in range(1, 8)]
+    rng = np.random.default_rng(9)
+    for _ in range(4):
+        near = W + 0.05 * rng.standard_normal((n, n))
+        maps.append(np.linalg.svd(near)[0] @ np.linalg.svd(near)[2])
+    found = consensus(maps)
+    np.testing.assert_allclose(found @ found.T, np.eye(n), atol=1e-9)
+    assert np.vdot(found, W) / n > 0.9
+
+
+def test_consensus_does_not_depend_on_the_order():
+    maps = [orthogonal(seed) for seed in range(5)]
+    np.testing.assert_allclose(consensus(maps[::-1]), consensus(maps), atol=1e-9)
+
+
+def test_the_race_ends_when_two_independent_starts_agree(reduced):
+    standings = run(reduced.without_pairs(), COMPONENT_STARTS)
+    last = standings[-1]
+    assert last.agreement > 0.8
+    assert len(last.candidates) < len(COMPONENT_STARTS)
+    assert all(standing.agreement <= 0.8 for standing in standings[:-1])
+    best = last.candidates[0]
+    assert best.score == max(candidate.score for candidate in last.candidates)
+    assert max(
+        shared_retrieval(reduced.A, best.map, witness) for witness in last.witnesses
+    ) == pytest.approx(last.agreement, abs=0.05)
+
+
+def test_the_race_goes_on_while_none_agree(reduced):
+    noise = np.random.default_rng(0).standard_normal(reduced.B.shape).astype(np.float32)
+    hopeless = reduced.without_pairs()
+    hopeless.B, hopeless.coordinates_B = unit_rows(noise), noise
+    standings = run(hopeless, COMPONENT_STARTS[:4])
+    assert len(standings) > 3
+    assert standings[-1].agreement < 0.5
+    # Only the leaders and the consensus of all starts go on.
+    assert len(standings[-1].candidates) <= 5
+
+
+def test_a_single_start_is_not_compared_with_anything(reduced):
+    standings = run(reduced.without_pairs(), COMPONENT_STARTS[:1])
+    assert len(standings) == 1
+    assert standings[0].agreement == 0
+    assert standings[0].witnesses == []
+
+
+def test_repeats_of_one_analysis_are_no_independent_evidence(reduced):
+    standings = run(reduced.without_pairs(), [COMPONENT_STARTS[0]] * 3)
+    best = standings[0].candidates[0]
+    assert best.origin is not None
+    assert standings[0].witnesses == []
+    assert standings[0].agreement == 0
+
+
+def test_only_the_start_from_pairs_sees_the_pairs(reduced):
+    class Spy:
+        def map(self, problem, random_state):
+            return np.eye(problem.A.shape[1], problem.B.shape[1], dtype=np.float32)
+
+    with_pairs = run(reduced, [Spy()])[0].candidates[0].map
+    without = run(reduced.without_pairs(), [Spy()])[0].candidates[0].map
+    np.testing.assert_array_equal(with_pairs, without)
+
+
+def test_the_result_does_not_depend_on_the_number_of_threads(reduced):
+    results = [run(reduced, COMPONENT_STARTS[:4], n_jobs=n_jobs) for n_jobs in (1, 2)]
+    assert [len(result) for result in results].count(len(results[0])) == 2
+    for one, two in zip(*results, strict=True):
+        assert one.agreement == two.agreement
+        for a, b in zip(one.candidates, two.candidates, strict=True):
+            assert a.score == b.score
+            assert a.map.tobytes() == b.map.tobytes()

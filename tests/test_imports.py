@@ -1,0 +1,188 @@
+"""What importing the package loads, and what a missing extra says."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+import sklearn_align
+
+PACKAGE = Path(sklearn_align.__file__).parent
+HEAVY = ["torch", "skorch", "matplotlib", "pandas", "polars", "dask"]
+# scipy and scikit-learn load some of them where they are installed; that is not ours to change.
+BEFORE = f"""
+import sys
+import sklearn.base, sklearn.callback, sklearn.cluster, sklearn.metrics, sklearn.model_selection
+before = {{name for name in {HEAVY} if name in sys.modules}}
+"""
+LOADED = f"print([name for name in {HEAVY} if name in sys.modules and name not in before])"
+
+
+def run(code: str) -> str:
+    result = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=PACKAGE.parent,
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout.strip()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import sklearn_align",
+        "from sklearn_align import MiniVec2Vec",
+        "from sklearn_align import pack_modalities",
+        "import sklearn_align.alignment, sklearn_align.metrics, sklearn_align.datasets",
+        "import sklearn_align.plotting",
+        "import sklearn_align; dir(sklearn_align); hasattr(sklearn_align, 'nothing')",
+    ],
+)
+def test_nothing_heavy_is_loaded(statement):
+    assert run(f"{BEFORE}\n{statement}\n{LOADED}") == "[]"
+
+
+def test_fitting_an_aligner_loads_nothing_heavy():
+    code = """
+from sklearn_align import MiniVec2Vec
+from sklearn_align.datasets import make_rotated_embeddings
+data = make_rotated_embeddings(800, 24, random_state=0)
+aligner = MiniVec2Vec(n_init=1, random_state=0).fit(data.XA, data.XB)
+aligner.score(data.XA_test, data.XB_test)
+"""
+    assert run(f"{BEFORE}{code}{LOADED}") == "[]"
+
+
+@pytest.mark.parametrize("name", ["torch", "skorch", "matplotlib", "dask"])
+def test_scikit_learn_itself_loads_none_of_those_that_are_promised_absent(name):
+    # Else the tests above could not see whether the package loads it.
+    assert run(f"{BEFORE}\nprint({name!r} in before)") == "False"
+
+
+def test_importing_changes_no_global_setting():
+    code = """
+    import logging, warnings
+    import numpy as np, sklearn, sklearn.callback
+    before = (sklearn.get_config(), np.random.get_state()[1].tolist(), list(warnings.filters),
+              logging.root.level, list(logging.root.handlers))
+    import sklearn_align
+    from sklearn_align import MiniVec2Vec
+    import sklearn_align.metrics, sklearn_align.datasets, sklearn_align.plotting
+    after = (sklearn.get_config(), np.random.get_state()[1].tolist(), list(warnings.filters),
+             logging.root.level, list(logging.root.handlers))
+    print(before == after)
+    """
+    assert run(code) == "True"
+
+
+@pytest.mark.parametrize("missing", ["torch", "skorch"])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "from sklearn_align import AECFClassifier",
+        "import sklearn_align.fusion",
+        "import sklearn_align; sklearn_align.AECFRegressor",
+    ],
+)
+def test_a_missing_extra_says_what_to_install(missing, statement):
+    code = f"""
+    import sys
+    sys.modules[{missing!r}] = None  # importing it raises ImportError
+    try:
+        {statement}
+    except ImportError as error:
+        print(error)
+    """
+    message = run(code)
+    assert "sklearn-align[fusion]" in message
+
+
+def test_a_missing_matplotlib_says_what_to_install():
+    code = """
+    import sys
+    sys.modules["matplotlib"] = None
+    import numpy as np
+    from sklearn_align.plotting import RetrievalDisplay
+    Z = np.eye(5)
+    try:
+        RetrievalDisplay.from_predictions(Z, Z)
+    except ImportError as error:
+        print(error)
+    """
+    assert "sklearn-align[plot]" in run(code)
+
+
+def test_the_aligner_works_without_the_fusion_extra():
+    code = """
+    import sys
+    sys.modules["torch"] = sys.modules["skorch"] = None
+    from sklearn_align import MiniVec2Vec
+    print(MiniVec2Vec.__name__)
+    """
+    assert run(code) == "MiniVec2Vec"
+
+
+def test_unknown_names_raise_attribute_error():
+    with pytest.raises(AttributeError, match="has no attribute 'MaxiVec2Vec'"):
+        _ = sklearn_align.MaxiVec2Vec
+
+
+def test_every_public_name_is_listed_and_there():
+    for name in sklearn_align.__all__:
+        assert name in dir(sklearn_align)
+        assert getattr(sklearn_align, name).__name__ == name
+
+
+def imported_modules(path: Path, *, top_level_only: bool) -> set[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    nodes = tree.body if top_level_only else list(ast.walk(tree))
+    names: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"{path}: relative import"
+            names.add(node.module)
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return names
+
+
+def module_files() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+@pytest.mark.parametrize(("half", "other"), [("alignment", "fusion"), ("fusion", "alignment")])
+def test_the_halves_never_import_each_other(half, other):
+    files = list((PACKAGE / half).rglob("*.py"))
+    assert files
+    for path in files:
+        imported = imported_modules(path, top_level_only=False)
+        assert not [name for name in imported if name.startswith(f"sklearn_align.{other}")], path
+
+
+@pytest.mark.parametrize("path", module_files(), ids=lambda p: p.relative_to(PACKAGE).as_posix())
+def test_heavy_modules_are_imported_where_they_may_be(path):
+    heavy = {name.partition(".")[0] for name in imported_modules(path, top_level_only=True)}
+    heavy &= set(HEAVY)
+    allowed = {"torch", "skorch"} if path.is_relative_to(PACKAGE / "fusion") else set()
+    assert heavy <= allowed
+
+
+@pytest.mark.parametrize("path", module_files(), ids=lambda p: p.relative_to(PACKAGE).as_posix())
+def test_private_names_of_scikit_learn_stay_in_one_file(path):
+    if path.name == "_sklearn.py":
+        return
+    private = [
+        name
+        for name in imported_modules(path, top_level_only=False)
+        if name.startswith("sklearn.") and any(part.startswith("_") for part in name.split("."))
+    ]
+    assert not private

@@ -1,0 +1,189 @@
+"""Pipelines, searches and cross-validation, with equal and unequal row counts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import sklearn
+from scipy.stats import randint
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import (
+    GridSearchCV,
+    RandomizedSearchCV,
+    cross_val_score,
+    cross_validate,
+)
+from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+from sklearn_align import MiniVec2Vec
+from sklearn_align.alignment import TransportRefinement
+from sklearn_align.datasets import make_rotated_embeddings
+from sklearn_align.metrics import retrieval_accuracy
+
+ROWS = {"equal": 900, "fewer": 800, "more": 1000}
+
+
+@pytest.fixture(scope="module")
+def data():
+    return make_rotated_embeddings(900, 24, n_samples_target=1000, random_state=0)
+
+
+@pytest.fixture(params=ROWS)
+def target(request, data):
+    return data.XB[: ROWS[request.param]]
+
+
+def quick(**params):
+    return MiniVec2Vec(
+        **{
+            "n_init": 1,
+            "refinements": [TransportRefinement(max_iter=10)],
+            "score_sample_size": 500,
+            "random_state": 0,
+            **params,
+        }
+    )
+
+
+@pytest.fixture(params=[False, True], ids=["without routing", "with routing"])
+def routing(request):
+    with sklearn.config_context(enable_metadata_routing=request.param):
+        yield request.param
+
+
+@pytest.mark.usefixtures("routing")
+def test_grid_search_without_pairs(data, target):
+    grid = {"n_init": [1, 2], "n_neighbors": [10, 50]}
+    search = GridSearchCV(quick(), grid, cv=3, error_score="raise").fit(data.XA, XB=target)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    assert search.best_estimator_.converged_
+    accuracy = retrieval_accuracy(
+        search.transform(data.XA_test), search.best_estimator_.transform_target(data.XB_test)
+    )
+    assert accuracy > 0.9
+    assert search.score(data.XA_test) == search.best_estimator_.score(data.XA_test)
+
+
+def test_default_score_of_a_search_prefers_a_map_over_none(data):
+    # A step that does nothing against one that refines: the label-free score must tell.
+    class Nothing:
+        def iterate(self, problem, W, random_state):
+            yield np.eye(len(W), dtype=W.dtype)
+
+    grid = {"refinements": [[Nothing()], [TransportRefinement(max_iter=10)]]}
+    with pytest.warns(match="cannot be trusted"):
+        search = GridSearchCV(quick(), grid, cv=3, error_score="raise").fit(data.XA, XB=data.XB)
+    assert search.best_index_ == 1
+
+
+def test_randomized_search(data, target):
+    search = RandomizedSearchCV(
+        quick(),
+        {"n_neighbors": randint(5, 60), "score_sample_size": [200, 400]},
+        n_iter=3,
+        cv=2,
+        random_state=0,
+        error_score="raise",
+    ).fit(data.XA, XB=target)
+    assert search.best_estimator_.converged_
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_cross_validation_by_name(data, target, n_jobs):
+    scores = cross_val_score(
+        quick(), data.XA, cv=3, params={"XB": target}, n_jobs=n_jobs, error_score="raise"
+    )
+    assert scores.shape == (3,)
+    assert (scores > 0).all()
+
+
+def test_pipeline_in_the_second_position(data, target):
+    model = Pipeline([("scale", StandardScaler()), ("align", quick())]).fit(data.XA, target)
+    expected = quick().fit(StandardScaler().fit_transform(data.XA), target)
+    np.testing.assert_array_equal(model.named_steps["align"].map_, expected.map_)
+    Z = model.transform(data.XA_test)
+    assert Z.shape == (len(data.XA_test), 24)
+    assert model.score(data.XA_test) == expected.score(
+        model.named_steps["scale"].transform(data.XA_test)
+    )
+    assert model[-1].get_feature_names_out().tolist() == [f"minivec2vec{j}" for j in range(24)]
+
+
+@pytest.mark.usefixtures("routing")
+def test_labels_and_target_rows_together(data, target):
+    model = Pipeline([("align", quick()), ("clf", LogisticRegression())])
+    params = {"XB": target} if sklearn.get_config()["enable_metadata_routing"] else {}
+    params = params or {"align__XB": target}
+    model.fit(data.XA, data.labels_A, **params)
+    assert model.score(data.XA_test, data.labels_test) > 0.5
+    assert model.named_steps["align"].n_features_target_ == 24
+
+
+@pytest.mark.usefixtures("routing")
+def test_labels_and_target_rows_together_in_a_search(data, target):
+    model = Pipeline([("align", quick()), ("clf", LogisticRegression())])
+    routed = sklearn.get_config()["enable_metadata_routing"]
+    params = {"XB": target} if routed else {"align__XB": target}
+    search = GridSearchCV(model, {"clf__C": [0.1, 10.0]}, cv=2, error_score="raise")
+    search.fit(data.XA, data.labels_A, **params)
+    assert search.best_score_ > 0.5
+
+
+@pytest.mark.usefixtures("routing")
+def test_paired_target_rows_as_y_of_a_search(data):
+    # XB trains without pairs, y judges with them: the test folds of y stay paired with X.
+    search = GridSearchCV(quick(), {"n_neighbors": [20, 50]}, cv=2, error_score="raise")
+    search.fit(data.XA_test, data.XB_test, XB=data.XB)
+    assert search.best_score_ > 0.9
+
+
+def test_feature_union(data, target):
+    union = FeatureUnion([("aligned", quick()), ("raw", FunctionTransformer())])
+    Z = union.fit(data.XA, target).transform(data.XA_test)
+    np.testing.assert_array_equal(Z[:, 24:], data.XA_test)
+    np.testing.assert_array_equal(Z[:, :24], quick().fit(data.XA, target).transform(data.XA_test))
+
+
+def test_fit_transform_equals_fit_and_transform(data, target):
+    np.testing.assert_array_equal(
+        quick().fit_transform(data.XA, target), quick().fit(data.XA, target).transform(data.XA)
+    )
+    np.testing.assert_array_equal(
+        quick().fit_transform(data.XA, XB=target), quick().fit(data.XA, target).transform(data.XA)
+    )
+
+
+@pytest.mark.usefixtures("routing")
+def test_row_numbers_as_pairs_are_refused_in_a_search(data, target):
+    rows = np.arange(20)
+    message = r"row numbers, which no longer point .* pairs=\(XA\[rows_A\], XB\[rows_B\]\)"
+    with pytest.raises(ValueError, match=message):
+        GridSearchCV(quick(), {"n_neighbors": [10]}, cv=2, error_score="raise").fit(
+            data.XA, XB=target, pairs=(rows, rows)
+        )
+
+
+def test_row_numbers_as_pairs_are_refused_in_cross_validate(data):
+    rows = np.arange(20)
+    with pytest.raises(ValueError, match="row numbers, which no longer point"):
+        cross_validate(
+            quick(),
+            data.XA,
+            cv=2,
+            params={"XB": data.XB, "pairs": (rows, rows)},
+            error_score="raise",
+        )
+
+
+@pytest.mark.usefixtures("routing")
+def test_paired_rows_themselves_survive_a_search(data, target):
+    pairs = (data.XA_test[:20], data.XB_test[:20])
+    search = GridSearchCV(quick(), {"pair_weight": [1.0, 5.0]}, cv=2, error_score="raise")
+    search.fit(data.XA, XB=target, pairs=pairs)
+    assert search.best_estimator_.converged_
+
+
+def test_row_numbers_as_pairs_work_outside_of_a_search(data):
+    aligner = quick().fit(data.XA, XB=data.XB, pairs=(np.arange(0), np.arange(0)))
+    assert aligner.map_.shape == (12, 24)
