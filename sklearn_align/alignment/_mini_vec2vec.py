@@ -432,13 +432,12 @@ class MiniVec2Vec(
             if self.max_samples is not None and len(rows) > self.max_samples:
                 chosen = np.sort(random_state.choice(len(rows), self.max_samples, replace=False))
                 rows = rows[chosen]
-            unit = frame.enter(rows).astype(np.float32, copy=False)
-            if not unit.any():
+            if not np.ptp(rows, axis=0).any():
                 raise ValueError(
                     f"All rows of {name} are equal, so there is no geometry to align. Pass rows "
                     "that differ."
                 )
-            sides.append(unit)
+            sides.append(frame.enter(rows).astype(np.float32, copy=False))
         n_rows = min(len(sides[0]), len(sides[1]))
         for parameter, value, limit in (
             ("n_clusters", self.n_clusters, n_rows),
@@ -578,9 +577,7 @@ class MiniVec2Vec(
         Z : ndarray of shape (n_samples, n_features_target)
             Unit rows, float32 for float32 input. A row that equals the mean becomes zero.
         """
-        check_is_fitted(self)
-        rows = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
-        return self._source_frame.enter(rows, self.map_)
+        return self._map_rows(X)
 
     def transform_target(self, XB: ArrayLike) -> FloatArray:
         """Bring target rows into the frame that :meth:`transform` maps to.
@@ -614,7 +611,9 @@ class MiniVec2Vec(
         V : ndarray of shape (n_samples, n_features_target)
             Rows in the coordinates of the target space.
         """
-        return self._target_frame.leave(self.transform(X))
+        # `transform` itself returns a data frame under `set_output`.
+        Z = self._map_rows(X)
+        return self._target_frame.leave(Z)
 
     def inverse_transform(self, X: ArrayLike) -> FloatArray:
         """Map rows of the common frame back to raw coordinates of the source space.
@@ -665,7 +664,7 @@ class MiniVec2Vec(
             When rows taken as counterparts are no better than chance although the map
             converged: unpaired target rows belong in ``XB=``.
         """
-        Z = self.transform(X)
+        Z = self._map_rows(X)
         n_pairs = len(Z)
         if y is None or not _is_float_matrix(y):
             reference = self.target_sample_.astype(Z.dtype, copy=False)
@@ -684,6 +683,11 @@ class MiniVec2Vec(
                 stacklevel=2,
             )
         return accuracy
+
+    def _map_rows(self, X: ArrayLike) -> FloatArray:
+        check_is_fitted(self)
+        rows = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+        return self._source_frame.enter(rows, self.map_)
 
     def _check_target_rows(self, rows: ArrayLike, name: str) -> FloatArray:
         checked = check_array(rows, dtype=[np.float64, np.float32], input_name=name, estimator=self)

@@ -506,9 +506,7 @@ def test_more_clusters_or_neighbours_than_rows(rows, quick, settings, parameter,
 
 def spoiled(X, kind):
     X = X.copy()
-    if kind == "constant columns":
-        X[:, [1, 5]] = 3.0
-    elif kind == "zero rows":
+    if kind == "zero rows":
         X[::40] = 0
     elif kind == "rows at the mean":
         X[::40] = X.mean(axis=0)
@@ -519,16 +517,24 @@ def spoiled(X, kind):
     return X
 
 
-@pytest.mark.parametrize(
-    "kind", ["constant columns", "zero rows", "rows at the mean", "duplicate rows"]
-)
+@pytest.mark.parametrize("kind", ["zero rows", "rows at the mean", "duplicate rows"])
 @pytest.mark.parametrize("settings", [{}, {"init": "anchors", "n_runs": 10}], ids=repr)
 def test_degenerate_rows_do_not_spoil_the_fit(spaces, quick, kind, settings):
     aligner = quick(**settings).fit(spoiled(spaces.XA, kind), spoiled(spaces.XB, kind))
     assert np.isfinite(aligner.map_).all()
     assert np.abs(aligner.map_.T @ aligner.map_ - np.eye(24)).max() < 1e-5
-    if kind != "constant columns":  # those that are removed differ between the spaces
-        assert accuracy(aligner, spaces) > 0.8
+    assert accuracy(aligner, spaces) > 0.8
+
+
+def test_constant_columns_are_directions_without_rows(spaces, quick):
+    def widened(X):
+        return np.insert(X, [3, 17], 5.0, axis=1)
+
+    aligner = quick().fit(widened(spaces.XA), widened(spaces.XB))
+    assert aligner.converged_
+    assert np.abs(aligner.map_.T @ aligner.map_ - np.eye(26)).max() < 1e-5
+    Z = aligner.transform(widened(spaces.XA_test))
+    assert retrieval_accuracy(Z, aligner.transform_target(widened(spaces.XB_test))) > 0.9
 
 
 @pytest.mark.filterwarnings("ignore::sklearn_align.exceptions.AlignmentWarning")

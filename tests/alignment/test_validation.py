@@ -1,0 +1,154 @@
+"""Known pairs and the second space: accepted forms, refused ones, and what pairs do."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sklearn_align import MiniVec2Vec
+from sklearn_align.alignment._validation import choose_target
+from sklearn_align.datasets import make_rotated_embeddings
+from sklearn_align.metrics import retrieval_accuracy
+
+
+@pytest.fixture(scope="module")
+def paired():
+    """Return spaces in which row i of A and row ``i`` of B correspond for the first 50."""
+    data = make_rotated_embeddings(800, 24, random_state=0)
+    A = np.concatenate([data.XA_test[:50], data.XA[:700]])
+    B = np.concatenate([data.XB_test[:50], data.XB[:650]])
+    return A, B, data
+
+
+def accuracy(aligner, data):
+    return retrieval_accuracy(
+        aligner.transform(data.XA_test[50:]), aligner.transform_target(data.XB_test[50:])
+    )
+
+
+def test_row_numbers_and_rows_say_the_same(paired, quick):
+    A, B, _ = paired
+    a, b = np.arange(30), np.arange(30)
+    forms = [
+        (a, b),
+        (a.tolist(), b.tolist()),
+        [a.astype(np.int32), b.astype(np.uint8)],
+        (pd.Series(a), pd.Series(b)),
+        (A[a], B[b]),
+        (pd.DataFrame(A[a]), pd.DataFrame(B[b])),
+    ]
+    maps = [quick().fit(A, B, pairs=pairs).map_ for pairs in forms]
+    for W in maps[1:]:
+        np.testing.assert_array_equal(W, maps[0])
+    assert not np.array_equal(maps[0], quick().fit(A, B).map_)
+
+
+@pytest.mark.parametrize("empty", [([], []), (np.arange(0), np.arange(0)), None])
+def test_no_pairs(paired, quick, empty):
+    A, B, _ = paired
+    np.testing.assert_array_equal(quick().fit(A, B, pairs=empty).map_, quick().fit(A, B).map_)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "message"),
+    [
+        ((np.arange(3), np.arange(4)), "as many rows_A as rows_B"),
+        ((np.array([750]), np.array([0])), r"rows_A must lie in \[0, 749\], got .* 750"),
+        ((np.array([0]), np.array([700])), r"rows_B must lie in \[0, 699\], got .* 700"),
+        ((np.array([-1]), np.array([0])), r"rows_A must lie in \[0, 749\], got .* -1"),
+        ((np.zeros((3, 23)), np.zeros((3, 24))), r"pairs\[0\] has 23 features"),
+        ((np.zeros((3, 24)), np.zeros((3, 25))), r"pairs\[1\] has 25 features"),
+        ((np.full((3, 24), np.nan), np.zeros((3, 24))), r"pairs\[0\] contains NaN"),
+        ((np.array([True, False]), np.array([True, False])), "two integer vectors .* got bool"),
+        ((np.array([0.0, 1.0]), np.array([0.0, 1.0])), "two integer vectors .* got float64"),
+        ((np.array(["a"]), np.array(["b"])), "two integer vectors"),
+        ((np.arange(24), np.zeros((24, 24))), "two integer vectors .* or two matrices"),
+        ((1, 2), "as many rows_A as rows_B"),
+        ((np.arange(3),), "tuple .* got tuple of length 1"),
+        ((np.arange(3),) * 3, "tuple .* got tuple of length 3"),
+        ("ab", "tuple .* got str"),
+        (5, "tuple .* got int"),
+        ({0: 1, 1: 2}, "tuple .* got dict"),
+        (np.zeros((4, 2), dtype=int), "tuple .* got ndarray"),
+    ],
+)
+def test_pairs_that_cannot_be_used(paired, quick, pairs, message):
+    A, B, _ = paired
+    with pytest.raises(ValueError, match=message):
+        quick().fit(A, B, pairs=pairs)
+
+
+@pytest.mark.parametrize("n_pairs", [1, 2])
+def test_one_or_two_pairs_do_no_harm(paired, n_pairs):
+    A, B, data = paired
+    rows = np.arange(n_pairs)
+    without = accuracy(MiniVec2Vec(random_state=0).fit(A, B), data)
+    aligner = MiniVec2Vec(random_state=0).fit(A, B, pairs=(rows, rows))
+    assert aligner.converged_
+    assert accuracy(aligner, data) > without - 0.02
+
+
+def test_pairs_align_what_cannot_be_aligned_without_them():
+    # The same spectrum and no shape: isotropic normal rows have no geometry to go by.
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((1000, 12))
+    R = np.linalg.qr(rng.standard_normal((12, 12)))[0]
+    A, B = X[:500], np.concatenate([X[:60], X[500:]]) @ R
+    rows = np.arange(60)
+    aligner = MiniVec2Vec(pair_weight=20, random_state=0).fit(A, B, pairs=(rows, rows))
+    assert aligner.converged_
+    np.testing.assert_allclose(aligner.map_, R, atol=0.1)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn_align.exceptions.AlignmentWarning")
+def test_a_larger_weight_follows_the_pairs_more_closely(paired, quick):
+    A, B, _ = paired
+    wrong = np.random.default_rng(0).permutation(50)
+    rows = np.arange(50)
+
+    def cosine(weight):
+        aligner = quick(pair_weight=weight).fit(A, B, pairs=(rows, wrong))
+        Z, T = aligner.transform(A[rows]), aligner.transform_target(B[wrong])
+        return (Z * T).sum(axis=1).mean()
+
+    assert cosine(1000.0) > cosine(0.01) + 0.05
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5])
+def test_wrong_pairs_degrade_gracefully(paired, share):
+    A, B, data = paired
+    rows, wrong = np.arange(50), np.arange(50)
+    n_wrong = int(share * 50)
+    wrong[:n_wrong] = np.roll(wrong[:n_wrong], 1)
+    aligner = MiniVec2Vec(random_state=0).fit(A, B, pairs=(rows, wrong))
+    assert aligner.converged_
+    assert accuracy(aligner, data) > 0.85
+
+
+def test_pairs_of_real_encoders_do_not_hurt(sentences):
+    rows = slice(0, 20)
+    aligner = MiniVec2Vec(random_state=0).fit(
+        sentences.XA[:2000],
+        sentences.XB[:2000],
+        pairs=(sentences.XA_test[rows], sentences.XB_test[rows]),
+    )
+    assert aligner.converged_
+    assert (
+        retrieval_accuracy(
+            aligner.transform(sentences.XA_test[20:]),
+            aligner.transform_target(sentences.XB_test[20:]),
+        )
+        > 0.85
+    )
+
+
+def test_the_named_target_wins_over_y():
+    y, XB = np.zeros(3), np.ones((4, 2))
+    assert choose_target(XB, y, "X") is XB
+    assert choose_target(None, XB, "X") is XB
+
+
+def test_a_data_frame_of_floats_is_a_target_space():
+    frame = pd.DataFrame(np.ones((4, 2)))
+    assert choose_target(None, frame, "X") is frame
