@@ -13,9 +13,10 @@ from sklearn.utils.validation import validate_data
 from torch import Tensor
 
 from sklearn_align._sklearn import Interval, StrOptions
-from sklearn_align.fusion._base import SHARED_CONSTRAINTS, BaseAECF, in_precision_of
+from sklearn_align.fusion._base import BaseAECF, in_precision_of
 from sklearn_align.fusion._contrastive import ContrastiveLoss, ContrastiveModule, draw_views
 from sklearn_align.fusion._data import TensorBatches
+from sklearn_align.fusion._protocol import SHARED_CONSTRAINTS
 
 __all__ = ["AECFEmbedder"]
 

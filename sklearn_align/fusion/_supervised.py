@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sklearn_align._sklearn import Interval, StrOptions
-from sklearn_align.fusion._base import SHARED_CONSTRAINTS, BaseAECF
+from sklearn_align.fusion._base import BaseAECF
+from sklearn_align.fusion._protocol import SHARED_CONSTRAINTS
 
 __all__ = ["SUPERVISED_CONSTRAINTS", "SUPERVISED_LOSS", "SupervisedAECF"]
 
