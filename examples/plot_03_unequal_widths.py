@@ -32,7 +32,7 @@ print(np.corrcoef(back.ravel(), XA_test.ravel())[0, 1])
 # %%
 # Before alignment nothing can be compared: the rows differ in width.
 
-RetrievalDisplay.from_estimator(
+_ = RetrievalDisplay.from_estimator(
     aligner,
     XA_test[:750],
     data.XB_test[:750],

@@ -15,7 +15,7 @@ from sklearn.pipeline import Pipeline
 from sklearn_align import MiniVec2Vec
 from sklearn_align.datasets import make_rotated_embeddings
 
-data = make_rotated_embeddings(800, 16, n_clusters=12, cluster_std=0.8, noise=0.3, random_state=0)
+data = make_rotated_embeddings(1600, 16, n_clusters=12, cluster_std=0.8, noise=0.3, random_state=0)
 
 # %%
 # The classifier of space B, used in space A
@@ -37,7 +37,7 @@ for name, score in scores.items():
 # Labels take the place of ``y``, the rows of the target space go to the aligner by name.
 
 pipeline = Pipeline(
-    [("align", MiniVec2Vec(random_state=0)), ("clf", LogisticRegression(max_iter=1000))]
+    [("align", MiniVec2Vec(n_init=3, random_state=0)), ("clf", LogisticRegression(max_iter=1000))]
 )
 search = GridSearchCV(pipeline, {"clf__C": [0.1, 10]}, cv=2)
 search.fit(data.XA, data.labels_A, align__XB=data.XB)

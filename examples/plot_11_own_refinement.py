@@ -44,4 +44,4 @@ print(f"converged {aligner.converged_}, top-1 of held-out pairs {accuracy:.3f}")
 # %%
 # The steps appear in the history by the names of their classes.
 
-AlignmentHistoryDisplay.from_estimator(aligner)
+_ = AlignmentHistoryDisplay.from_estimator(aligner)
