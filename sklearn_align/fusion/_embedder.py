@@ -44,7 +44,7 @@ class AECFEmbedder(BaseAECF):
         callable that makes one from ``(width, n_units, **options)``.
     n_units : int, default=128
         Width of the common space.
-    hidden_sizes : tuple of int, default=(128,)
+    hidden_sizes : tuple of int, default=(256,)
         Hidden layers of the "mlp" encoder.
     activation : {"relu", "gelu", "tanh"}, default="relu"
         Activation of encoders.
@@ -211,7 +211,7 @@ class AECFEmbedder(BaseAECF):
         *,
         encoders: Any = "mlp",
         n_units: int = 128,
-        hidden_sizes: Sequence[int] = (128,),
+        hidden_sizes: Sequence[int] = (256,),
         activation: str = "relu",
         dropout: float = 0.3,
         n_components: int = 64,

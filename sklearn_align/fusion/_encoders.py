@@ -95,7 +95,7 @@ class MLPEncoder(nn.Module):
         Number of columns of the block.
     n_units : int
         Width of the common space.
-    hidden_sizes : sequence of int, default=(128,)
+    hidden_sizes : sequence of int, default=(256,)
         Widths of the layers before the last.
     activation : {"relu", "gelu", "tanh"}, default="relu"
         Activation after every layer.
@@ -117,7 +117,7 @@ class MLPEncoder(nn.Module):
         width: int,
         n_units: int,
         *,
-        hidden_sizes: Sequence[int] = (128,),
+        hidden_sizes: Sequence[int] = (256,),
         activation: str = "relu",
         dropout: float = 0.3,
         **options: object,

@@ -32,7 +32,7 @@ class AECFModule(nn.Module):
         Encoder of all modalities or of each one; modalities that a dict does not name get "mlp".
     n_units : int, default=128
         Width of the common space.
-    hidden_sizes : sequence of int, default=(128,)
+    hidden_sizes : sequence of int, default=(256,)
         Hidden layers of the "mlp" encoder.
     activation : {"relu", "gelu", "tanh"}, default="relu"
         Activation of encoders and heads.
@@ -90,7 +90,7 @@ class AECFModule(nn.Module):
         names: Sequence[str] | None = None,
         encoders: str | EncoderFactory | Mapping[str, Any] = "mlp",
         n_units: int = 128,
-        hidden_sizes: Sequence[int] = (128,),
+        hidden_sizes: Sequence[int] = (256,),
         activation: str = "relu",
         dropout: float = 0.3,
         fusion: str = "mean",
