@@ -1,0 +1,53 @@
+"""Public docstrings follow numpydoc."""
+
+import inspect
+
+import pytest
+from numpydoc.validate import validate
+
+from tests.test_api_page import documented_names, resolve
+
+# As in setup.cfg; results have names, as in scikit-learn, and a type alone is no section.
+SKIPPED = {"EX01", "SA01", "ES01", "GL01", "GL02", "GL03", "RT02"}
+# The plural nouns "Probabilities" and "skorch" at the start of a text are taken for mistakes.
+SKIPPED |= {"SS05", "PR08"}
+# These implement a method whose protocol is documented once.
+PROTOCOL_METHODS = {"forward", "iterate"}
+DEVIATIONS = {
+    "MiniVec2Vec": {"GL07"},
+    "alignment.Refinement": {"PR01", "SA04"},
+    "fusion.AECFModule": {"PR04"},
+    "fusion.ContrastiveModule": {"PR03"},
+    "fusion.fit_log_temperature": {"RT04"},
+}
+WITHOUT_EXAMPLE = {"fusion.draw_subsets"}
+
+
+def own_methods(name):
+    cls = resolve(name)
+    if not inspect.isclass(cls):
+        return []
+    return [
+        f"{name}.{method}"
+        for method, value in vars(cls).items()
+        if not method.startswith("_")
+        and method not in PROTOCOL_METHODS
+        and (inspect.isfunction(value) or isinstance(value, classmethod | property))
+    ]
+
+
+def all_names():
+    return [one for name in documented_names() for one in (name, *own_methods(name))]
+
+
+@pytest.mark.parametrize("name", all_names())
+def test_numpydoc(name):
+    skipped = SKIPPED | DEVIATIONS.get(name, set())
+    errors = validate(f"sklearn_align.{name}")["errors"]
+    assert not [error for error in errors if error[0] not in skipped]
+
+
+@pytest.mark.parametrize("name", sorted(set(documented_names()) - WITHOUT_EXAMPLE))
+def test_there_is_an_example(name):
+    value = resolve(name)
+    assert ">>>" in value.__doc__
