@@ -31,7 +31,7 @@ RATES = (0.0, 0.25, 0.5, 0.75)
 class ConcatNet(nn.Module):
     """Zeros for missing blocks, presence flags, two hidden layers; drops blocks while training."""
 
-    def __init__(self, widths: tuple[int, ...], n_classes: int, n_units: int = 160) -> None:
+    def __init__(self, widths: tuple[int, ...], n_classes: int, n_units: int = 288) -> None:
         super().__init__()
         self.widths = torch.tensor(widths)
         self.layers = nn.Sequential(

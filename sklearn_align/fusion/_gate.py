@@ -136,7 +136,7 @@ class ModalityGate(nn.Module):
         Parameters
         ----------
         encoded : Tensor of shape (n_samples, n_modalities, n_units)
-            Encoded blocks; values of absent blocks are not read.
+            Encoded blocks, finite; values of absent blocks have no influence.
         presence : Tensor of bool of shape (n_samples, n_modalities)
             True where the modality is present.
 
@@ -146,7 +146,7 @@ class ModalityGate(nn.Module):
             0 where absent; rows with a present modality sum to 1, the others are 0.
         """
         flags = presence.to(encoded.dtype)
-        visible = encoded.masked_fill(~presence.unsqueeze(-1), 0.0)
+        visible = encoded * flags.unsqueeze(-1)  # several times faster than masked_fill
         hidden = torch.relu(self.hidden(torch.cat([visible.flatten(1), flags], dim=1)))
         scores = self.scores(hidden) / self.temperature
         # the smallest finite number acts as -inf, without NaN in rows where nothing is present

@@ -152,7 +152,7 @@ class ExpertHeads(nn.Module):
             With one present modality, exactly the output of its expert.
         """
         n_present = presence.to(weights.dtype).sum(dim=-1, keepdim=True)
-        return torch.einsum("bm,bmc->bc", weights * n_present, outputs)
+        return ((weights * n_present).unsqueeze(-1) * outputs).sum(dim=1)
 
 
 def build_head(

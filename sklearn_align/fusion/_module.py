@@ -223,9 +223,9 @@ class AECFModule(nn.Module):
         """Fuse and predict; the rows of `weights` are one or two passes over `encoded`."""
         passes = len(weights) // max(len(encoded), 1)
         n_modalities = weights.shape[1]
-        # (pass, row, modality) times (row, modality, unit), without repeating the encoded blocks
-        stacked = weights.view(passes, -1, n_modalities).transpose(0, 1)
-        fused = torch.bmm(stacked, encoded).transpose(0, 1).flatten(0, 1)
+        # a product and a sum: batched matrix products are slow for so few modalities
+        mixed = weights.view(passes, -1, n_modalities, 1) * encoded
+        fused = mixed.sum(dim=2).flatten(0, 1)
         if self.fusion == "mean":
             outputs = self.head(fused)
         else:
