@@ -291,7 +291,7 @@ def test_nothing_of_the_caller_is_changed(spaces, quick):
     A, B, new = (X.copy() for X in (spaces.XA, spaces.XB, spaces.XA_test))
     for X in (A, B, new):
         X.setflags(write=False)
-    state = np.random.get_state()[1].copy()
+    state = np.random.get_state()[1].copy()  # noqa: NPY002
     threads = [(pool["filepath"], pool["num_threads"]) for pool in threadpool_info()]
     aligner = quick(n_init=3, n_jobs=2)
     before = aligner.get_params()
@@ -302,7 +302,7 @@ def test_nothing_of_the_caller_is_changed(spaces, quick):
     aligner.score(new, spaces.XB_test)
     np.testing.assert_array_equal(A, spaces.XA)
     np.testing.assert_array_equal(B, spaces.XB)
-    np.testing.assert_array_equal(np.random.get_state()[1], state)
+    np.testing.assert_array_equal(np.random.get_state()[1], state)  # noqa: NPY002
     assert [(p["filepath"], p["num_threads"]) for p in threadpool_info()] == threads
     assert aligner.get_params() == before
 

@@ -138,7 +138,7 @@ def test_progress_bar_runs(spaces, quick, capsys):
 
 
 class PropagatedRecorder(Recorder):
-    max_estimator_depth = None
+    max_propagation_depth = None
 
 
 def test_a_pipeline_hands_its_callbacks_on(spaces, quick):

@@ -63,9 +63,9 @@ def test_protocol_reproducibility_and_clone(problem, rough, refinement):
     assert len(first) == len(second) <= refinement.max_iter
     for a, b in zip(first, second, strict=True):
         np.testing.assert_array_equal(a, b)
-    state = np.random.get_state()[1].copy()
+    state = np.random.get_state()[1].copy()  # noqa: NPY002
     maps(refinement, problem, rough)
-    np.testing.assert_array_equal(np.random.get_state()[1], state)
+    np.testing.assert_array_equal(np.random.get_state()[1], state)  # noqa: NPY002
 
 
 def test_refine_1_against_the_algorithm_written_out(problem, rough):
