@@ -77,7 +77,7 @@ SHARED_CONSTRAINTS: dict[str, Any] = {
     "callbacks": [list, StrOptions({"disable"}), None],
     "warm_start": ["boolean"],
     "verbose": ["verbose"],
-    "device": [str, torch.device],
+    "device": [str, torch.device, None],
     "compile": ["boolean"],
     "random_state": ["random_state"],
 }
@@ -153,11 +153,17 @@ class NetProtocol(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
         return cls(**{**settings, **params})
 
     def _get_param_names(self) -> list[str]:
-        declared = [
-            name
-            for name, parameter in signature(type(self).__init__).parameters.items()
-            if name != "self" and parameter.kind is not parameter.VAR_KEYWORD
-        ]
+        declared: list[str] = []
+        for cls in type(self).__mro__:
+            if "__init__" not in vars(cls):
+                continue
+            parameters = list(signature(vars(cls)["__init__"]).parameters.values())[1:]
+            declared += [
+                p.name for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
+            ]
+            # a subclass or mixin that passes *args on has the parameters of the next class, too
+            if not any(p.kind is p.VAR_POSITIONAL for p in parameters):
+                break
         routed = [name for name in vars(self) if name in self._params_to_validate and "__" in name]
         unknown = [name for name in self._params_to_validate if "__" not in name]
         return sorted({*declared, *routed, *(name for name in unknown if name in vars(self))})

@@ -124,8 +124,9 @@ class AECFRegressor(SupervisedAECF, NeuralNetRegressor):  # type: ignore[misc]
         Whether ``fit`` continues the training of a fitted estimator.
     verbose : int, default=0
         1 prints a line per epoch.
-    device : str, default="cpu"
-        Where to compute, such as "cuda".
+    device : str, torch.device or None, default="cpu"
+        Where to compute, such as "cuda". None leaves it to skorch's AccelerateMixin, which adds
+        mixed precision and several GPUs.
     compile : bool, default=False
         Whether to compile the network with ``torch.compile``.
     random_state : int, RandomState or None, default=None
@@ -228,7 +229,7 @@ class AECFRegressor(SupervisedAECF, NeuralNetRegressor):  # type: ignore[misc]
         callbacks: Any = None,
         warm_start: bool = False,
         verbose: int = 0,
-        device: str | torch.device = "cpu",
+        device: str | torch.device | None = "cpu",
         compile: bool = False,
         random_state: Any = None,
         **kwargs: Any,

@@ -178,7 +178,8 @@ class NetTraining(NetRows):
         Further training continues after `n_epochs`, and must not repeat their draws.
         """
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        device = torch.device(self.device)
+        # without a device of our own, as under skorch's AccelerateMixin, it may be the GPU in use
+        device = torch.device(self.device or ("cuda" if torch.cuda.is_available() else "cpu"))
         devices = [device] if device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices):
             torch.manual_seed(seed + n_epochs)

@@ -15,6 +15,7 @@ import joblib
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 from skorch.callbacks import (
     Checkpoint,
     EarlyStopping,
@@ -383,3 +384,44 @@ def test_gate_does_not_collapse_on_the_stronger_modality(encoders, seed):
     alone[:, :3] = np.nan
     assert clf.score(alone, y) > 0.7
     assert clf.history[-1, "train_gate_entropy"] > 0.1
+
+
+# --------------------------------------------------------------------- subclasses and precision
+
+
+class WithExtra(AECFClassifier):
+    """Passes on what it does not know, as skorch's mixins do."""
+
+    def __init__(self, *args, extra=1, **kwargs):
+        self.extra = extra
+        super().__init__(*args, **kwargs)
+
+
+def test_subclasses_that_pass_arguments_on_keep_all_parameters():
+    clf = clone(WithExtra(modalities=MODALITIES, extra=3, max_epochs=2, module__gate_hidden=5))
+    assert set(clf.get_params()) - set(AECFClassifier().get_params()) == {
+        "extra",
+        "module__gate_hidden",
+    }
+    assert clf.extra == 3
+    assert clf.max_epochs == 2
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_mixed_precision_through_accelerate():
+    accelerate = pytest.importorskip("accelerate")
+    from skorch.hf import AccelerateMixin
+
+    class Accelerated(AccelerateMixin, AECFClassifier):
+        pass
+
+    X, y = data()
+    accelerator = accelerate.Accelerator(mixed_precision="bf16", cpu=True)
+    clf = Accelerated(
+        modalities=MODALITIES, accelerator=accelerator, max_epochs=20, batch_size=64, random_state=0
+    ).fit(X, y)
+    assert clf.score(X, y) > 0.8
+    p = clf.predict_proba(X)
+    assert np.isfinite(p).all()
+    np.testing.assert_allclose(p.sum(axis=1), 1)
