@@ -34,7 +34,9 @@ for name, score in scores.items():
 # %%
 # As a step of a pipeline
 # -----------------------
-# Labels take the place of ``y``, the rows of the target space go to the aligner by name.
+# Labels take the place of ``y``, the rows of the target space go to the aligner by name. Within a
+# fold there are half as many rows, which may be too few for the aligner to vouch for its map; it
+# says so then. The final fit has all of them.
 
 pipeline = Pipeline(
     [("align", MiniVec2Vec(n_init=3, random_state=0)), ("clf", LogisticRegression(max_iter=1000))]
