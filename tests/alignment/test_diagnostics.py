@@ -56,11 +56,10 @@ def test_success_is_not_claimed_on_unrelated_data(sentences, spoil):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("spoil", [gaussian, permuted_columns, another_kind, same_covariance])
-@pytest.mark.parametrize("seed", [1, 2])
-def test_success_is_not_claimed_on_unrelated_data_by_default(sentences, spoil, seed):
+def test_success_is_not_claimed_on_unrelated_data_by_default(sentences, spoil):
     XA, XB = spoil(sentences.XA, sentences.XB)
     with pytest.warns(AlignmentWarning, match=MESSAGE):
-        aligner = MiniVec2Vec(random_state=seed).fit(XA, XB)
+        aligner = MiniVec2Vec(random_state=1).fit(XA, XB)
     assert aligner.converged_ is False
 
 
