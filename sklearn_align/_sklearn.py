@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from types import FrameType
 from typing import Any
 
 from sklearn.base import _fit_context as fit_context
@@ -56,9 +57,9 @@ def called_from_cross_validation() -> bool:
     wrong then. Its cross-validation functions, searches included, fit inside one private module,
     which is looked for among the callers.
     """
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         if frame.f_globals.get("__name__") == "sklearn.model_selection._validation":
             return True
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return False

@@ -185,15 +185,6 @@ class MiniVec2Vec(
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of the source features, when `X` has string names.
 
-    References
-    ----------
-    .. [1] G. Dar, "mini-vec2vec: Scaling Universal Geometry Alignment with Linear
-       Transformations", arXiv:2510.02348.
-    .. [2] A. Conneau, G. Lample, M. Ranzato, L. Denoyer, H. Jégou, "Word translation without
-       parallel data", ICLR 2018.
-    .. [3] E. Grave, A. Joulin, Q. Berthet, "Unsupervised alignment of embeddings with Wasserstein
-       Procrustes", AISTATS 2019.
-
     See Also
     --------
     sklearn_align.metrics.retrieval_accuracy : Share of rows whose counterpart is nearest.
@@ -203,6 +194,15 @@ class MiniVec2Vec(
     -----
     The search runs in single precision. Under cross-validation `pairs` must hold the paired rows
     themselves, because row numbers do not survive a split; they are refused there.
+
+    References
+    ----------
+    .. [1] G. Dar, "mini-vec2vec: Scaling Universal Geometry Alignment with Linear
+       Transformations", arXiv:2510.02348.
+    .. [2] A. Conneau, G. Lample, M. Ranzato, L. Denoyer, H. Jégou, "Word translation without
+       parallel data", ICLR 2018.
+    .. [3] E. Grave, A. Joulin, Q. Berthet, "Unsupervised alignment of embeddings with Wasserstein
+       Procrustes", AISTATS 2019.
 
     Examples
     --------

@@ -30,7 +30,10 @@ class Refinement(Protocol):
 
     See Also
     --------
-    NeighborRefinement, ClusterRefinement, TransportRefinement, MutualNeighborRefinement
+    NeighborRefinement : Refine-1 of the paper.
+    ClusterRefinement : Refine-2 of the paper.
+    TransportRefinement : Balanced soft matching, the default.
+    MutualNeighborRefinement : Mutual nearest neighbours under CSLS.
 
     Examples
     --------

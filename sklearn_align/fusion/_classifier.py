@@ -30,7 +30,7 @@ __all__ = ["AECFClassifier"]
 _CALIBRATION_DRAWS = 8
 
 
-class AECFClassifier(SupervisedAECF, NeuralNetClassifier):  # type: ignore[misc]
+class AECFClassifier(SupervisedAECF, NeuralNetClassifier):
     """Classifier that fuses several modalities, any of which may be missing.
 
     Every modality has an encoder; a gate weighs the encoded blocks that are present, row by row;

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Subset
 __all__ = ["HoldOut", "ModalityDataset", "TensorBatches", "is_prepared", "merge_equal_rows"]
 
 
-class ModalityDataset(Dataset):  # type: ignore[misc]
+class ModalityDataset(Dataset):
     """Prepared rows: finite blocks, presence, and optionally weights and a subset per row.
 
     Parameters

@@ -83,7 +83,7 @@ SHARED_CONSTRAINTS: dict[str, Any] = {
 }
 
 
-class NetProtocol(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):  # type: ignore[misc]
+class NetProtocol(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
     """Parameters, tags and what else scikit-learn asks of an estimator."""
 
     # what skorch sets in __init__ and scikit-learn does not want to see there

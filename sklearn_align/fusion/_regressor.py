@@ -21,7 +21,7 @@ from sklearn_align.fusion._supervised import SUPERVISED_CONSTRAINTS, SUPERVISED_
 __all__ = ["AECFRegressor"]
 
 
-class AECFRegressor(SupervisedAECF, NeuralNetRegressor):  # type: ignore[misc]
+class AECFRegressor(SupervisedAECF, NeuralNetRegressor):
     """Regressor that fuses several modalities, any of which may be missing.
 
     See :class:`AECFClassifier` for how it works. Targets are scaled to mean 0 and variance 1
