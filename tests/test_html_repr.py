@@ -14,6 +14,7 @@ def test_parameters_are_shown_before_fit(cls):
         assert parameter in page
 
 
+@pytest.mark.filterwarnings("ignore::sklearn_align.exceptions.AlignmentWarning")
 def test_fitted_alignment():
     data = make_rotated_embeddings(400, 8, n_test=5, random_state=0)
     aligner = MiniVec2Vec(random_state=0).fit(data.XA, data.XB)

@@ -113,11 +113,9 @@ class AlignmentProblem:
     >>> from sklearn_align.alignment import AlignmentProblem
     >>> rows = np.linalg.qr(np.random.default_rng(0).standard_normal((8, 8)))[0]
     >>> problem = AlignmentProblem(rows[:, :4], rows[:, 4:])
-    >>> problem.solve(rows[:, :4], rows[:, :4] @ np.eye(4)).round(6)
-    array([[1., 0., 0., 0.],
-           [0., 1., 0., 0.],
-           [0., 0., 1., 0.],
-           [0., 0., 0., 1.]])
+    >>> W = problem.solve(rows[:, :4], rows[:, :4])
+    >>> bool(np.allclose(W, np.eye(4)))
+    True
     """
 
     def __init__(
