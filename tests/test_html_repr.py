@@ -14,9 +14,8 @@ def test_parameters_are_shown_before_fit(cls):
         assert parameter in page
 
 
-@pytest.mark.filterwarnings("ignore::sklearn_align.exceptions.AlignmentWarning")
 def test_fitted_alignment():
-    data = make_rotated_embeddings(400, 8, n_test=5, random_state=0)
+    data = make_rotated_embeddings(2000, 24, n_test=5, random_state=0)
     aligner = MiniVec2Vec(random_state=0).fit(data.XA, data.XB)
     page = aligner._repr_html_()
     assert "Not fitted" not in page
