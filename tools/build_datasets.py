@@ -10,7 +10,8 @@ The archives and their keys:
     English sentences embedded by two word2vec models (skip-gram, 300 wide, one trained on every
     second sentence of a corpus, the other apart on all of it), as ``word2vec_a`` and
     ``word2vec_b``. ``split`` is 0 for sentences of side A, 1 for side B, 2 for held-out ones.
-    Rows are in random order; the first ones of each kind are taken.
+    Rows are in random order; the first ones of each kind are taken. ``row`` is the place of the
+    sentence in a list where the research sets follow one another, which tells its kind.
 ``avmnist.npz``
     MNIST test images with additive noise and Free Spoken Digit Dataset recordings with additive
     noise, each reduced to 50 principal components: ``X_image``, ``X_audio``, ``y``, ``split``,
@@ -31,18 +32,28 @@ import numpy as np
 OUTPUT = Path(__file__).parents[1] / "sklearn_align" / "datasets" / "data"
 N_ROWS = 3000
 N_TEST = 1500
+# Where a research set begins in the list of all sentences, and the kind of its texts: reviews and
+# plots of films (SUBJ), reviews of films (MR), questions (TREC), reviews of products (CR),
+# phrases (MPQA). Kinds are positions in `label_names` of the loader.
+SET_STARTS = (0, 5000, 10_000, 16_495, 21_876, 25_641)
+SET_KINDS = (0, 1, 0, 2, 3, 4)
 
 
 def sentences(folder: Path) -> None:
     """Write the word2vec pair."""
     archive = np.load(folder / "sentences.npz")
     side_A, side_B, test = (np.flatnonzero(archive["split"] == part) for part in range(3))
+    which_set = np.searchsorted(SET_STARTS, archive["row"], side="right") - 1
+    kinds = np.array(SET_KINDS, dtype=np.int8)[which_set]
     np.savez_compressed(
         OUTPUT / "sentences_word2vec.npz",
         XA=archive["word2vec_a"][side_A[:N_ROWS]],
         XB=archive["word2vec_b"][side_B[:N_ROWS]],
         XA_test=archive["word2vec_a"][test[:N_TEST]],
         XB_test=archive["word2vec_b"][test[:N_TEST]],
+        labels_A=kinds[side_A[:N_ROWS]],
+        labels_B=kinds[side_B[:N_ROWS]],
+        labels_test=kinds[test[:N_TEST]],
     )
 
 

@@ -13,6 +13,9 @@ from sklearn.utils import Bunch, check_random_state, check_scalar
 from sklearn_align.datasets._files import read_arrays, read_description
 
 
+_SENTENCE_KINDS = ["film review", "film plot", "question", "product review", "opinion phrase"]
+
+
 def load_sentence_embeddings(*, return_X_y: bool = False) -> Any:
     """Load sentences embedded by two separately trained encoders, unpaired.
 
@@ -24,6 +27,7 @@ def load_sentence_embeddings(*, return_X_y: bool = False) -> Any:
     Rows in `XB`        3000
     Held-out pairs      1500
     Features             300
+    Kinds of text          5
     ================= ======
 
     Parameters
@@ -44,6 +48,15 @@ def load_sentence_embeddings(*, return_X_y: bool = False) -> Any:
             Held-out sentences, by the first encoder.
         XB_test : ndarray of shape (1500, 300), float32
             The same sentences in the same order, by the second encoder.
+        labels_A : ndarray of shape (3000,)
+            Kind of text of each row of `XA`, see `label_names`.
+        labels_B : ndarray of shape (3000,)
+            The same for `XB`.
+        labels_test : ndarray of shape (1500,)
+            The same for the held-out sentences.
+        label_names : list of str
+            Names of the kinds: reviews and plots of films, questions, reviews of products, and
+            phrases that express opinions.
         feature_names_A, feature_names_B : list of str
             Names of the columns.
         DESCR : str
@@ -64,7 +77,8 @@ def load_sentence_embeddings(*, return_X_y: bool = False) -> Any:
     ((3000, 300), (3000, 300), (1500, 300))
     """
     arrays = {
-        key: rows.astype(np.float32) for key, rows in read_arrays("sentences_word2vec.npz").items()
+        key: rows.astype(np.int64 if key.startswith("labels") else np.float32)
+        for key, rows in read_arrays("sentences_word2vec.npz").items()
     }
     if return_X_y:
         return arrays["XA"], arrays["XB"]
@@ -73,6 +87,10 @@ def load_sentence_embeddings(*, return_X_y: bool = False) -> Any:
         XB=arrays["XB"],
         XA_test=arrays["XA_test"],
         XB_test=arrays["XB_test"],
+        labels_A=arrays["labels_A"],
+        labels_B=arrays["labels_B"],
+        labels_test=arrays["labels_test"],
+        label_names=list(_SENTENCE_KINDS),
         feature_names_A=[f"word2vec_a{j}" for j in range(arrays["XA"].shape[1])],
         feature_names_B=[f"word2vec_b{j}" for j in range(arrays["XB"].shape[1])],
         DESCR=read_description("sentences_word2vec.rst"),

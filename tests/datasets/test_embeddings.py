@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from scipy.linalg import orthogonal_procrustes
+from sklearn.neighbors import NearestCentroid
 
 from sklearn_align.datasets import load_sentence_embeddings, make_rotated_embeddings
 from sklearn_align.metrics import mean_cosine_similarity, retrieval_accuracy
@@ -21,6 +22,17 @@ class TestSentences:
             assert (np.abs(data[key]).sum(axis=1) > 0).all()
         assert len(set(data.feature_names_A + data.feature_names_B)) == 600
         assert "word2vec" in data.DESCR
+
+    def test_labels(self):
+        data = load_sentence_embeddings()
+        for side in ("A", "B", "test"):
+            labels = data[f"labels_{side}"]
+            assert len(labels) == len(data.XA_test if side == "test" else data[f"X{side}"])
+            assert set(labels) == set(range(len(data.label_names)))
+        # held-out rows are the same sentences in both spaces, so either space tells their kind
+        for side in ("A", "B"):
+            clf = NearestCentroid().fit(data[f"X{side}"], data[f"labels_{side}"])
+            assert clf.score(data[f"X{side}_test"], data.labels_test) > 0.6
 
     def test_tuple(self):
         XA, XB = load_sentence_embeddings(return_X_y=True)
