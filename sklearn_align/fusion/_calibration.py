@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import torch
 from torch import Tensor, nn
 
-__all__ = ["draw_subsets", "fit_log_temperature"]
+__all__ = ["draw_subsets", "fit_log_temperature", "masked_copies"]
+
+# held-out rows are masked this many times over to fit the temperature
+_MOST_COPIES = 8
+# how much stronger the coefficients are drawn to each other than to 0
+_PULL_TOGETHER = 9.0
 
 
 def draw_subsets(presence: Tensor, generator: torch.Generator | None = None) -> Tensor:
@@ -33,6 +40,29 @@ def draw_subsets(presence: Tensor, generator: torch.Generator | None = None) -> 
     return (rank < size.unsqueeze(1)) & presence
 
 
+def masked_copies(presence: Tensor) -> list[Tensor]:
+    """Presence of held-out rows, masked in several ways, to fit the temperature on.
+
+    With up to three modalities, every non-empty subset of them takes its turn; with more, the
+    rows are as they are once, and lose a random subset seven times.
+
+    Parameters
+    ----------
+    presence : Tensor of bool of shape (n_samples, n_modalities)
+        True where present.
+
+    Returns
+    -------
+    copies : list of Tensor of bool of shape (n_samples, n_modalities)
+        Rows that have nothing left are to be left out.
+    """
+    n_modalities = presence.shape[1]
+    if 2**n_modalities <= _MOST_COPIES:
+        subsets = [subset for subset in product([True, False], repeat=n_modalities) if any(subset)]
+        return [presence & torch.tensor(subset) for subset in subsets]
+    return [presence, *(draw_subsets(presence) for _ in range(_MOST_COPIES - 1))]
+
+
 def fit_log_temperature(
     logits: Tensor,
     y: Tensor,
@@ -41,8 +71,13 @@ def fit_log_temperature(
     sample_weight: Tensor | None = None,
     multilabel: bool = False,
     ridge: float = 1e-3,
+    shrinkage: float = 10.0,
 ) -> Tensor:
-    """Fit ``log T = b0 + b . presence`` by maximum likelihood.
+    """Fit ``log T = b0 + b . presence`` by maximum likelihood, with b drawn together and to 0.
+
+    Few rows cannot tell the temperatures of all subsets apart. What is added to the mean loss of a
+    row is ``ridge * |b0', b|^2 + shrinkage / n_samples * (|b|^2 + 9 |b - mean(b)|^2)``, where b0'
+    is the mean of log T over the rows.
 
     Parameters
     ----------
@@ -57,8 +92,11 @@ def fit_log_temperature(
     multilabel : bool, default=False
         Whether the columns are independent labels.
     ridge : float, default=1e-3
-        Weight of the squared coefficients, which keeps them finite when held-out rows are all
-        correct or a modality is always present.
+        Keeps the coefficients finite when held-out rows are all correct or a modality is always
+        present.
+    shrinkage : float, default=10.0
+        How alike the temperatures of different subsets are when there are few rows: nine tenths
+        of the pull are on differences between modalities with equal numbers present.
 
     Returns
     -------
@@ -81,12 +119,14 @@ def fit_log_temperature(
     tensor([0.7500, 0.2500])
     """
     scores = logits.detach().double()
-    design = torch.cat([torch.ones(len(presence), 1), presence.float()], dim=1).double()
-    design = design.to(scores.device)
+    flags = presence.to(scores.device).double()
     weight = torch.ones(len(scores), dtype=torch.float64, device=scores.device)
     if sample_weight is not None:
-        weight = sample_weight.double()
+        weight = sample_weight.to(scores.device).double()
     weight = weight / weight.sum()
+    # around its mean, so that the pull on b leaves the mean of log T alone
+    centre = weight @ flags
+    design = torch.cat([torch.ones_like(flags[:, :1]), flags - centre], dim=1)
     coefficients = torch.zeros(
         design.shape[1], dtype=torch.float64, device=scores.device, requires_grad=True
     )
@@ -103,10 +143,15 @@ def fit_log_temperature(
             ).mean(dim=1)
         else:
             rows = nn.functional.cross_entropy(scaled, y, reduction="none")
-        loss = (rows * weight).sum() + ridge * (coefficients**2).sum()
+        slopes = coefficients[1:]
+        uneven = (slopes**2).sum() + _PULL_TOGETHER * ((slopes - slopes.mean()) ** 2).sum()
+        penalty = ridge * (coefficients**2).sum() + shrinkage / len(scores) * uneven
+        loss = (rows * weight).sum() + penalty
         loss.backward()  # type: ignore[no-untyped-call]
         return loss
 
     with torch.enable_grad():
         optimizer.step(objective)  # type: ignore[no-untyped-call]
-    return coefficients.detach().to(logits.dtype)
+    found = coefficients.detach()
+    found[0] -= centre @ found[1:]
+    return found.to(logits.dtype)

@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, softmax
+from sklearn.model_selection import KFold, StratifiedKFold
+from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 from skorch import NeuralNetClassifier
@@ -18,7 +20,7 @@ from torch import Tensor
 
 from sklearn_align._sklearn import Interval, StrOptions
 from sklearn_align.fusion._base import in_precision_of
-from sklearn_align.fusion._calibration import draw_subsets, fit_log_temperature
+from sklearn_align.fusion._calibration import fit_log_temperature, masked_copies
 from sklearn_align.fusion._data import ModalityDataset, TensorBatches, is_prepared
 from sklearn_align.fusion._losses import AECFLoss, soft_calibration_error
 from sklearn_align.fusion._module import AECFModule
@@ -26,8 +28,7 @@ from sklearn_align.fusion._supervised import SUPERVISED_CONSTRAINTS, SUPERVISED_
 
 __all__ = ["AECFClassifier"]
 
-# held-out rows are masked this many times over to fit the temperature
-_CALIBRATION_DRAWS = 8
+_CALIBRATION_FOLDS = 5
 
 
 class AECFClassifier(SupervisedAECF, NeuralNetClassifier):
@@ -111,8 +112,12 @@ class AECFClassifier(SupervisedAECF, NeuralNetClassifier):
         f. Several labels only. Probabilities are shifted by it.
     class_weight : dict or "balanced", default=None
         Weights of the classes; multiclass only.
-    calibration : bool, default=True
-        Whether to fit the temperature on the validation rows after training, when there are any.
+    calibration : bool or "cross_fit", default=True
+        Whether to fit the temperature after training: True does it on the validation rows, when
+        there are any. "cross_fit" needs none, so that "auto" as `train_split` holds out no rows
+        (unless for `early_stopping`): five more networks are each trained on four fifths of the
+        rows, without `callbacks`, and the temperature is fitted on the fifths they have not seen.
+        ``fit`` takes five times as long; further training keeps the temperature.
     partial_missing : {"raise", "impute"}, default="raise"
         What to do about blocks that are NaN in part: raise, or fill with column means.
     standardize : bool, default=True
@@ -233,7 +238,7 @@ class AECFClassifier(SupervisedAECF, NeuralNetClassifier):
         "focal_alpha": [Interval(Real, 0, 1, closed="both"), None],
         "pos_weight": [StrOptions({"balanced"}), "array-like", None],
         "class_weight": [StrOptions({"balanced"}), dict, None],
-        "calibration": ["boolean"],
+        "calibration": ["boolean", StrOptions({"cross_fit"})],
     }
     _loss_parameters = (
         *SUPERVISED_LOSS,
@@ -277,7 +282,7 @@ class AECFClassifier(SupervisedAECF, NeuralNetClassifier):
         focal_alpha: float | None = None,
         pos_weight: str | ArrayLike | None = None,
         class_weight: Mapping[Any, float] | str | None = None,
-        calibration: bool = True,
+        calibration: bool | str = True,
         partial_missing: str = "raise",
         standardize: bool = True,
         lr: float = 1e-3,
@@ -444,34 +449,93 @@ class AECFClassifier(SupervisedAECF, NeuralNetClassifier):
         self._check_seen(presence)
         rows = self._tensors(X_array, presence)
         rows["sample_weight"] = torch.from_numpy(weight.astype(np.float32))
-        with self._seeded():
+        with self._seeded():  # with many modalities, subsets are drawn
             self._fit_temperature(ModalityDataset(rows, self._target_tensor(targets)))
         return self
 
     def _after_training(self, dataset_valid: Any) -> None:
-        if self.calibration and isinstance(dataset_valid, ModalityDataset):
+        if (
+            not self._cross_fits()
+            and self.calibration
+            and isinstance(dataset_valid, ModalityDataset)
+        ):
             self._fit_temperature(dataset_valid)
+
+    def _cross_fits(self) -> bool:
+        return isinstance(self.calibration, str)
+
+    def _holds_out(self) -> bool:
+        return not self._cross_fits() or bool(self.early_stopping)
 
     def _fit_temperature(self, rows: ModalityDataset) -> None:
         self.module_.log_temperature.zero_()
-        present = rows.X["presence"].any(dim=1)
-        draws = [rows.X["presence"]] if len(self.layout_.names) == 1 else []
-        if not draws:
-            draws = [rows.X["presence"]]
-            draws += [draw_subsets(rows.X["presence"]) for _ in range(_CALIBRATION_DRAWS - 1)]
-        logits = []
-        for subset in draws:
-            masked = ModalityDataset({"X": rows.X["X"], "presence": subset})
-            logits.append(torch.from_numpy(self._collect(masked, 0))[present])
+        self._set_temperature([self._masked_outputs(rows)])
+
+    def _masked_outputs(self, rows: ModalityDataset) -> list[Tensor]:
+        """Logits of masked rows, their targets, presence and weights."""
         weight = rows.X.get("sample_weight")
+        weight = torch.ones(len(rows)) if weight is None else weight
+        copies = []
+        for presence in masked_copies(rows.X["presence"]):
+            kept = presence.any(dim=1)
+            if kept.any():
+                masked = ModalityDataset({"X": rows.X["X"][kept], "presence": presence[kept]})
+                logits = torch.from_numpy(self._collect(masked, 0))
+                copies.append((logits, rows.y[kept], presence[kept], weight[kept]))
+        return [torch.cat(parts) for parts in zip(*copies, strict=True)]
+
+    def _set_temperature(self, outputs: Sequence[Sequence[Tensor]]) -> None:
+        logits, y, presence, weight = (torch.cat(parts) for parts in zip(*outputs, strict=True))
         coefficients = fit_log_temperature(
-            torch.cat(logits),
-            rows.y[present].repeat(len(draws), *[1] * (rows.y.ndim - 1)),
-            torch.cat([subset[present] for subset in draws]),
-            sample_weight=None if weight is None else weight[present].repeat(len(draws)),
-            multilabel=self.task_ == "multilabel",
+            logits, y, presence, sample_weight=weight, multilabel=self.task_ == "multilabel"
         )
         self.module_.log_temperature.copy_(coefficients)
+
+    def _cross_fit_temperature(
+        self,
+        X: NDArray[Any],
+        targets: NDArray[Any],
+        sample_weight: NDArray[np.float64],
+        epochs: int,
+    ) -> None:
+        """Fit the temperature on rows that each come from a network that has not seen them."""
+        n_folds = min(_CALIBRATION_FOLDS, len(X))
+        if n_folds < 2:
+            return
+        rng = check_random_state(self.random_state)
+        stratify = self._stratify() and np.unique(targets, return_counts=True)[1].min() >= n_folds
+        kind = StratifiedKFold if stratify else KFold
+        outputs = []
+        for train, held_out in kind(n_folds, shuffle=True, random_state=rng).split(X, targets):
+            net = self._fold_estimator(int(rng.randint(np.iinfo(np.int32).max)))
+            weight = sample_weight[train] / sample_weight[train].mean()
+            net._train(X[train], targets[train], weight, epochs=epochs, start=True)
+            # a modality that is rare may be absent from the other folds
+            presence = net._presence(X[held_out]) & net.module_.seen.cpu().numpy()
+            rows = net._tensors(X[held_out], presence)
+            rows["sample_weight"] = torch.from_numpy(sample_weight[held_out].astype(np.float32))
+            outputs.append(
+                net._masked_outputs(ModalityDataset(rows, net._target_tensor(targets[held_out])))
+            )
+        self._set_temperature([part for part in outputs if part])
+
+    def _fold_estimator(self, seed: int) -> AECFClassifier:
+        """Return an estimator like this one that trains without calibrating or reporting."""
+        own = {name for name, _ in self._default_callbacks}
+        params = {
+            name: value
+            for name, value in self.get_params(deep=False).items()
+            if not name.startswith("callbacks__") or name.split("__")[1] in own
+        }
+        params.update(calibration=False, warm_start=False, verbose=0, random_state=seed)
+        # a user's callbacks may write files, which the folds must not overwrite
+        params["callbacks"] = "disable" if self.callbacks == "disable" else None
+        if not (self.early_stopping and isinstance(self.train_split, str)):
+            params["train_split"] = None
+        net: AECFClassifier = type(self)(**params)
+        net.layout_, net.task_ = self.layout_, self.task_
+        net.classes_inferred_ = self.classes_inferred_
+        return net
 
     def _encode_targets(
         self,
@@ -585,7 +649,16 @@ class AECFClassifier(SupervisedAECF, NeuralNetClassifier):
     ) -> Any:
         if start:
             self.pos_weight_ = self._resolve_pos_weight(targets, sample_weight)
-        return super()._train(X, targets, sample_weight, epochs=epochs, start=start)
+            super()._train(X, targets, sample_weight, epochs=epochs, start=True)
+            if self._cross_fits():
+                with self._seeded():
+                    self._cross_fit_temperature(X, targets, sample_weight, epochs)
+            return self
+        before = self.module_.log_temperature.clone()
+        super()._train(X, targets, sample_weight, epochs=epochs, start=False)
+        if self._cross_fits():
+            self.module_.log_temperature.copy_(before)
+        return self
 
     def _resolve_pos_weight(
         self, targets: NDArray[Any], sample_weight: NDArray[np.float64]

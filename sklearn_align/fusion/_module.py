@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from sklearn_align.fusion._encoders import EncoderFactory, build_encoder
 from sklearn_align.fusion._gate import ModalityGate
-from sklearn_align.fusion._heads import ExpertHeads, build_head
+from sklearn_align.fusion._heads import ExpertHeads, build_head, weighted_sum
 from sklearn_align.fusion._masker import ModalityMasker
 from sklearn_align.fusion._scaling import ColumnScaler
 
@@ -221,26 +221,22 @@ class AECFModule(nn.Module):
         self, encoded: Tensor, weights: Tensor, presence: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Fuse and predict; the rows of `weights` are one or two passes over `encoded`."""
-        passes = len(weights) // max(len(encoded), 1)
-        n_modalities = weights.shape[1]
-        # a product and a sum: batched matrix products are slow for so few modalities
-        mixed = weights.view(passes, -1, n_modalities, 1) * encoded
-        fused = mixed.sum(dim=2).flatten(0, 1)
+        by_pass = (len(weights) // max(len(encoded), 1), *encoded.shape[:2])
+        weights, shown = weights.reshape(by_pass), presence.reshape(by_pass)
+        fused = weighted_sum(encoded, weights).flatten(0, 1)
         if self.fusion == "mean":
             outputs = self.head(fused)
         else:
-            expert_outputs = self.head(encoded)
-            if passes > 1:
-                expert_outputs = expert_outputs.repeat(passes, 1, 1)
-            outputs = ExpertHeads.mix(expert_outputs, weights, presence)
+            # every expert runs once, whatever the number of passes
+            outputs = ExpertHeads.mix(self.head(encoded), weights, shown).flatten(0, 1)
         if not self.training:
             outputs = self._calibrate(outputs, presence)
         return outputs, fused
 
     def _calibrate(self, outputs: Tensor, presence: Tensor) -> Tensor:
-        flags = presence.to(outputs.dtype)
-        log_temperature = self.log_temperature[0] + flags @ self.log_temperature[1:]
-        outputs = outputs / log_temperature.exp().unsqueeze(-1)
+        offset, slopes = self.log_temperature[0], self.log_temperature[1:]
+        log_temperature = torch.addmv(offset, presence.to(outputs.dtype), slopes)
+        outputs = outputs * torch.exp(-log_temperature).unsqueeze(-1)
         return torch.where(presence.any(dim=-1, keepdim=True), outputs, self.fallback)
 
 

@@ -218,9 +218,9 @@ class NetRows(NetProtocol):
         """
         if isinstance(X, tuple):
             return X
-        if self.train_split is None:
-            return X, None
         split = self.train_split
+        if split is None or (isinstance(split, str) and not self._holds_out()):
+            return X, None
         if isinstance(split, str):
             split = HoldOut(
                 _SHARE_TO_HOLD_OUT,
@@ -250,6 +250,10 @@ class NetRows(NetProtocol):
         weight = np.ones(len(rows.y))
         y = self._encode_targets(np.asarray(rows.y), weight, reset=False, classes=None)
         return ModalityDataset(prepared.X, self._target_tensor(y))
+
+    def _holds_out(self) -> bool:
+        """Whether "auto" splits validation rows off."""
+        return True
 
     def _stratify(self) -> bool:
         return False

@@ -14,9 +14,11 @@ from sklearn.ensemble import StackingClassifier
 from sklearn.exceptions import DataConversionWarning, NotFittedError
 from sklearn.inspection import permutation_importance
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from skorch.callbacks import Callback
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -565,6 +567,74 @@ def test_calibrate_on_held_out_rows():
         return -np.log(p[200:][np.arange(100), held_out]).mean()
 
     assert loss(after) < loss(before)
+
+
+def test_cross_fitting_needs_no_held_out_rows():
+    """Noisy classes that the network can learn by heart: only unseen rows show it."""
+    X, y = data(150, seed=5)
+    noisy = np.where(np.random.default_rng(0).random(150) < 0.4, (y + 1) % 3, y)
+    options = {"max_epochs": 20, "lr": 1e-2, "dropout": 0.0}
+    plain = classifier(train_split=None, **options).fit(X, noisy)
+    fitted = classifier(calibration="cross_fit", **options).fit(X, noisy)
+    assert "valid_loss" not in fitted.history[-1]
+    # all rows have trained the same network, the temperature apart
+    np.testing.assert_array_equal(fitted.predict(X), plain.predict(X))
+    np.testing.assert_array_equal(fitted.modality_weights(X), plain.modality_weights(X))
+    X_new, y_new = data(600, seed=6)
+    noisy_new = np.where(np.random.default_rng(1).random(600) < 0.4, (y_new + 1) % 3, y_new)
+    for keep in ([True, True, True], [True, False, False]):
+        hidden = X_new.copy()
+        hidden[:, np.repeat(~np.array(keep), [4, 3, 2])] = np.nan
+        honest, raw = (log_loss(noisy_new, clf.predict_proba(hidden)) for clf in (fitted, plain))
+        assert honest < raw
+
+
+def test_cross_fitting_is_repeatable_and_further_training_keeps_the_temperature():
+    X, y = data(60)
+    X, _ = with_gaps(X)
+    first, second = (
+        classifier(calibration="cross_fit", max_epochs=3).fit(X, y).module_.log_temperature
+        for _ in range(2)
+    )
+    assert torch.equal(first, second)
+    assert (first != 0).any()
+    clf = classifier(calibration="cross_fit", max_epochs=3).fit(X, y)
+    assert torch.equal(clf.partial_fit(X, y).module_.log_temperature, first)
+
+
+def test_cross_fitting_of_several_labels_rare_classes_and_rare_modalities():
+    X, y = make_multilabel_classification(60, 9, n_classes=3, random_state=0)
+    clf = classifier(calibration="cross_fit", max_epochs=2).fit(X, y)
+    assert np.isfinite(clf.predict_proba(X)).all()
+    X, y = data(60)
+    y[:-1][y[:-1] == 2] = 0
+    y[-1] = 2  # the only row of its class, and the only one with the third modality
+    X[:-1, 7:] = np.nan
+    clf = classifier(calibration="cross_fit", max_epochs=2).fit(X, y)
+    assert torch.isfinite(clf.module_.log_temperature).all()
+    assert clf.predict_proba(X).shape == (60, 3)
+
+
+def test_cross_fitting_leaves_the_callbacks_of_the_user_to_the_network_itself():
+    begun = []
+
+    class Witness(Callback):
+        def __init__(self, name=""):
+            self.name = name
+
+        def on_train_begin(self, net, **kwargs):
+            begun.append(self.name)
+
+    X, y = data(60)
+    options = {"callbacks": [("witness", Witness())], "callbacks__witness__name": "final"}
+    classifier(calibration="cross_fit", max_epochs=1, **options).fit(X, y)
+    assert begun == ["final"]
+
+
+def test_cross_fitting_holds_rows_out_for_early_stopping_alone():
+    X, y = data(240)
+    clf = classifier(calibration="cross_fit", early_stopping=True, max_epochs=2).fit(X, y)
+    assert "valid_loss" in clf.history[-1]
 
 
 # -------------------------------------------------------------------------- the wider ecosystem

@@ -8,6 +8,7 @@ from scipy.special import softmax
 from sklearn.metrics import log_loss
 
 from sklearn_align.fusion import draw_subsets, fit_log_temperature
+from sklearn_align.fusion._calibration import masked_copies
 
 
 def problem(n=4000, seed=0):
@@ -37,7 +38,9 @@ def test_against_scipy():
     def objective(b):
         t = np.exp(b[0] + presence @ b[1:])
         loss = log_loss(y, softmax(logits / t[:, None], axis=1), sample_weight=weight)
-        return loss + 1e-2 * (b**2).sum()
+        mean_log_t = b[0] + np.average(presence, axis=0, weights=weight) @ b[1:]
+        pull = (b[1:] ** 2).sum() + 9 * ((b[1:] - b[1:].mean()) ** 2).sum()
+        return loss + 1e-2 * (mean_log_t**2 + (b[1:] ** 2).sum()) + 20 / 500 * pull
 
     expected = minimize(objective, np.zeros(3), tol=1e-10).x
     ours = fit_log_temperature(
@@ -46,6 +49,7 @@ def test_against_scipy():
         torch.from_numpy(presence),
         sample_weight=torch.from_numpy(weight),
         ridge=1e-2,
+        shrinkage=20.0,
     )
     np.testing.assert_allclose(ours, expected, atol=1e-4)
 
@@ -80,6 +84,44 @@ def test_ridge_keeps_the_temperature_finite_when_all_is_right():
     b = fit_log_temperature(logits, y, torch.ones(20, 1, dtype=torch.bool))
     assert torch.isfinite(b).all()
     assert b.abs().max() < 5
+
+
+def test_few_rows_share_one_temperature():
+    """Shrunk without limit, the temperatures of all subsets are the one that fits all rows."""
+    logits, y, presence = (torch.from_numpy(a) for a in problem(300))
+    b = fit_log_temperature(logits, y, presence, ridge=0.0, shrinkage=1e9)
+    one = torch.ones(len(y), 1, dtype=torch.bool)
+    common = fit_log_temperature(logits, y, one, ridge=0.0, shrinkage=0.0)
+    torch.testing.assert_close(b[1:], torch.zeros_like(b[1:]), atol=1e-5, rtol=0)
+    torch.testing.assert_close(b[0], common.sum(), atol=1e-4, rtol=0)
+
+
+def test_the_pull_fades_as_rows_are_added():
+    logits, y, presence = (torch.from_numpy(a) for a in problem(300))
+    free = fit_log_temperature(logits, y, presence, shrinkage=0.0)
+    distances = []
+    for repeats in (1, 10, 100):
+        rows = (logits.repeat(repeats, 1), y.repeat(repeats), presence.repeat(repeats, 1))
+        distances.append((fit_log_temperature(*rows) - free).norm().item())
+    assert distances[0] > 3 * distances[1] > 9 * distances[2]
+
+
+@pytest.mark.parametrize("n_modalities", [1, 2, 3])
+def test_few_modalities_are_masked_in_every_way(n_modalities):
+    everything = torch.ones(4, n_modalities, dtype=torch.bool)
+    copies = masked_copies(everything)
+    assert torch.equal(copies[0], everything)
+    kinds = {tuple(copy[0].tolist()) for copy in copies}
+    assert len(kinds) == len(copies) == 2**n_modalities - 1
+    assert all(copy.any() for copy in copies)
+
+
+@pytest.mark.parametrize("n_modalities", [2, 6])
+def test_masked_copies_show_nothing_that_is_absent(n_modalities):
+    presence = torch.rand(50, n_modalities, generator=torch.Generator().manual_seed(0)) < 0.5
+    copies = masked_copies(presence)
+    assert torch.equal(copies[0], presence)
+    assert not any((copy & ~presence).any() for copy in copies)
 
 
 def test_gradients_may_be_switched_off_around_it():
