@@ -187,8 +187,9 @@ class AECFClassifier(SupervisedAECF, NeuralNetClassifier):
         The network.
     history_ : skorch.history.History
         One entry per epoch: ``train_`` and ``valid_`` figures of ``loss``, its unweighted
-        components ``task``, ``entropy``, ``ece``, ``l2`` and ``consistency``, and
-        ``gate_entropy``; the weights ``entropy_lambda``, ``consistency_ramp`` and
+        components ``task``, ``entropy``, ``ece``, ``l2`` and ``consistency``, ``gate_entropy``,
+        and ``violations``, the share of rows that the network is surer of without the modalities
+        that were dropped; the weights ``entropy_lambda``, ``consistency_ramp`` and
         ``masking_ramp``; ``gate_temperature``.
     n_iter_ : int
         Number of epochs trained.

@@ -21,7 +21,11 @@ __all__ = [
     "monotone_consistency_rows",
     "soft_calibration_error",
     "squared_error_rows",
+    "violation_rows",
 ]
+
+# confidences of equal subsets may differ by this much
+_ROUNDING = 1e-6
 
 LOSS_COMPONENTS = ("task", "entropy", "ece", "l2", "consistency")
 
@@ -164,6 +168,29 @@ def monotone_consistency_rows(full: Tensor, subset: Tensor, *, multilabel: bool 
     )
 
 
+@torch.no_grad()
+def violation_rows(full: Tensor, subset: Tensor, *, multilabel: bool = False) -> Tensor:
+    """Whether a subset of the modalities is more confident than all of them.
+
+    Parameters
+    ----------
+    full, subset : Tensors of shape (n_samples, n_classes)
+        Logits.
+    multilabel : bool, default=False
+        Whether the columns are independent labels.
+
+    Returns
+    -------
+    violations : Tensor of shape (n_samples,)
+        0 or 1, averaged over labels for multilabel. Differences within rounding do not count.
+    """
+    if multilabel:
+        excess = torch.sigmoid(subset.abs()) - torch.sigmoid(full.abs())
+        return (excess > _ROUNDING).to(full.dtype).mean(dim=1)
+    excess = torch.softmax(subset, dim=1).amax(dim=1) - torch.softmax(full, dim=1).amax(dim=1)
+    return (excess > _ROUNDING).to(full.dtype)
+
+
 def soft_calibration_error(
     logits: Tensor,
     y: Tensor,
@@ -288,8 +315,9 @@ class AECFLoss(nn.Module):
     Attributes
     ----------
     components : dict of str to Tensor
-        Unweighted terms of the last call, detached: task, entropy, ece, l2, consistency, and
-        gate_entropy.
+        Unweighted terms of the last call, detached: task, entropy, ece, l2, consistency; next to
+        them gate_entropy and, for classes and labels, violations: the share of rows of which the
+        second pass is surer than the first.
     entropy_lambda : float
         lambda of the current epoch.
     consistency_ramp : float
@@ -307,7 +335,7 @@ class AECFLoss(nn.Module):
     >>> weights = torch.tensor([[0.5, 0.5]])
     >>> total = loss((torch.zeros(1, 2), weights, None), torch.tensor([0]))
     >>> round(float(total), 4), sorted(loss.components)
-    (0.6931, ['consistency', 'ece', 'entropy', 'gate_entropy', 'l2', 'task'])
+    (0.6931, ['consistency', 'ece', 'entropy', 'gate_entropy', 'l2', 'task', 'violations'])
     """
 
     pos_weight: Tensor | None
@@ -407,8 +435,12 @@ class AECFLoss(nn.Module):
         task = mean(self._task_rows(full, y))
         size = (full**2).mean(dim=1)
         consistency = full.new_zeros(())
+        violations = full.new_zeros(())
         if has_subset:
             subset = outputs[3]
+            if self.task != "regression":
+                multilabel = self.task == "multilabel"
+                violations = mean(violation_rows(full, subset, multilabel=multilabel))
             task = 0.5 * (task + mean(self._task_rows(subset, y)))
             size = 0.5 * (size + (subset**2).mean(dim=1))
             if self.consistency_weight > 0:
@@ -431,6 +463,8 @@ class AECFLoss(nn.Module):
             "consistency": consistency.detach(),
             "gate_entropy": entropy.detach(),
         }
+        if self.task != "regression":
+            self.components["violations"] = violations
         return total
 
     def _task_rows(self, outputs: Tensor, y: Tensor) -> Tensor:

@@ -13,12 +13,14 @@ from sklearn_align.metrics._calibration import (
     maximum_calibration_error,
 )
 from sklearn_align.metrics._modality import (
+    confidence_violation_rate,
     effective_modalities,
     missing_modality_curve,
     modality_entropy,
 )
 
 __all__ = [
+    "confidence_violation_rate",
     "csls_score",
     "effective_modalities",
     "expected_calibration_error",

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import xlogy
 from sklearn.metrics import check_scoring
-from sklearn.utils import Bunch, check_array, check_consistent_length, check_random_state
+from sklearn.utils import (
+    Bunch,
+    check_array,
+    check_consistent_length,
+    check_random_state,
+    check_scalar,
+)
 from sklearn.utils.parallel import Parallel, delayed
 
+from sklearn_align._sklearn import check_sample_weight
 from sklearn_align._views import Columns
 from sklearn_align.datasets import drop_modalities
 
 FloatArray = NDArray[np.float64]
+
+# float32 probabilities do not sum to 1 exactly
+_PROBA_TOLERANCE = 1e-4
 
 
 def modality_entropy(weights: ArrayLike, *, normalize: bool = False) -> FloatArray:
@@ -99,6 +110,90 @@ def effective_modalities(weights: ArrayLike) -> FloatArray:
     number: FloatArray = np.exp(modality_entropy(shares))
     number[~shares.any(axis=1)] = 0.0
     return number
+
+
+def confidence_violation_rate(
+    y_proba_subset: ArrayLike,
+    y_proba_full: ArrayLike,
+    *,
+    multilabel: bool = False,
+    tolerance: float = 0.0,
+    sample_weight: ArrayLike | None = None,
+) -> float:
+    """Share of rows that a classifier is surer of with fewer modalities.
+
+    A classifier that knows less should not be more confident. The confidence of a row is its
+    largest probability.
+
+    Parameters
+    ----------
+    y_proba_subset : array-like of shape (n_samples, n_classes) or (n_samples, n_labels)
+        Probabilities with some modalities missing.
+
+    y_proba_full : array-like of shape (n_samples, n_classes) or (n_samples, n_labels)
+        Probabilities of the same rows with these modalities present.
+
+    multilabel : bool, default=False
+        Whether the columns are independent labels. The confidence is then that of each label,
+        ``max(p, 1 - p)``, and the share that of rows and labels.
+
+    tolerance : float, default=0.0
+        A larger confidence only counts if it is larger by more than this.
+
+    sample_weight : array-like of shape (n_samples,), default=None
+        A row of weight 2 counts like two rows.
+
+    Returns
+    -------
+    rate : float
+        In [0, 1]; lower is better. 0 is out of reach for a classifier that is right to doubt
+        modalities that disagree, such as a clear image and a noisy sound.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, the values are not probabilities or `tolerance` is negative.
+
+    See Also
+    --------
+    missing_modality_curve : What missing modalities cost in any score.
+    expected_calibration_error : Whether the confidence is right.
+
+    Examples
+    --------
+    >>> from sklearn_align.metrics import confidence_violation_rate
+    >>> full = [[0.9, 0.1], [0.6, 0.4]]
+    >>> image_only = [[0.8, 0.2], [0.3, 0.7]]
+    >>> confidence_violation_rate(image_only, full)
+    0.5
+    """
+    subset = _check_proba(y_proba_subset, "y_proba_subset", multilabel)
+    full = _check_proba(y_proba_full, "y_proba_full", multilabel)
+    if subset.shape != full.shape:
+        raise ValueError(
+            f"y_proba_subset has shape {subset.shape} and y_proba_full {full.shape}; they must "
+            "hold the same rows and classes."
+        )
+    check_scalar(tolerance, "tolerance", Real, min_val=0)
+    weight = check_sample_weight(sample_weight, full, dtype=np.float64, ensure_non_negative=True)
+    if multilabel:
+        surer = np.maximum(subset, 1 - subset) - np.maximum(full, 1 - full) > tolerance
+        return float(np.average(surer.mean(axis=1), weights=weight))
+    return float(np.average(subset.max(axis=1) - full.max(axis=1) > tolerance, weights=weight))
+
+
+def _check_proba(proba: ArrayLike, name: str, multilabel: bool) -> FloatArray:
+    array: FloatArray = check_array(proba, dtype=np.float64, input_name=name)
+    if array.min() < 0 or array.max() > 1 + _PROBA_TOLERANCE:
+        raise ValueError(
+            f"{name} must hold probabilities in [0, 1], got values from {array.min():.4g} to "
+            f"{array.max():.4g}. Pass predict_proba's output, not decision values."
+        )
+    if not multilabel and np.abs(array.sum(axis=1) - 1).max() > _PROBA_TOLERANCE:
+        raise ValueError(
+            f"the rows of {name} must sum to 1. For independent labels pass multilabel=True."
+        )
+    return array
 
 
 def missing_modality_curve(

@@ -505,7 +505,7 @@ def test_before_fit():
 def test_history_has_every_component_over_all_rows():
     X, y = data(240)
     clf = classifier(max_epochs=6, early_stopping=False).fit(X, y)
-    names = ("loss", "task", "entropy", "ece", "l2", "consistency", "gate_entropy")
+    names = ("loss", "task", "entropy", "ece", "l2", "consistency", "gate_entropy", "violations")
     for row in clf.history:
         for name in names:
             assert np.isfinite(row[f"train_{name}"])

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -15,7 +17,9 @@ from sklearn_align.fusion._losses import (
     monotone_consistency_rows,
     soft_calibration_error,
     squared_error_rows,
+    violation_rows,
 )
+from sklearn_align.metrics import confidence_violation_rate
 
 RNG = np.random.default_rng(0)
 LOGITS = RNG.normal(size=(40, 4))
@@ -274,3 +278,13 @@ def test_absent_rows_do_not_count_for_the_calibration_term():
 def test_bad_options(options, message):
     with pytest.raises(ValueError, match=message):
         AECFLoss(**options)
+
+
+@pytest.mark.parametrize("multilabel", [False, True])
+def test_violations_agree_with_the_metric(multilabel):
+    full, subset = 3 * torch.randn(2, 40, 3, generator=torch.Generator().manual_seed(0))
+    squash = torch.sigmoid if multilabel else partial(torch.softmax, dim=1)
+    expected = confidence_violation_rate(squash(subset), squash(full), multilabel=multilabel)
+    rows = violation_rows(full, subset, multilabel=multilabel)
+    assert rows.mean().item() == pytest.approx(expected)
+    assert violation_rows(full, full, multilabel=multilabel).sum() == 0

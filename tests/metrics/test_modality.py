@@ -10,6 +10,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_align.datasets import drop_modalities, make_multimodal_classification
 from sklearn_align.metrics import (
+    confidence_violation_rate,
     effective_modalities,
     expected_calibration_error,
     missing_modality_curve,
@@ -35,6 +36,40 @@ def test_equal_weights_count_as_many_modalities(n_used):
     np.testing.assert_allclose(
         modality_entropy(weights, normalize=True), 0.0 if n_used == 1 else 1.0
     )
+
+
+def test_violations_against_a_loop():
+    rng = np.random.default_rng(0)
+    full, subset = rng.dirichlet(np.ones(4), size=(2, 50))
+    weight = rng.random(50)
+    surer = [max(subset[i]) > max(full[i]) + 0.1 for i in range(50)]
+    rate = confidence_violation_rate(subset, full, tolerance=0.1, sample_weight=weight)
+    assert rate == pytest.approx(weight[surer].sum() / weight.sum())
+    assert confidence_violation_rate(full, full) == 0
+    # every row goes one way or the other
+    there, back = (confidence_violation_rate(*pair) for pair in ((subset, full), (full, subset)))
+    assert there + back == pytest.approx(1)
+
+
+def test_violations_of_several_labels_count_labels():
+    full = [[0.9, 0.1], [0.5, 0.6]]
+    subset = [[0.8, 0.05], [0.1, 0.6]]  # surer of a zero, and of another
+    assert confidence_violation_rate(subset, full, multilabel=True) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("subset", "options", "message"),
+    [
+        ([[0.5, 0.5]] * 2, {}, "same rows and classes"),
+        ([[2.0, -1.0]], {}, "values from -1 to 2"),
+        ([[0.5, 0.6]], {}, "must sum to 1.*multilabel=True"),
+        ([[0.5, 0.5]], {"tolerance": -1.0}, "tolerance == -1.0, must be >= 0"),
+        ([[0.5, 0.5]], {"sample_weight": [0.0]}, "[Ww]eight"),
+    ],
+)
+def test_bad_input_of_violations(subset, options, message):
+    with pytest.raises(ValueError, match=message):
+        confidence_violation_rate(subset, [[0.4, 0.6]], **options)
 
 
 def test_row_without_modalities():
