@@ -3,46 +3,71 @@ A refinement step of your own
 =============================
 
 The alignment is a start followed by refinements. A refinement is any object with a method
-``iterate(problem, W, random_state)`` that yields better and better maps. The estimator scores,
-records and reports each of them. No subclass is needed.
+``iterate(problem, W, random_state)`` that yields better and better maps; no subclass is needed.
+The estimator records and reports each of them. Here something is known about every row, its kind
+of text, although no pair is known: the step below lets only rows of the same kind match.
 """
 
+import numpy as np
+
 from sklearn_align import MiniVec2Vec
-from sklearn_align.alignment import MutualNeighborRefinement
+from sklearn_align.alignment import TransportRefinement
 from sklearn_align.datasets import load_sentence_embeddings
-from sklearn_align.metrics import retrieval_accuracy
+from sklearn_align.metrics import csls_score, retrieval_accuracy
 from sklearn_align.plotting import AlignmentHistoryDisplay
 
 
-class MedianRows:
-    """Pair each mapped row with the median of its nearest target rows, not with their mean."""
+class NeighborsOfTheSameKind:
+    """Pair each mapped row with the mean of its nearest target rows among those of its kind."""
 
-    def __init__(self, max_iter=10, n_neighbors=5, sample_size=1000):
+    def __init__(self, kinds_A, kinds_B, max_iter=10, n_neighbors=10):
+        self.kinds_A = kinds_A
+        self.kinds_B = kinds_B
         self.max_iter = max_iter
         self.n_neighbors = n_neighbors
-        self.sample_size = sample_size
 
     def iterate(self, problem, W, random_state):
-        import numpy as np
-
+        of_other_kind = self.kinds_A[:, None] != self.kinds_B
         for _ in range(self.max_iter):
-            X = problem.sample("A", self.sample_size, random_state)
-            similarity = X @ W @ problem.B.T
+            similarity = problem.A @ W @ problem.B.T
+            similarity[of_other_kind] = -np.inf
             nearest = np.argpartition(-similarity, self.n_neighbors, axis=1)[:, : self.n_neighbors]
-            W = problem.solve(X, np.median(problem.B[nearest], axis=1))
+            W = problem.solve(problem.A, problem.B[nearest].mean(axis=1))
             yield W
 
 
+# %%
+# ``problem`` holds the centred unit rows of both sides, in their order as long as there are no
+# more than ``max_samples``, and solves for the map that fits paired rows.
+#
+# With 800 rows of each side an alignment leaves room for improvement. To see what the kinds add,
+# the step also runs with one kind for all rows.
+
 data = load_sentence_embeddings()
-aligner = MiniVec2Vec(refinements=[MedianRows(), MutualNeighborRefinement()], random_state=0)
-aligner.fit(data.XA, data.XB)
-accuracy = retrieval_accuracy(
-    aligner.transform(data.XA_test), aligner.transform_target(data.XB_test)
-)
-print(f"converged {aligner.converged_}, top-1 of held-out pairs {accuracy:.3f}")
+XA, XB = data.XA[:800], data.XB[:800]
+kinds_A, kinds_B = data.labels_A[:800], data.labels_B[:800]
+
+steps = {
+    "transport alone": [],
+    "and neighbours": [NeighborsOfTheSameKind(np.zeros(800), np.zeros(800))],
+    "and neighbours of the same kind": [NeighborsOfTheSameKind(kinds_A, kinds_B)],
+}
+for name, own in steps.items():
+    transport = TransportRefinement(max_iter=30)
+    aligner = MiniVec2Vec(refinements=[transport, *own], random_state=0).fit(XA, XB)
+    accuracy = retrieval_accuracy(
+        aligner.transform(data.XA_test), aligner.transform_target(data.XB_test)
+    )
+    unseen = csls_score(aligner.transform(data.XA[800:]), aligner.transform_target(data.XB[800:]))
+    print(
+        f"{name:32} top-1 of held-out pairs {accuracy:.3f}, label-free score "
+        f"{aligner.alignment_score_:.4f} on the rows of the fit, {unseen:.4f} on others"
+    )
 
 # %%
-# The steps appear in the history by the names of their classes, and the score shows what each is
-# worth: medians of a few rows lose what the start had found, mutual neighbours bring it back.
+# The step appears in the history by the name of its class. The label-free score falls there
+# although the map gets better: transport fits so few rows too closely, and the history is about
+# the rows of the fit. On rows that were not fitted, where a search compares, both steps raise the
+# score; that the kinds help, too, is more than it can tell.
 
 _ = AlignmentHistoryDisplay.from_estimator(aligner)

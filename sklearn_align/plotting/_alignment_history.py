@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 class AlignmentHistoryDisplay:
     """Label-free score of an alignment by stage, with the starts it was chosen from.
 
+    Starts are sought and scored in the leading directions of either space, the stages after them at
+    full width: compare starts with starts, and stages with stages.
+
     Parameters
     ----------
     history : list of dict
@@ -142,19 +145,21 @@ class AlignmentHistoryDisplay:
         self.starts_: PathCollection | None = None
         n_done = 0
         last: float | None = None
-        for record in self.history:
+        for record, label in zip(self.history, _labels(self.history), strict=True):
             scores = list(record["score"])
             x = n_done + np.arange(1, len(scores) + 1)
             if n_done and scores and last is not None:
                 # a stage begins where the one before it ended
                 x, scores = np.r_[n_done, x], [last, *scores]
             style = {"marker": ".", "markersize": 4, **plot_kwargs}
-            self.lines_ += ax.plot(x, scores, label=str(record["stage"]), **style)
+            self.lines_ += ax.plot(x, scores, label=label, **style)
             rounds = record.get("start_scores")
             if rounds:
                 self._plot_starts(ax, n_done, rounds)
             n_done += len(record["score"])
             last = scores[-1] if scores else last
+            if rounds:
+                last = None  # of another scale than what follows
         ax.set(xlabel="Iteration", ylabel="Label-free score (mean largest CSLS)")
         if self.converged is not None:
             ax.set_title("converged" if self.converged else "not converged")
@@ -164,7 +169,7 @@ class AlignmentHistoryDisplay:
     def _plot_starts(self, ax: Axes, n_done: int, rounds: Sequence[Sequence[float]]) -> None:
         x = np.concatenate([np.full(len(one), n_done + i + 1) for i, one in enumerate(rounds)])
         self.starts_ = ax.scatter(
-            x, np.concatenate(rounds), s=18, color="0.6", label="starts", zorder=1
+            x, np.concatenate(rounds), s=18, color="0.6", label="starts (own scale)", zorder=1
         )
         ax.scatter(
             n_done + len(rounds),
@@ -176,3 +181,12 @@ class AlignmentHistoryDisplay:
             label="chosen start",
             zorder=3,
         )
+
+
+def _labels(history: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the names of the stages, numbered where a name comes more than once."""
+    names = [str(record["stage"]) for record in history]
+    return [
+        f"{name} {names[: i + 1].count(name)}" if names.count(name) > 1 else name
+        for i, name in enumerate(names)
+    ]

@@ -36,6 +36,9 @@ class ReliabilityDisplay:
     errors : dict of str to float
         :func:`~sklearn_align.metrics.expected_calibration_error` by the name of the group.
 
+    histogram_bins : dict of str to ConfidenceBins, default=None
+        Bins of equal width for the histogram; by default `bins`.
+
     Attributes
     ----------
     ax_ : matplotlib Axes
@@ -70,9 +73,15 @@ class ReliabilityDisplay:
     True
     """
 
-    def __init__(self, bins: Mapping[str, ConfidenceBins], errors: Mapping[str, float]) -> None:
+    def __init__(
+        self,
+        bins: Mapping[str, ConfidenceBins],
+        errors: Mapping[str, float],
+        histogram_bins: Mapping[str, ConfidenceBins] | None = None,
+    ) -> None:
         self.bins = bins
         self.errors = errors
+        self.histogram_bins = histogram_bins
 
     @classmethod
     def from_estimator(
@@ -217,7 +226,7 @@ class ReliabilityDisplay:
             check_consistent_length(target, membership)
             parts = {str(group): membership == group for group in ordered_groups(membership)}
         weight = None if sample_weight is None else column_or_1d(sample_weight)
-        bins, errors = {}, {}
+        bins, errors, histogram_bins = {}, {}, {}
         for group, rows in parts.items():
             part_weight = None if weight is None else weight[rows]
             problems = calibration_problems(target[rows], proba[rows], part_weight, labels)
@@ -225,6 +234,9 @@ class ReliabilityDisplay:
                 np.concatenate(values) for values in zip(*problems, strict=True)
             )
             bins[group] = bin_confidence(confidence, hit, weights, n_bins=n_bins, strategy=strategy)
+            histogram_bins[group] = bin_confidence(
+                confidence, hit, weights, n_bins=n_bins, strategy="uniform"
+            )
             errors[group] = expected_calibration_error(
                 target[rows],
                 proba[rows],
@@ -233,7 +245,7 @@ class ReliabilityDisplay:
                 sample_weight=part_weight,
                 labels=labels,
             )
-        return cls(bins, errors).plot(ax, **plot_kwargs)
+        return cls(bins, errors, histogram_bins).plot(ax, **plot_kwargs)
 
     def plot(self, ax: Axes | None = None, **plot_kwargs: Any) -> Self:
         """Draw.
@@ -265,9 +277,10 @@ class ReliabilityDisplay:
                 **{"marker": "o", "markersize": 4, "label": label, **plot_kwargs},
             )
             self.lines_.append(line)
+            shares = group if self.histogram_bins is None else self.histogram_bins[name]
             self.histograms_ += self.histogram_ax_.plot(
-                group.confidence,
-                group.weight / group.weight.sum(),
+                shares.confidence,
+                shares.weight / shares.weight.sum(),
                 marker="|",
                 color=line.get_color(),
             )

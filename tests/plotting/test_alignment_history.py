@@ -20,12 +20,26 @@ def test_stages_follow_one_another():
     lines = {line.get_label(): line.get_data() for line in display.lines_}
     assert list(lines) == ["start", "first", "empty", "second"]
     assert lines["start"][0].tolist() == [1, 2]
-    assert lines["first"][0].tolist() == [2, 3, 4]
-    assert list(lines["first"][1]) == [0.07, 0.1, 0.2]
+    # starts are scored on a scale of their own, so that no line leads from them to what follows
+    assert lines["first"][0].tolist() == [3, 4]
+    assert list(lines["first"][1]) == [0.1, 0.2]
     assert lines["second"][0].tolist() == [4, 5]
     assert list(lines["second"][1]) == [0.2, 0.3]
     assert display.starts_.get_offsets().tolist() == [[1, 0.01], [1, 0.05], [2, 0.07]]
     assert display.ax_.get_title() == "not converged"
+
+
+def test_a_single_start_and_the_stage_after_it_are_joined():
+    display = AlignmentHistoryDisplay.from_predictions(
+        [{"stage": "start", "score": [0.1]}, HISTORY[1]]
+    )
+    assert list(display.lines_[1].get_ydata()) == [0.1, 0.1, 0.2]
+
+
+def test_stages_of_one_name_are_numbered():
+    display = AlignmentHistoryDisplay.from_predictions([HISTORY[1], HISTORY[3], HISTORY[1]])
+    labels = [line.get_label() for line in display.lines_]
+    assert labels == ["first 1", "second", "first 2"]
 
 
 def test_without_starts_and_verdict():

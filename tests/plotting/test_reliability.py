@@ -33,6 +33,19 @@ def test_one_curve(fitted):
     assert f"{expected:.3f}" in display.ax_.get_legend().get_texts()[1].get_text()
 
 
+def test_the_histogram_has_bins_of_equal_width_whatever_the_strategy(fitted):
+    model, X, y, _ = fitted
+    uniform, quantile = (
+        ReliabilityDisplay.from_estimator(model, X, y, n_bins=8, strategy=strategy)
+        for strategy in ("uniform", "quantile")
+    )
+    np.testing.assert_array_equal(
+        uniform.histograms_[0].get_data(), quantile.histograms_[0].get_data()
+    )
+    assert np.ptp(uniform.histograms_[0].get_ydata()) > 0.1
+    assert not np.array_equal(uniform.lines_[0].get_xdata(), quantile.lines_[0].get_xdata())
+
+
 def test_a_curve_for_each_set_of_modalities(fitted):
     model, X, y, modalities = fitted
     display = ReliabilityDisplay.from_estimator(
