@@ -1,4 +1,4 @@
-"""Configuration of the documentation; build it with ``sphinx-build -W docs docs/_build``."""
+"""Configuration of the documentation; build it as docs/contributing.rst says."""
 
 from __future__ import annotations
 
@@ -24,6 +24,13 @@ extensions = [
 templates_path = ["templates"]
 exclude_patterns = ["_build", "templates"]
 suppress_warnings = ["config.cache"]
+
+# A reference to a name of this package that does not exist is an error; those to other packages
+# can only be resolved with their inventories.
+nitpicky = True
+nitpick_ignore_regex = [
+    (r"py:.*", r"(joblib|matplotlib|numpy|pandas|scipy|sklearn|skorch|torch)\..*"),
+]
 
 autosummary_generate = True
 autodoc_typehints = "none"
@@ -57,6 +64,7 @@ sphinx_gallery_conf = {
     "backreferences_dir": "generated/backreferences",
     "doc_module": ("sklearn_align",),
     "abort_on_example_error": True,
+    "parallel": 2,
     "download_all_examples": False,
     "show_memory": False,
     "within_subsection_order": "FileNameSortKey",

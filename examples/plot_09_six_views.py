@@ -29,6 +29,9 @@ for name, width in train.modalities.items():
     print(f"{name:4} {test.view_names[name]:30} accuracy {clf.score(alone, test.target):.3f}")
 
 # %%
+# The gate listens to all views alike, also to those that are worth little alone: a weight is what
+# the gate gives to a view, not what the prediction would lose without it.
+
 weights = clf.modality_weights(test.data)
 print(f"views used in effect, by row: {effective_modalities(weights).mean():.2f}")
 

@@ -40,8 +40,8 @@ class AECFEmbedder(BaseAECF):
         columns one modality. A block whose values are all NaN is absent from that row.
     encoders : str, callable or dict, default="mlp"
         Encoder of all modalities, or by modality: "identity", "linear", "mlp", a name given to
-        :func:`register_encoder`, a ``torch.nn.Module`` from the block's width to `n_units`, or a
-        callable that makes one from ``(width, n_units, **options)``.
+        :func:`~sklearn_align.fusion.register_encoder`, a ``torch.nn.Module`` from the block's
+        width to `n_units`, or a callable that makes one from ``(width, n_units, **options)``.
     n_units : int, default=128
         Width of the common space.
     hidden_sizes : tuple of int, default=(256,)

@@ -36,8 +36,8 @@ class AECFRegressor(SupervisedAECF, NeuralNetRegressor):
         columns one modality. A block whose values are all NaN is absent from that row.
     encoders : str, callable or dict, default="mlp"
         Encoder of all modalities, or by modality: "identity", "linear", "mlp", a name given to
-        :func:`register_encoder`, a ``torch.nn.Module`` from the block's width to `n_units`, or a
-        callable that makes one from ``(width, n_units, **options)``.
+        :func:`~sklearn_align.fusion.register_encoder`, a ``torch.nn.Module`` from the block's
+        width to `n_units`, or a callable that makes one from ``(width, n_units, **options)``.
     n_units : int, default=128
         Width of the common space.
     hidden_sizes : tuple of int, default=(256,)
@@ -59,7 +59,8 @@ class AECFRegressor(SupervisedAECF, NeuralNetRegressor):
         Temperature of the gate at the start, and the least it can learn.
     masking : {"none", "random", "weighted_random", "entropy_min", "entropy_max", "entropy"}, \
             default="entropy"
-        How modalities are dropped while training, see :class:`ModalityMasker`.
+        How modalities are dropped while training, see
+        :class:`~sklearn_align.fusion.ModalityMasker`.
     masking_prob : float in [0, 1], default=0.9
         Mean chance of a modality being dropped. "random" masking does well with 0.5.
     masking_warmup : int, default=0
