@@ -49,6 +49,8 @@ if os.environ.get("SKLEARN_ALIGN_DOCS_ONLINE"):
 
 html_theme = "pydata_sphinx_theme"
 html_title = "sklearn_align"
+html_static_path = ["static"]
+html_css_files = ["site.css"]
 html_theme_options = {
     "navigation_with_keys": False,
     "show_prev_next": False,

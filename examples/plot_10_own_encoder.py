@@ -7,6 +7,7 @@ pretrained network, a convolution, or the small residual network below. It is gi
 or registered under a name, so that searches can choose it.
 """
 
+import matplotlib.pyplot as plt
 from sklearn.model_selection import GridSearchCV
 from torch import nn
 
@@ -49,7 +50,12 @@ search = GridSearchCV(
     {"encoders": ["linear", "mlp", "residual"]},
     cv=2,
 ).fit(train.data[:2000], train.target[:2000])
-for params, score in zip(
-    search.cv_results_["params"], search.cv_results_["mean_test_score"], strict=True
-):
-    print(params, f"{score:.3f}")
+names = [params["encoders"] for params in search.cv_results_["params"]]
+scores = search.cv_results_["mean_test_score"]
+print(dict(zip(names, scores.round(3).tolist(), strict=True)))
+
+fig, ax = plt.subplots(figsize=(6.4, 2.2), layout="constrained")
+bars = ax.barh(names, scores)
+ax.bar_label(bars, fmt="%.3f", padding=4)
+ax.set(xlabel="Accuracy on validation folds, 1000 rows and 5 epochs", xlim=(0, 1))
+_ = ax.invert_yaxis()
