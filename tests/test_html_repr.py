@@ -2,11 +2,11 @@
 
 import pytest
 
-from sklearn_align import AECFClassifier, AECFRegressor, MiniVec2Vec
+from sklearn_align import AECFClassifier, AECFEmbedder, AECFRegressor, MiniVec2Vec
 from sklearn_align.datasets import make_multimodal_classification, make_rotated_embeddings
 
 
-@pytest.mark.parametrize("cls", [MiniVec2Vec, AECFClassifier, AECFRegressor])
+@pytest.mark.parametrize("cls", [MiniVec2Vec, AECFClassifier, AECFRegressor, AECFEmbedder])
 def test_parameters_are_shown_before_fit(cls):
     page = cls(random_state=3)._repr_html_()
     assert "Not fitted" in page
@@ -23,10 +23,13 @@ def test_fitted_alignment():
         assert attribute in page
 
 
-@pytest.mark.parametrize("cls", [AECFClassifier, AECFRegressor])
+@pytest.mark.parametrize("cls", [AECFClassifier, AECFRegressor, AECFEmbedder])
 def test_fitted_fusion(cls):
     data = make_multimodal_classification(80, random_state=0)
     model = cls(modalities=data.modalities, max_epochs=1, random_state=0)
     page = model.fit(data.data, data.target)._repr_html_()
     assert "Not fitted" not in page
     assert "modality_names_" in page
+    # nothing that only skorch has a use for
+    for name in ("callbacks__", "virtual_params_", "cuda_dependent_attributes_"):
+        assert name not in page

@@ -14,6 +14,16 @@ from sklearn_align.fusion._training import NetTraining
 
 __all__ = ["BaseAECF", "in_precision_of"]
 
+# What skorch keeps for itself, of no use to a reader.
+_BOOKKEEPING = (
+    "classes_inferred_",
+    "cuda_dependent_attributes_",
+    "init_context_",
+    "initialized_",
+    "prefixes_",
+    "virtual_params_",
+)
+
 
 class BaseAECF(NetTraining):
     """What the AECF estimators share.
@@ -78,6 +88,16 @@ class BaseAECF(NetTraining):
             0 for a row without a present modality.
         """
         return in_precision_of(X, self._collect(X, 2))
+
+    def _get_params_html(self, deep: bool = True, doc_link: str = "") -> Any:
+        # In a notebook: the parameters of the callbacks that skorch makes are nobody's choice.
+        return super()._get_params_html(deep=False, doc_link=doc_link)
+
+    def _get_fitted_attr_html(self, doc_link: str = "") -> Any:
+        shown = super()._get_fitted_attr_html(doc_link=doc_link)
+        for name in _BOOKKEEPING:
+            shown.pop(name, None)
+        return shown
 
 
 def in_precision_of(X: Any, values: NDArray[np.float64]) -> NDArray[np.floating[Any]]:
