@@ -32,6 +32,15 @@ def draw_subsets(presence: Tensor, generator: torch.Generator | None = None) -> 
     -------
     subset : Tensor of bool of shape (n_samples, n_modalities)
         The modalities that stay.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_align.fusion import draw_subsets
+    >>> presence = torch.tensor([[True, True, True], [True, False, True]])
+    >>> subset = draw_subsets(presence, torch.Generator().manual_seed(0))
+    >>> bool(subset.any(dim=1).all()), bool((subset & ~presence).any())
+    (True, False)
     """
     noise = torch.rand(presence.shape, generator=generator).masked_fill(~presence, 2.0)
     rank = noise.argsort(dim=1).argsort(dim=1)
