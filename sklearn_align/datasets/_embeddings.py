@@ -12,7 +12,6 @@ from sklearn.utils import Bunch, check_random_state, check_scalar
 
 from sklearn_align.datasets._files import read_arrays, read_description
 
-
 _SENTENCE_KINDS = ["film review", "film plot", "question", "product review", "opinion phrase"]
 
 
