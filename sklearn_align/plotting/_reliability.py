@@ -299,6 +299,4 @@ def _axes_below(ax: Axes) -> Axes:
         return ax.inset_axes((0, -0.4, 1, 0.3), sharex=ax)
     grid = place.subgridspec(2, 1, height_ratios=[3, 1], hspace=0.08)
     ax.set_subplotspec(grid[0])
-    figure = ax.get_figure(root=False)
-    assert figure is not None
-    return figure.add_subplot(grid[1], sharex=ax)
+    return ax.figure.add_subplot(grid[1], sharex=ax)
