@@ -54,9 +54,8 @@ for name, score, accuracy in zip(candidates, scores, accuracies, strict=True):
 print("chosen:", list(candidates)[search.best_index_])
 
 # %%
-# Without pairs, the score puts transport before nearest neighbours and the whitened candidate
-# first, as the pairs do. Where scores differ by no more than a few units of the fourth decimal, as
-# those of the two kinds of neighbours, their order says nothing.
+# Without pairs, the score prefers transport to nearest neighbours, and whitening at the end, as the
+# pairs do. Differences of a few units of the fourth decimal say nothing.
 
 fig, ax = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
 for name, score, accuracy in zip(candidates, scores, accuracies, strict=True):
