@@ -42,6 +42,24 @@ class Components:
     sources: FloatArray
     directions: FloatArray
 
+    def most_skewed(self, share: float) -> Components:
+        """Return the most skewed components only.
+
+        Parameters
+        ----------
+        share : float
+            How many of them, relative to their number.
+
+        Returns
+        -------
+        Components
+            At least one.
+        """
+        n_kept = max(1, round(share * self.sources.shape[1]))
+        skewness = (np.clip(self.sources, -2 * _CLIP, 2 * _CLIP) ** 3).mean(axis=0)
+        kept = np.sort(np.argsort(-skewness, kind="stable")[:n_kept])
+        return Components(self.sources[:, kept], self.directions[:, kept])
+
 
 def independent_components(
     X: FloatArray,

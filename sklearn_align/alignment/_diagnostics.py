@@ -3,34 +3,131 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import cycle, islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_align.alignment._agreement import shared_retrieval
+from sklearn_align._blocked import max_csls
+from sklearn_align.alignment._agreement import agreement_with_pairs, shared_retrieval
 from sklearn_align.alignment._problem import (
     AlignmentProblem,
     ReducedProblem,
-    scale_to_unit_length,
+    principal_axes,
+    unit_rows,
 )
-from sklearn_align.alignment._refine import TransportRefinement
-from sklearn_align.alignment._starts import COMPONENT_STARTS, race
+from sklearn_align.alignment._starts import (
+    COMPONENT_STARTS,
+    Start,
+    race,
+    race_steps,
+    same_analysis,
+    within_width,
+)
 
 FloatArray = NDArray[np.floating[Any]]
 
 # Wrong maps agree with independent ones on few rows, right maps with right ones on nearly all.
 AGREEMENT_THRESHOLD = 0.7
+# Right maps come close to the score of one space with itself, also between dissimilar encoders.
+RELATIVE_SCORE_THRESHOLD = 0.6
+# A map that scores far above a space with itself fits the noise of the rows.
+_CREDIBLE_RELATIVE_SCORE = 1.5
 _PROBE_ROWS = 1500
-_MAX_WITNESSES = 3
-_LEAST_PAIRS = 5
+# So many are heard before a map is rejected; more where its score says that it is right, because on
+# hard pairs few starts lead anywhere.
+_MIN_WITNESSES = 3
+_MAX_WITNESSES = 16
+# Below this a witness has nothing in common with the map, and refining it further is idle.
+_LEAST_AGREEMENT = 0.05
+_SCORE_ROWS = 2000
+_N_DENSITY_NEIGHBORS = 10
+_N_ARBITRARY_MAPS = 5
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Evidence for a map, all of it label-free.
+
+    Parameters
+    ----------
+    agreement : float
+        Share of rows that the map and an independently found one map to the same place, or of
+        known pairs that stay together without being used.
+
+    relative_score : float
+        Where the score of the map lies between that of arbitrary maps (0) and that of a space
+        with itself (1).
+    """
+
+    agreement: float
+    relative_score: float
+
+    @property
+    def converged(self) -> bool:
+        """Whether both kinds of evidence speak for the map."""
+        return (
+            self.agreement >= AGREEMENT_THRESHOLD
+            and self.relative_score >= RELATIVE_SCORE_THRESHOLD
+        )
+
+
+def judge(
+    problem: AlignmentProblem,
+    reduced: ReducedProblem,
+    W: FloatArray,
+    witnesses: Sequence[FloatArray],
+    origin: Start | None,
+    random_state: np.random.RandomState,
+) -> Verdict:
+    """Judge a map without labels.
+
+    Parameters
+    ----------
+    problem : AlignmentProblem
+        Rows of both spaces, and known pairs if any.
+
+    reduced : ReducedProblem
+        The same in principal coordinates.
+
+    W : ndarray of shape (n_features_A, n_features_B)
+        Map to be judged.
+
+    witnesses : sequence of ndarray of shape (n_components_A, n_components_B)
+        Maps of the reduced problem that were found independently of it.
+
+    origin : Start or None
+        What the map came from; None for the consensus of several starts.
+
+    random_state : RandomState
+        Source of randomness.
+
+    Returns
+    -------
+    Verdict
+        The evidence.
+    """
+    relative = relative_score(problem, W, random_state)
+    promising = RELATIVE_SCORE_THRESHOLD <= relative <= _CREDIBLE_RELATIVE_SCORE
+    n_witnesses = _MAX_WITNESSES if promising else _MIN_WITNESSES
+    agreement = agreement_with_witnesses(
+        reduced, W, witnesses, origin, random_state, n_more=n_witnesses - len(witnesses)
+    )
+    if agreement < AGREEMENT_THRESHOLD:
+        agreement = max(agreement, agreement_with_pairs(problem, W, random_state))
+    return Verdict(agreement, relative)
 
 
 def agreement_with_witnesses(
     reduced: ReducedProblem,
     W: FloatArray,
     witnesses: Sequence[FloatArray],
+    origin: Start | None,
     random_state: np.random.RandomState,
+    *,
+    n_more: int,
 ) -> float:
     """Share of rows that a map and an independent one map to the same place.
 
@@ -43,11 +140,17 @@ def agreement_with_witnesses(
         Map to be judged, at full width.
 
     witnesses : sequence of ndarray of shape (n_components_A, n_components_B)
-        Maps of the reduced problem found independently of it. When there are none, some are
-        sought from independent components until one agrees.
+        Maps of the reduced problem that were found independently of it.
+
+    origin : Start or None
+        What the map came from.
 
     random_state : RandomState
         Source of randomness.
+
+    n_more : int
+        Further witnesses that are sought, from components of other kinds than the map's, while
+        none agrees.
 
     Returns
     -------
@@ -57,10 +160,20 @@ def agreement_with_witnesses(
     reduced = reduced.without_pairs()
     probe = reduced.sample("A", _PROBE_ROWS, random_state)
     W_reduced = reduced.reduce(W)
-    agreement = max((shared_retrieval(probe, W_reduced, V) for V in witnesses), default=0.0)
-    if not witnesses:
-        for start in COMPONENT_STARTS[:_MAX_WITNESSES]:
-            standing = next(race(reduced, [start], random_state=random_state, n_jobs=1))
+    shares = [shared_retrieval(probe, W_reduced, V) for V in witnesses]
+    agreement = max(shares, default=0.0)
+    if _LEAST_AGREEMENT < agreement < AGREEMENT_THRESHOLD:
+        # The witness is rougher than the map, which was refined after they parted.
+        refined = list(
+            race_steps()[-1].iterate(reduced, witnesses[int(np.argmax(shares))], random_state)
+        )[-1]
+        agreement = max(agreement, shared_retrieval(probe, W_reduced, refined))
+    starts = within_width(COMPONENT_STARTS, reduced)
+    other_kinds = [start for start in starts if not same_analysis(start, origin)]
+    for start in islice(cycle(other_kinds), max(0, n_more)):
+        if agreement >= AGREEMENT_THRESHOLD:
+            break
+        for standing in race(reduced, [start], random_state=random_state, n_jobs=1):
             witness = standing.candidates[0].map
             agreement = max(agreement, shared_retrieval(probe, W_reduced, witness))
             if agreement >= AGREEMENT_THRESHOLD:
@@ -68,18 +181,19 @@ def agreement_with_witnesses(
     return agreement
 
 
-def agreement_with_pairs(
+def relative_score(
     problem: AlignmentProblem, W: FloatArray, random_state: np.random.RandomState
 ) -> float:
-    """Share of known pairs that a map still retrieves after it was refined without them.
+    """Label-free score of a map on the scale of the data.
 
-    A few pairs can be fitted by a map that is wrong elsewhere. Refinement without the pairs keeps
-    them together only where the rest of the rows says the same.
+    0 is the score of arbitrary maps that send principal axes to principal axes, 1 that of two
+    halves of the same space, for the space in which it is lower. Unrelated spaces that happen to
+    have one best match stay far below 1.
 
     Parameters
     ----------
     problem : AlignmentProblem
-        Rows of both spaces and known pairs.
+        Rows of both spaces.
 
     W : ndarray of shape (n_features_A, n_features_B)
         Map to be judged.
@@ -90,17 +204,27 @@ def agreement_with_pairs(
     Returns
     -------
     float
-        0 when there are fewer than five pairs.
+        0 also where a space with itself scores no higher than arbitrary maps, so that the score
+        says nothing.
     """
-    pairs = problem.pairs
-    if pairs is None or len(pairs) < _LEAST_PAIRS:
+    n_rows = min(_SCORE_ROWS, len(problem.A) // 2, len(problem.B) // 2)
+    if n_rows < 2:
         return 0.0
-    unaided = AlignmentProblem(problem.A, problem.B)
-    refinement = TransportRefinement(max_iter=10, smoothing=1.0, n_iter_no_change=None)
-    for W_new in refinement.iterate(unaided, W, random_state):
-        W = W_new
-    targets = np.concatenate([pairs.B, problem.sample("B", _PROBE_ROWS, random_state)])
-    mapped = pairs.A @ W
-    scale_to_unit_length(mapped)
-    nearest = (mapped @ targets.T).argmax(axis=1)
-    return float((nearest == np.arange(len(pairs))).mean())
+    (A, A_other), (B, B_other) = (
+        np.split(X[random_state.choice(len(X), 2 * n_rows, replace=False)], 2)
+        for X in (problem.A, problem.B)
+    )
+
+    def score(mapped: FloatArray, rows: FloatArray) -> float:
+        return float(max_csls(mapped, rows, min(_N_DENSITY_NEIGHBORS, n_rows)).mean())
+
+    def score_of_map(V: FloatArray) -> float:
+        return (score(unit_rows(A @ V), B) + score(unit_rows(A_other @ V), B_other)) / 2
+
+    axes_A, axes_B = (principal_axes(X, min(W.shape)) for X in (problem.A, problem.B))
+    signs = random_state.choice([-1, 1], size=(_N_ARBITRARY_MAPS, min(W.shape))).astype(A.dtype)
+    arbitrary = float(np.mean([score_of_map((axes_A * s) @ axes_B.T) for s in signs]))
+    itself = min(score(A, A_other), score(B, B_other))
+    if itself <= arbitrary:
+        return 0.0
+    return (score_of_map(W) - arbitrary) / (itself - arbitrary)

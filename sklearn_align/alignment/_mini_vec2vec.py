@@ -19,8 +19,8 @@ from sklearn_align._sklearn import Interval, StrOptions, fit_context, validate_p
 from sklearn_align.alignment._anchors import AnchorStart
 from sklearn_align.alignment._diagnostics import (
     AGREEMENT_THRESHOLD,
-    agreement_with_pairs,
-    agreement_with_witnesses,
+    RELATIVE_SCORE_THRESHOLD,
+    judge,
 )
 from sklearn_align.alignment._frame import Frame
 from sklearn_align.alignment._monitor import FitMonitor
@@ -39,6 +39,7 @@ from sklearn_align.alignment._refine import (
 from sklearn_align.alignment._starts import (
     COMPONENT_STARTS,
     PairStart,
+    Standing,
     Start,
     race,
     reduce_problem,
@@ -92,7 +93,7 @@ class MiniVec2Vec(
     n_init : int or "auto", default="auto"
         Independent starts. All are refined briefly, the worse half by label-free score is dropped
         again and again, and the one that remains is refined in full. "auto" stands for 1 with
-        ``refinements="paper"``, else for 9, of which as many are made
+        ``refinements="paper"``, else for 12, of which as many are made
         as it takes until two of different kinds agree.
 
     refinements : {"robust", "paper"} or list of refinements, default="robust"
@@ -162,8 +163,14 @@ class MiniVec2Vec(
         retrieved after a refinement without them. Near 1 after a success, small after a
         failure.
 
+    relative_score_ : float
+        Where `alignment_score_` lies between the score of arbitrary maps (0) and that of a space
+        with itself (1). Says whether mapped rows lie among the target rows as those lie among
+        themselves.
+
     converged_ : bool
-        Whether the alignment can be trusted: whether `agreement_` is at least 0.7.
+        Whether the alignment can be trusted: whether `agreement_` is at least 0.7 and
+        `relative_score_` at least 0.6.
 
     history_ : list of dict
         A record for each stage: its name `stage`, the label-free score after each iteration
@@ -344,7 +351,7 @@ class MiniVec2Vec(
         context.call_on_fit_task_begin(estimator=self, **data)
         monitor = FitMonitor(self, context, data, int(self.verbose))
         reduced = reduce_problem(problem, random_state)
-        W, witnesses, stopped = self._start(problem, reduced, monitor, random_state)
+        W, standing, stopped = self._start(problem, reduced, monitor, random_state)
         for refinement in refinements:
             if stopped:
                 break
@@ -357,7 +364,7 @@ class MiniVec2Vec(
         )
         self.history_ = monitor.history
         self.n_iter_ = sum(record["n_iter"] for record in self.history_)
-        self._judge(problem, reduced, W, witnesses, random_state)
+        self._judge(problem, reduced, W, standing, random_state)
         context.call_on_fit_task_end(
             estimator=self, reconstruction_attributes=lambda: self._fitted_map(W), **data
         )
@@ -379,12 +386,13 @@ class MiniVec2Vec(
                     n_iter_no_change=None,
                 ),
                 TransportRefinement(
-                    max_iter=2,
+                    max_iter=8,
                     sample_size=7000,
                     epsilon=(0.03, 0.03),
                     whitening=(0.6, 0.6),
                     smoothing=1.0,
-                    n_iter_no_change=None,
+                    n_iter_no_change=2,
+                    tol=0.0005,
                 ),
             ]
         if self.refinements == "paper":
@@ -487,14 +495,14 @@ class MiniVec2Vec(
         reduced: ReducedProblem,
         monitor: FitMonitor,
         random_state: np.random.RandomState,
-    ) -> tuple[FloatArray, list[FloatArray], bool]:
-        """Return the best of several starts, the others, and whether a callback asks to stop."""
+    ) -> tuple[FloatArray, Standing | None, bool]:
+        """Return the best of several starts, how the race ended, and whether to stop the fit."""
         starts = self._list_starts()
         with monitor.stage("start", max_iter=None) as stage:
             if self.refinements == "paper" and len(starts) == 1 and problem.pairs is None:
                 W = self._anchor_start(n_match_rows=None).map(problem, random_state)
                 stage.iteration(problem.score(W), partial(self._fitted_map, W))
-                return W, [], stage.stop_requested
+                return W, None, stage.stop_requested
             if problem.pairs is not None:
                 starts = [PairStart(), *starts]
             for standing in race(reduced, starts, random_state=random_state, n_jobs=self.n_jobs):
@@ -504,7 +512,7 @@ class MiniVec2Vec(
                 stage.append("agreement", standing.agreement)
                 if stage.iteration(best.score, partial(self._fitted_map, W)):
                     break
-        return W, standing.witnesses, stage.stop_requested
+        return W, standing, stage.stop_requested
 
     def _refine(
         self,
@@ -531,21 +539,28 @@ class MiniVec2Vec(
         problem: AlignmentProblem,
         reduced: ReducedProblem,
         W: FloatArray,
-        witnesses: list[FloatArray],
+        standing: Standing | None,
         random_state: np.random.RandomState,
     ) -> None:
         """Set the label-free verdict and warn when it is bad."""
         self.alignment_score_ = problem.score(W)
-        self.agreement_ = agreement_with_witnesses(reduced, W, witnesses, random_state)
-        if self.agreement_ < AGREEMENT_THRESHOLD:
-            by_pairs = agreement_with_pairs(problem, W, random_state)
-            self.agreement_ = max(self.agreement_, by_pairs)
-        self.converged_ = bool(self.agreement_ >= AGREEMENT_THRESHOLD)
+        witnesses = standing.witnesses if standing else []
+        origin = standing.candidates[0].origin if standing else None
+        verdict = judge(problem, reduced, W, witnesses, origin, random_state)
+        self.agreement_ = verdict.agreement
+        self.relative_score_ = verdict.relative_score
+        self.converged_ = verdict.converged
         if not self.converged_:
+            reason = "no independent start leads to the same map"
+            if verdict.agreement >= AGREEMENT_THRESHOLD:
+                reason = (
+                    "mapped rows do not lie among the target rows as those lie among themselves"
+                )
             warnings.warn(
-                "The alignment cannot be trusted: no independent start leads to the same map "
-                f"(agreement_={self.agreement_:.3f}, needed {AGREEMENT_THRESHOLD}). More rows, "
-                "some known pairs (pairs=...), more starts (n_init=...) or closer encoders help.",
+                f"The alignment cannot be trusted: {reason} (agreement_={self.agreement_:.3f}, "
+                f"needed {AGREEMENT_THRESHOLD}; relative_score_={self.relative_score_:.3f}, needed "
+                f"{RELATIVE_SCORE_THRESHOLD}). More rows, some known pairs (pairs=...), more "
+                "starts (n_init=...) or closer encoders help.",
                 AlignmentWarning,
                 stacklevel=4,
             )

@@ -14,6 +14,7 @@ from sklearn_align._sklearn import Interval
 from sklearn_align.alignment._anchors import k_means_centres
 from sklearn_align.alignment._neighbors import mutual_csls_neighbors, nearest_mean
 from sklearn_align.alignment._problem import AlignmentProblem, scale_to_unit_length
+from sklearn_align.alignment._procrustes import polar_factor
 from sklearn_align.alignment._transport import transport_cross_covariance
 
 FloatArray = NDArray[np.floating[Any]]
@@ -217,14 +218,19 @@ class TransportRefinement(BaseEstimator):
 
     whitening : tuple of two floats, default=(0.0, 0.0)
         Rows are compared after every direction is divided by this power of its standard deviation,
-        at the first and at the last iteration. Helps a map that is nearly right, not one that is
-        far off.
+        at the first and at the last iteration. Positive powers stress weak directions, which tell
+        near neighbours apart once the map is nearly right; negative ones stress strong directions,
+        in which a map that is far off is right first.
 
     n_sinkhorn_rounds : int, default=6
         Sinkhorn rounds per iteration.
 
     smoothing : float, default=0.7
         Share of the new solution in the blend, in (0, 1].
+
+    momentum : float, default=0.0
+        Share of the last change that is added to the next one, in [0, 1). Far from the right map
+        all solutions point a little way in the same direction, and momentum sums them up.
 
     n_iter_no_change : int or None, default=10
         Stops when the label-free score has not risen by `tol` over so many iterations; None never
@@ -237,6 +243,8 @@ class TransportRefinement(BaseEstimator):
     ----------
     .. [1] E. Grave, A. Joulin, Q. Berthet, "Unsupervised alignment of embeddings with Wasserstein
        Procrustes", AISTATS 2019.
+    .. [2] B. T. Polyak, "Some methods of speeding up the convergence of iteration methods", USSR
+       Computational Mathematics and Mathematical Physics 4(5), 1964.
 
     Examples
     --------
@@ -252,6 +260,7 @@ class TransportRefinement(BaseEstimator):
         "whitening": [tuple],
         "n_sinkhorn_rounds": [_POSITIVE_INT],
         "smoothing": [_SMOOTHING],
+        "momentum": [Interval(Real, 0, 1, closed="left")],
         "n_iter_no_change": [_POSITIVE_INT, None],
         "tol": [Interval(Real, 0, None, closed="left")],
     }
@@ -265,6 +274,7 @@ class TransportRefinement(BaseEstimator):
         whitening: tuple[float, float] = (0.0, 0.0),
         n_sinkhorn_rounds: int = 6,
         smoothing: float = 0.7,
+        momentum: float = 0.0,
         n_iter_no_change: int | None = 10,
         tol: float = 0.002,
     ) -> None:
@@ -274,6 +284,7 @@ class TransportRefinement(BaseEstimator):
         self.whitening = whitening
         self.n_sinkhorn_rounds = n_sinkhorn_rounds
         self.smoothing = smoothing
+        self.momentum = momentum
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
 
@@ -287,6 +298,7 @@ class TransportRefinement(BaseEstimator):
                 f"floats, the first and the last value, got {self.epsilon!r}."
             )
         best = -np.inf
+        change = np.zeros_like(W)
         epsilons = np.geomspace(*self.epsilon, self.max_iter)
         powers = np.linspace(*self.whitening, self.max_iter)
         for iteration, (epsilon, power) in enumerate(zip(epsilons, powers, strict=True), start=1):
@@ -300,7 +312,12 @@ class TransportRefinement(BaseEstimator):
                 n_rounds=self.n_sinkhorn_rounds,
                 whitening=float(power),
             )
-            W = _blend(W, problem.solve_cross_covariance(len(X) * C), self.smoothing)
+            W_new = problem.solve_cross_covariance(len(X) * C)
+            if self.momentum:
+                change = self.momentum * change + (W_new - W)
+                W = polar_factor(W + self.smoothing * change)
+            else:
+                W = _blend(W, W_new, self.smoothing)
             yield W
             if self.n_iter_no_change and iteration % self.n_iter_no_change == 0:
                 score = problem.score(W)

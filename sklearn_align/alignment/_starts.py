@@ -12,7 +12,7 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from sklearn_align.alignment._agreement import shared_retrieval
+from sklearn_align.alignment._agreement import agreement_with_pairs, shared_retrieval
 from sklearn_align.alignment._components import (
     Contrast,
     component_profiles,
@@ -51,10 +51,20 @@ class ComponentStart:
 
     contrast : {"logcosh", "skew"}
         Contrast function of the analysis.
+
+    share : float, default=1.0
+        Share of the components that are matched, the most skewed ones. The others are mostly
+        mixtures that the analysis of the other space does not find.
     """
 
     n_components: int
     contrast: Contrast
+    share: float = 1.0
+
+    @property
+    def analysis(self) -> tuple[int, Contrast]:
+        """What the components depend on. Two starts that share it are no independent evidence."""
+        return self.n_components, self.contrast
 
     def map(self, problem: ReducedProblem, random_state: np.random.RandomState) -> FloatArray:
         """Return a first map.
@@ -78,7 +88,7 @@ class ComponentStart:
                 self.n_components,
                 contrast=self.contrast,
                 random_state=random_state,
-            )
+            ).most_skewed(self.share)
             for coordinates in (problem.coordinates_A, problem.coordinates_B)
         )
         profiles_A, profiles_B = component_profiles(A), component_profiles(B)
@@ -123,26 +133,30 @@ class PairStart:
 
 
 # Few components are found reliably, many cover more of the space: which is better depends on the
-# data, so different numbers and contrasts take turns.
+# data, so different numbers, contrasts and shares take turns.
 COMPONENT_STARTS: tuple[Start, ...] = (
-    ComponentStart(64, "skew"),
-    ComponentStart(128, "skew"),
-    ComponentStart(64, "logcosh"),
-    ComponentStart(128, "logcosh"),
-    ComponentStart(96, "skew"),
+    ComponentStart(80, "logcosh", 0.8),
+    ComponentStart(96, "skew", 0.8),
+    ComponentStart(128, "logcosh", 0.8),
+    ComponentStart(80, "skew", 0.8),
     ComponentStart(96, "logcosh"),
-    ComponentStart(80, "skew"),
+    ComponentStart(128, "skew"),
     ComponentStart(112, "logcosh"),
-    ComponentStart(48, "skew"),
+    ComponentStart(64, "skew"),
+    ComponentStart(72, "logcosh", 0.8),
+    ComponentStart(88, "skew", 0.8),
+    ComponentStart(88, "logcosh", 0.8),
+    ComponentStart(112, "skew"),
 )
 
 
 # The first of them run in any case; more are tried only while no two of them agree.
 _BATCH = 3
 _ENTRY_ITERATIONS = 15
-_ROUND_ITERATIONS = 12
-_MAX_ROUNDS = 5
+# The score tells right maps from wrong ones only after these, which all candidates are granted.
+_QUALIFYING_ROUNDS = (15, 30)
 _FINALISTS = 4
+_FINAL_ROUNDS = (30, 30, 30)
 # Two maps agree when this share of rows is mapped to the same place by both.
 _AGREEMENT = 0.8
 _LEAST_RISE = 0.001
@@ -164,14 +178,37 @@ def reduce_problem(
     )
 
 
-def race_refinement() -> Refinement:
-    """Return the refinement by which candidates compete."""
-    return TransportRefinement(
-        max_iter=_ENTRY_ITERATIONS + _MAX_ROUNDS * _ROUND_ITERATIONS,
+def race_steps() -> list[Refinement]:
+    """Return the refinements by which candidates compete, one after the other."""
+    n_early = _ENTRY_ITERATIONS + sum(_QUALIFYING_ROUNDS)
+    step = TransportRefinement(
+        n_early,
         sample_size=1500,
-        epsilon=(0.06, 0.05),
+        epsilon=(0.055, 0.055),
+        whitening=(-0.3, 0.0),
+        momentum=0.9,
         n_iter_no_change=None,
     )
+    late = TransportRefinement(
+        sum(_FINAL_ROUNDS),
+        sample_size=1500,
+        epsilon=(0.055, 0.05),
+        momentum=0.9,
+        n_iter_no_change=None,
+    )
+    return [step, late]
+
+
+def refine(
+    steps: Sequence[Refinement],
+    problem: AlignmentProblem,
+    W: FloatArray,
+    random_state: np.random.RandomState,
+) -> Iterator[FloatArray]:
+    """Yield the map after every iteration of several refinements."""
+    for step in steps:
+        for W in step.iterate(problem, W, random_state):  # noqa: B020
+            yield W
 
 
 @dataclass
@@ -197,6 +234,29 @@ class Candidate:
     refinement: Iterator[FloatArray]
     origin: Start | None
     score: float = -np.inf
+
+
+def same_analysis(one: Start | None, other: Start | None) -> bool:
+    """Whether two starts rest on the same kind of analysis of components."""
+    return (
+        isinstance(one, ComponentStart)
+        and isinstance(other, ComponentStart)
+        and one.analysis == other.analysis
+    )
+
+
+def within_width(starts: Sequence[Start], problem: AlignmentProblem) -> list[Start]:
+    """Return starts that ask for no more components than there are features.
+
+    In narrow spaces starts that differ otherwise are of one kind.
+    """
+    width = min(problem.A.shape[1], problem.B.shape[1])
+    return [
+        replace(start, n_components=min(start.n_components, width))
+        if isinstance(start, ComponentStart)
+        else start
+        for start in starts
+    ]
 
 
 class Standing:
@@ -228,8 +288,7 @@ class Standing:
         others = [
             c
             for c in candidates[1:]
-            if c.origin is not None
-            and not (isinstance(c.origin, ComponentStart) and c.origin == best.origin)
+            if c.origin is not None and not same_analysis(c.origin, best.origin)
         ]
         shares = [shared_retrieval(probe, best.map, c.map) for c in others]
         if best.origin is None and others:
@@ -273,16 +332,18 @@ def race(
     Standing
         After every batch and every further round.
     """
-    refinement = race_refinement()
+    steps = race_steps()
     # Only the start from pairs sees the pairs, so that its agreement with others means something.
     unaided = problem.without_pairs()
     probe = problem.sample("A", _PROBE_ROWS, random_state)
     seeds = random_state.randint(np.iinfo(np.int32).max, size=len(starts) + 1)
 
-    def enter(W: FloatArray, stream: np.random.RandomState, origin: Start | None) -> Candidate:
+    def enter(
+        W: FloatArray, stream: np.random.RandomState, origin: Start | None, n_iter: int
+    ) -> Candidate:
         seen = problem if isinstance(origin, PairStart) else unaided
-        candidate = Candidate(W, refinement.iterate(seen, W, stream), origin)
-        return advance(candidate, _ENTRY_ITERATIONS)
+        candidate = Candidate(W, refine(steps, seen, W, stream), origin)
+        return advance(candidate, n_iter)
 
     def advance(candidate: Candidate, n_iter: int) -> Candidate:
         for W in islice(candidate.refinement, n_iter):
@@ -294,24 +355,26 @@ def race(
         with threadpool_limits(1):
             stream = np.random.RandomState(seed)
             W = start.map(problem, stream)
-            return W, enter(W, stream, start)
+            return W, enter(W, stream, start, _ENTRY_ITERATIONS)
 
-    def proceed(candidate: Candidate) -> Candidate:
+    def proceed(candidate: Candidate, n_iter: int) -> Candidate:
         with threadpool_limits(1):
-            return advance(candidate, _ROUND_ITERATIONS)
+            return advance(candidate, n_iter)
 
     def standing(candidates: Sequence[Candidate]) -> Standing:
         ranked = sorted(candidates, key=lambda candidate: -candidate.score)
         return Standing(ranked, probe)
 
-    # Where a space is narrow, starts that ask for more components than it has are of one kind.
-    width = min(problem.A.shape[1], problem.B.shape[1])
-    starts = [
-        replace(start, n_components=min(start.n_components, width))
-        if isinstance(start, ComponentStart)
-        else start
-        for start in starts
-    ]
+    def decided(state: Standing) -> bool:
+        if state.agreement > _AGREEMENT:
+            return True
+        best = state.candidates[0]
+        return isinstance(best.origin, PairStart) and (
+            agreement_with_pairs(problem, best.map, np.random.RandomState(int(seeds[-1])))
+            > _AGREEMENT
+        )
+
+    starts = within_width(starts, problem)
 
     # The limit is set here as well: that of a thread ends with it, and restores what it found.
     with threadpool_limits(1), Parallel(n_jobs=n_jobs, prefer="threads") as parallel:
@@ -328,22 +391,28 @@ def race(
             candidates.extend(candidate for _, candidate in entered)
             state = standing(candidates)
             yield state
-            if state.agreement > _AGREEMENT:
+            if decided(state):
+                return
+        for n_iter in _QUALIFYING_ROUNDS:
+            candidates = parallel(delayed(proceed)(c, n_iter) for c in candidates)
+            state = standing(candidates)
+            yield state
+            if decided(state):
                 return
         if len(starts) == 1:
             return
         candidates = state.candidates[:_FINALISTS]
         stream = np.random.RandomState(int(seeds[-1]))
-        candidates.append(enter(consensus(first_maps), stream, None))
-        best_score = -np.inf
-        for n_rounds in range(_MAX_ROUNDS):
+        n_iter = _ENTRY_ITERATIONS + sum(_QUALIFYING_ROUNDS)
+        candidates.append(enter(consensus(first_maps), stream, None, n_iter))
+        best_score = state.candidates[0].score
+        for n_iter in _FINAL_ROUNDS:
+            candidates = parallel(delayed(proceed)(c, n_iter) for c in candidates)
             state = standing(candidates)
             yield state
-            stalled = n_rounds >= 2 and state.candidates[0].score < best_score + _LEAST_RISE
-            if state.agreement > _AGREEMENT or stalled:
+            if decided(state) or state.candidates[0].score < best_score + _LEAST_RISE:
                 return
-            best_score = max(best_score, state.candidates[0].score)
-            candidates = parallel(delayed(proceed)(c) for c in state.candidates)
+            best_score = state.candidates[0].score
 
 
 def consensus(maps: Sequence[FloatArray]) -> FloatArray:

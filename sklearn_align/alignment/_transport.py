@@ -16,6 +16,9 @@ FloatArray = NDArray[np.floating[Any]]
 # Directions whose variance is below this share of the largest are not amplified any further.
 _LEAST_VARIANCE = 1e-3
 
+# Above this the exponential of a cosine over epsilon stays far inside the range of float32.
+_LEAST_UNSHIFTED_EPSILON = 0.025
+
 
 def transport_cross_covariance(
     X: FloatArray,
@@ -66,16 +69,16 @@ def transport_cross_covariance(
     """
     if whitening:
         D = partial_whitening(X @ W, Y, whitening)
-        plan = unit_rows(X @ (W @ D)) @ unit_rows(Y @ D).T
+        mapped, target = unit_rows(X @ (W @ D)), unit_rows(Y @ D)
     else:
-        plan = (X @ W) @ Y.T
-    # Subtracting each row's maximum keeps the exponential in range; the row scaling absorbs it.
-    plan -= plan.max(axis=1, keepdims=True)
-    plan /= epsilon
+        mapped, target = X @ W, Y
+    plan = (mapped / X.dtype.type(epsilon)) @ target.T
+    if epsilon < _LEAST_UNSHIFTED_EPSILON:
+        # Subtracting each row's maximum keeps the exponential in range; row scaling absorbs it.
+        plan -= plan.max(axis=1, keepdims=True)
     np.exp(plan, out=plan)
     row, column = sinkhorn_scaling(plan, n_rounds)
-    plan *= row[:, None]
-    return np.asarray(X.T @ (plan @ (column[:, None] * Y)))
+    return np.asarray(X.T @ (row[:, None] * (plan @ (column[:, None] * Y))))
 
 
 def partial_whitening(Z: FloatArray, Y: FloatArray, power: float) -> FloatArray:

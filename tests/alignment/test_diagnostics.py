@@ -6,9 +6,16 @@ import numpy as np
 import pytest
 
 from sklearn_align import MiniVec2Vec
-from sklearn_align.alignment._diagnostics import agreement_with_pairs, agreement_with_witnesses
+from sklearn_align.alignment import _diagnostics
+from sklearn_align.alignment._agreement import agreement_with_pairs, shared_retrieval
+from sklearn_align.alignment._diagnostics import (
+    agreement_with_witnesses,
+    judge,
+    relative_score,
+)
 from sklearn_align.alignment._problem import AlignmentProblem, KnownPairs, unit_rows
-from sklearn_align.alignment._starts import reduce_problem
+from sklearn_align.alignment._procrustes import polar_factor
+from sklearn_align.alignment._starts import COMPONENT_STARTS, race, reduce_problem, within_width
 from sklearn_align.datasets import make_rotated_embeddings
 from sklearn_align.exceptions import AlignmentWarning
 
@@ -38,26 +45,20 @@ def another_kind(XA, XB):
 
 
 @pytest.mark.parametrize(
-    "spoil",
-    [
-        gaussian,
-        permuted_columns,
-        another_kind,
-        pytest.param(same_covariance, marks=pytest.mark.slow),
-    ],
+    "spoil", [permuted_columns, pytest.param(gaussian, marks=pytest.mark.slow)]
 )
-def test_success_is_not_claimed_on_unrelated_data(sentences, spoil):
-    XA, XB = spoil(sentences.XA[:1000], sentences.XB[:1000])
+def test_success_is_not_claimed_on_unrelated_data(sentences, quick, spoil):
+    XA, XB = spoil(sentences.XA[:600], sentences.XB[:600])
     with pytest.warns(AlignmentWarning, match=MESSAGE):
-        aligner = MiniVec2Vec(n_init=3, random_state=0).fit(XA, XB)
+        aligner = quick(n_init=3).fit(XA, XB)
     assert aligner.converged_ is False
     assert aligner.agreement_ < 0.1
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("spoil", [gaussian, permuted_columns, another_kind, same_covariance])
+@pytest.mark.parametrize("spoil", [another_kind, same_covariance])
 def test_success_is_not_claimed_on_unrelated_data_by_default(sentences, spoil):
-    XA, XB = spoil(sentences.XA, sentences.XB)
+    XA, XB = spoil(sentences.XA[:1000], sentences.XB[:1000])
     with pytest.warns(AlignmentWarning, match=MESSAGE):
         aligner = MiniVec2Vec(random_state=1).fit(XA, XB)
     assert aligner.converged_ is False
@@ -107,7 +108,12 @@ def test_the_closest_witness_counts(spaces, problem):
 
     def agreement(witnesses):
         return agreement_with_witnesses(
-            reduced, truth, [reduced.reduce(W) for W in witnesses], np.random.RandomState(0)
+            reduced,
+            truth,
+            [reduced.reduce(W) for W in witnesses],
+            None,
+            np.random.RandomState(0),
+            n_more=0,
         )
 
     assert agreement([wrong, truth, wrong]) == pytest.approx(1, abs=0.01)
@@ -118,8 +124,96 @@ def test_witnesses_are_sought_where_there_are_none(spaces, problem):
     reduced = reduce_problem(problem, np.random.RandomState(0))
     truth = spaces.rotation.astype(np.float32)
     for W, expected in ((truth, 1), (np.roll(truth, 1, axis=1), 0)):
-        found = agreement_with_witnesses(reduced, W, [], np.random.RandomState(0))
+        found = agreement_with_witnesses(reduced, W, [], None, np.random.RandomState(0), n_more=2)
         assert found == pytest.approx(expected, abs=0.1)
+
+
+def test_no_witness_is_sought_beyond_those_allowed(spaces, problem):
+    reduced = reduce_problem(problem, np.random.RandomState(0))
+    truth = spaces.rotation.astype(np.float32)
+    assert (
+        agreement_with_witnesses(reduced, truth, [], None, np.random.RandomState(0), n_more=0) == 0
+    )
+
+
+def test_witnesses_are_of_another_kind_than_the_map(spaces, problem, monkeypatch):
+    reduced = reduce_problem(problem, np.random.RandomState(0))
+    heard = []
+
+    def spy(problem, starts, **options):
+        heard.extend(start.analysis for start in starts)
+        return race(problem, starts, **options)
+
+    monkeypatch.setattr(_diagnostics, "race", spy)
+    wrong = np.roll(spaces.rotation.astype(np.float32), 1, axis=1)
+    origin = within_width(COMPONENT_STARTS, reduced)[0]
+    agreement_with_witnesses(reduced, wrong, [], origin, np.random.RandomState(0), n_more=3)
+    assert len(heard) == 3
+    assert origin.analysis not in heard
+
+
+def test_a_rough_witness_is_refined(spaces, problem):
+    reduced = reduce_problem(problem, np.random.RandomState(0))
+    truth = spaces.rotation.astype(np.float32)
+    noise = np.random.default_rng(0).standard_normal(truth.shape).astype(np.float32)
+    rough = reduced.reduce(polar_factor(truth + 0.3 * noise))
+    probe = reduced.A
+    assert shared_retrieval(probe, reduced.reduce(truth), rough) < 0.7
+    found = agreement_with_witnesses(
+        reduced, truth, [rough], None, np.random.RandomState(0), n_more=0
+    )
+    assert found > 0.9
+
+
+def test_relative_score_is_one_for_a_rotation_of_one_population():
+    same = make_rotated_embeddings(1500, 24, noise=0.0, random_state=0)
+    A, B = (unit_rows(X, X.mean(axis=0)).astype(np.float32) for X in (same.XA, same.XB))
+    problem = AlignmentProblem(A, B)
+    right, wrong = (
+        relative_score(problem, W.astype(np.float32), np.random.RandomState(0))
+        for W in (same.rotation, np.roll(same.rotation, 1, axis=1))
+    )
+    assert right == pytest.approx(1, abs=0.15)
+    assert wrong < 0.5
+
+
+def test_relative_score_is_zero_where_the_score_says_nothing():
+    rng = np.random.default_rng(0)
+    sphere = unit_rows(rng.standard_normal((6, 3)).astype(np.float32))
+    few = AlignmentProblem(sphere[:3], sphere[:3])
+    assert relative_score(few, np.eye(3, dtype=np.float32), np.random.RandomState(0)) == 0
+
+
+def test_both_kinds_of_evidence_are_needed(spaces, problem):
+    reduced = reduce_problem(problem, np.random.RandomState(0))
+    truth = spaces.rotation.astype(np.float32)
+    wrong = np.roll(truth, 1, axis=1)
+    good, bad = (
+        judge(AlignmentProblem(problem.A, problem.B), reduced, W, [reduced.reduce(W)], None,
+              np.random.RandomState(0))
+        for W in (truth, wrong)
+    )  # fmt: skip
+    assert good.agreement > 0.9
+    assert good.converged
+    # A second map with the same error bears false witness; the score does not believe it.
+    assert bad.agreement > 0.9
+    assert not bad.converged
+
+
+@pytest.mark.parametrize("seed", [2, pytest.param(1, marks=pytest.mark.slow)])
+def test_one_best_match_of_unrelated_narrow_spaces_is_no_success(seed):
+    one, other = (make_rotated_embeddings(800, 24, random_state=s) for s in (seed, 100 + seed))
+    with pytest.warns(AlignmentWarning, match=MESSAGE):
+        aligner = MiniVec2Vec(random_state=seed).fit(one.XA, other.XB)
+    assert aligner.converged_ is False
+    assert aligner.relative_score_ < 0.6
+
+
+def test_weak_anchor_starts_do_not_condemn_a_right_map(spaces):
+    aligner = MiniVec2Vec(init="anchors", n_init=2, n_runs=10, random_state=0)
+    aligner.fit(spaces.XA, spaces.XB)
+    assert aligner.score(spaces.XA_test, spaces.XB_test) > 0.9
+    assert aligner.converged_ is True
 
 
 def test_pairs_that_stay_together_unaided_are_evidence(spaces, problem):

@@ -55,7 +55,8 @@ def main(args: argparse.Namespace) -> None:
             print(
                 f"{spaces.name:28} seed {seed}: top-1 {top1:.4f} (oracle {oracle_top1:.4f}), "
                 f"cosine {cosine:.3f} ({oracle_cosine:.3f}), score "
-                f"{aligner.alignment_score_:.4f}, agreement {aligner.agreement_:.3f}, converged "
+                f"{aligner.alignment_score_:.4f}, agreement {aligner.agreement_:.3f}, relative "
+                f"score {aligner.relative_score_:.3f}, converged "
                 f"{aligner.converged_}, {seconds:.1f} s",
                 flush=True,
             )
