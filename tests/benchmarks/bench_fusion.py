@@ -171,10 +171,13 @@ def table(args: argparse.Namespace) -> None:
 def missing(args: argparse.Namespace) -> None:
     """Compare when blocks are missing from the training rows, too."""
     methods = args.methods or ["AECF", "concat + modality dropout", "gradient boosting"]
-    for rate in (0.25, 0.5):
-        compare(args, rate, methods, f"{rate:.0%} of the training blocks dropped")
-    rare = list(load(args.data, 0).modalities)[-1]
-    compare(args, {rare: 0.95}, methods, f"{rare!r} in 5% of the training rows")
+    for rate in args.train_rates:
+        if rate == "rare":
+            name = list(load(args.data, 0).modalities)[-1]
+            compare(args, {name: 0.95}, methods, f"{name!r} in 5% of the training rows")
+        else:
+            title = f"{float(rate):.0%} of the training blocks dropped"
+            compare(args, float(rate), methods, title)
 
 
 ABLATIONS: dict[str, dict[str, Any]] = {
@@ -416,6 +419,9 @@ if __name__ == "__main__":
     parser.add_argument("what", choices=list(COMMANDS))
     parser.add_argument("--data", choices=["avmnist", "mfeat"], default="avmnist")
     parser.add_argument("--methods", nargs="*", help="only these methods, or rows of the ablation")
+    parser.add_argument(
+        "--train-rates", nargs="*", default=["0.25", "0.5", "rare"], help="what `missing` runs"
+    )
     parser.add_argument("--encoders", default="mlp")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=10, help="epochs of the timed fits")
