@@ -57,6 +57,17 @@ html_theme_options = {
     "secondary_sidebar_items": ["page-toc"],
 }
 html_show_sourcelink = False
+# pages without pages below them have nothing to show at the left
+_SINGLE_PAGES = (
+    "index",
+    "install",
+    "quickstart",
+    "comparison",
+    "references",
+    "whats_new",
+    "contributing",
+)
+html_sidebars: dict[str, list[str]] = dict.fromkeys(_SINGLE_PAGES, [])
 
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",

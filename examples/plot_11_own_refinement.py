@@ -65,9 +65,11 @@ for name, own in steps.items():
     )
 
 # %%
+# Neighbours improve the map. That they must be of the same kind adds next to nothing, which only
+# the comparison shows.
+#
 # The step appears in the history by the name of its class. The label-free score falls there
 # although the map gets better: transport fits so few rows too closely, and the history is about
-# the rows of the fit. On rows that were not fitted, where a search compares, both steps raise the
-# score; that the kinds help, too, is more than it can tell.
+# the rows of the fit. On rows that were not fitted, where a search compares, both steps raise it.
 
 _ = AlignmentHistoryDisplay.from_estimator(aligner)
