@@ -67,7 +67,7 @@ _SINGLE_PAGES = (
     "whats_new",
     "contributing",
 )
-html_sidebars: dict[str, list[str]] = dict.fromkeys(_SINGLE_PAGES, [])
+html_sidebars: dict[str, list[str]] = {page: [] for page in _SINGLE_PAGES}
 
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
