@@ -235,7 +235,8 @@ class AECFModule(nn.Module):
 
     def _calibrate(self, outputs: Tensor, presence: Tensor) -> Tensor:
         offset, slopes = self.log_temperature[0], self.log_temperature[1:]
-        log_temperature = torch.addmv(offset, presence.to(outputs.dtype), slopes)
+        # no matrix product, which mixed precision would round
+        log_temperature = offset + (presence * slopes).sum(dim=-1)
         outputs = outputs * torch.exp(-log_temperature).unsqueeze(-1)
         return torch.where(presence.any(dim=-1, keepdim=True), outputs, self.fallback)
 
