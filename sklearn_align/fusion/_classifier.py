@@ -102,8 +102,8 @@ class AECFClassifier(SupervisedAECF, NeuralNetClassifier):
         Pull the prediction on a subset of the modalities towards the one on all of them
         (``KL(p_full || p_subset)``), or only punish a subset that is more confident.
     label_smoothing : float in [0, 1), default=0.0
-        Share of a class target that is spread over all classes. Helps the likelihood of rows with
-        missing blocks and spoils the calibration of complete ones.
+        Share of a class target that is spread over all classes. Spoils the calibration of complete
+        rows, and can make the gate neglect modalities.
     focal_gamma : float, default=0.0
         Focusing power of the focal loss; several labels only.
     focal_alpha : float in [0, 1], default=None
