@@ -149,8 +149,8 @@ def agreement_with_witnesses(
         Source of randomness.
 
     n_more : int
-        Further witnesses that are sought, from components of other kinds than the map's, while
-        none agrees.
+        Further witnesses that are sought while none agrees, from components of other kinds than
+        the map's first.
 
     Returns
     -------
@@ -168,9 +168,10 @@ def agreement_with_witnesses(
             race_steps()[-1].iterate(reduced, witnesses[int(np.argmax(shares))], random_state)
         )[-1]
         agreement = max(agreement, shared_retrieval(probe, W_reduced, refined))
-    starts = within_width(COMPONENT_STARTS, reduced)
-    other_kinds = [start for start in starts if not same_analysis(start, origin)]
-    for start in islice(cycle(other_kinds), max(0, n_more)):
+    # Other kinds than the map's come first: repeats of one analysis err in the same way more often.
+    kinds = dict.fromkeys(within_width(COMPONENT_STARTS, reduced))
+    ranked = sorted(kinds, key=lambda start: same_analysis(start, origin))
+    for start in islice(cycle(ranked), max(0, n_more)):
         if agreement >= AGREEMENT_THRESHOLD:
             break
         for standing in race(reduced, [start], random_state=random_state, n_jobs=1):
@@ -207,12 +208,14 @@ def relative_score(
         0 also where a space with itself scores no higher than arbitrary maps, so that the score
         says nothing.
     """
-    n_rows = min(_SCORE_ROWS, len(problem.A) // 2, len(problem.B) // 2)
+    # Rows that occur twice would lift the score of a space with itself.
+    distinct = [np.unique(X, axis=0) for X in (problem.A, problem.B)]
+    n_rows = min(_SCORE_ROWS, *(len(X) // 2 for X in distinct))
     if n_rows < 2:
         return 0.0
     (A, A_other), (B, B_other) = (
         np.split(X[random_state.choice(len(X), 2 * n_rows, replace=False)], 2)
-        for X in (problem.A, problem.B)
+        for X in distinct
     )
 
     def score(mapped: FloatArray, rows: FloatArray) -> float:

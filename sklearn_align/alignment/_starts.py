@@ -135,8 +135,8 @@ class PairStart:
 # Few components are found reliably, many cover more of the space: which is better depends on the
 # data, so different numbers, contrasts and shares take turns.
 COMPONENT_STARTS: tuple[Start, ...] = (
-    ComponentStart(80, "logcosh", 0.8),
     ComponentStart(96, "skew", 0.8),
+    ComponentStart(80, "logcosh", 0.8),
     ComponentStart(128, "logcosh", 0.8),
     ComponentStart(80, "skew", 0.8),
     ComponentStart(96, "logcosh"),
@@ -248,12 +248,12 @@ def same_analysis(one: Start | None, other: Start | None) -> bool:
 def within_width(starts: Sequence[Start], problem: AlignmentProblem) -> list[Start]:
     """Return starts that ask for no more components than there are features.
 
-    In narrow spaces starts that differ otherwise are of one kind.
+    In narrow spaces starts that differ otherwise are of one kind, and every component is needed.
     """
     width = min(problem.A.shape[1], problem.B.shape[1])
     return [
-        replace(start, n_components=min(start.n_components, width))
-        if isinstance(start, ComponentStart)
+        replace(start, n_components=width, share=1.0)
+        if isinstance(start, ComponentStart) and start.n_components >= width
         else start
         for start in starts
     ]

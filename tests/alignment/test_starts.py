@@ -125,7 +125,7 @@ def test_repeats_of_one_analysis_are_no_independent_evidence(reduced):
     standings = run(reduced.without_pairs(), [COMPONENT_STARTS[0]] * 3)
     best = standings[0].candidates[0]
     width = min(reduced.A.shape[1], reduced.B.shape[1])
-    assert best.origin == replace(COMPONENT_STARTS[0], n_components=min(80, width))
+    assert best.origin == replace(COMPONENT_STARTS[0], n_components=width, share=1.0)
     assert standings[0].witnesses == []
     assert standings[0].agreement == 0
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_align.datasets import load_sentence_embeddings
+from sklearn_align.datasets import load_mfeat, load_sentence_embeddings
 from sklearn_align.metrics import mean_cosine_similarity, retrieval_accuracy
 
 FloatArray = NDArray[np.floating[Any]]
@@ -53,6 +53,26 @@ class Spaces:
         A, B = _unit(self.XA - mean_A), _unit(self.XA_counterparts - mean_B)
         U, _, Vt = np.linalg.svd(A.T @ B, full_matrices=False)
         return self.top1_and_cosine(_unit(self.XA_test - mean_A) @ (U @ Vt), self.XB_test - mean_B)
+
+
+def unrelated_spaces(spaces: Spaces, kind: str, seed: int) -> Spaces:
+    """Replace the target rows by rows that have nothing to do with the source.
+
+    The kinds are "normal" (normal rows with the covariance of the target), "shuffled" (every
+    column shuffled by itself) and "digits" (six views of handwritten digits).
+    """
+    rng = np.random.default_rng(seed)
+    XB = spaces.XB
+    if kind == "normal":
+        L = np.linalg.cholesky(np.cov(XB.T) + 1e-9 * np.eye(XB.shape[1]))
+        XB = (rng.standard_normal(XB.shape) @ L.T).astype(np.float32)
+    elif kind == "shuffled":
+        XB = rng.permuted(XB, axis=0)
+    else:
+        digits = load_mfeat().data
+        XB = ((digits - digits.mean(axis=0)) / digits.std(axis=0)).astype(np.float32)
+    return Spaces(f"{spaces.name.split(' -> ')[0]} -> {kind}", spaces.XA, XB,
+                  spaces.XA_test, XB[: len(spaces.XA_test)])  # fmt: skip
 
 
 def _unit(X: FloatArray) -> FloatArray:

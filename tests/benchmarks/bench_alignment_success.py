@@ -1,6 +1,9 @@
 """Table of seeds and pairs of encoders: which alignments succeed, and whether the verdict is right.
 
 python -m tests.benchmarks.bench_alignment_success --data sentences.npz --seeds 10
+
+With ``--unrelated``, targets that have nothing to do with the source, for which only the verdict
+is printed.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ import numpy as np
 
 from sklearn_align import MiniVec2Vec
 from sklearn_align.exceptions import AlignmentWarning
-from tests.benchmarks.alignment_data import load_spaces
+from tests.benchmarks.alignment_data import Spaces, load_spaces, unrelated_spaces
 
 PAIRS = (
     "word2vec_a:word2vec_b",
@@ -24,10 +27,35 @@ PAIRS = (
 )
 
 
+UNRELATED = ("normal", "shuffled", "digits")
+
+
+def print_verdicts_on_unrelated(spaces: Spaces, args: argparse.Namespace) -> None:
+    """Print what the aligner says of targets that have nothing to do with the source."""
+    n_rejected = 0
+    for kind in UNRELATED:
+        for seed in range(args.first_seed, args.first_seed + args.seeds):
+            drawn = unrelated_spaces(spaces.sample(args.rows, seed), kind, seed)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", AlignmentWarning)
+                aligner = MiniVec2Vec(random_state=seed, n_jobs=args.n_jobs, n_init=args.n_init)
+                aligner.fit(drawn.XA, XB=drawn.XB)
+            n_rejected += not aligner.converged_
+            print(
+                f"{drawn.name:28} seed {seed}: agreement {aligner.agreement_:.3f}, relative score "
+                f"{aligner.relative_score_:.3f}, converged {aligner.converged_}",
+                flush=True,
+            )
+    print(f"rejected {n_rejected} of {len(UNRELATED) * args.seeds}")
+
+
 def main(args: argparse.Namespace) -> None:
     """Print the table."""
     for pair in args.pairs if args.data else PAIRS[:1]:
         spaces = load_spaces(args.data, *pair.split(":"))
+        if args.unrelated:
+            print_verdicts_on_unrelated(spaces, args)
+            continue
         results = []
         for seed in range(args.first_seed, args.first_seed + args.seeds):
             drawn = spaces.sample(args.rows, seed)
@@ -80,6 +108,7 @@ if __name__ == "__main__":
     parser.add_argument("--rows", type=int, default=7000, help="rows per side")
     parser.add_argument("--n-pairs", type=int, default=0, help="known pairs")
     parser.add_argument("--wrong", type=float, default=0.0, help="share of wrong known pairs")
+    parser.add_argument("--unrelated", action="store_true", help="targets without a match")
     parser.add_argument("--n-init", type=lambda v: v if v == "auto" else int(v), default="auto")
     parser.add_argument("--n-jobs", type=int, default=1)
     main(parser.parse_args())
