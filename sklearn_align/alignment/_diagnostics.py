@@ -214,8 +214,7 @@ def relative_score(
     if n_rows < 2:
         return 0.0
     (A, A_other), (B, B_other) = (
-        np.split(X[random_state.choice(len(X), 2 * n_rows, replace=False)], 2)
-        for X in distinct
+        np.split(X[random_state.choice(len(X), 2 * n_rows, replace=False)], 2) for X in distinct
     )
 
     def score(mapped: FloatArray, rows: FloatArray) -> float:
