@@ -392,7 +392,7 @@ class MiniVec2Vec(
                     whitening=(0.6, 0.6),
                     smoothing=1.0,
                     n_iter_no_change=2,
-                    tol=0.0005,
+                    tol=0.0001,
                 ),
             ]
         if self.refinements == "paper":
