@@ -56,8 +56,7 @@ class Components:
             At least one.
         """
         n_kept = max(1, round(share * self.sources.shape[1]))
-        skewness = (np.clip(self.sources, -2 * _CLIP, 2 * _CLIP) ** 3).mean(axis=0)
-        kept = np.sort(np.argsort(-skewness, kind="stable")[:n_kept])
+        kept = np.sort(np.argsort(-_skewness(self.sources), kind="stable")[:n_kept])
         return Components(self.sources[:, kept], self.directions[:, kept])
 
 
@@ -126,7 +125,7 @@ def independent_components(
             break
 
     sources = whitened @ R.T
-    orientation = np.sign((np.clip(sources, -2 * _CLIP, 2 * _CLIP) ** 3).mean(axis=0))
+    orientation = np.sign(_skewness(sources))
     orientation[orientation == 0] = 1
     directions = ((vectors * scale) @ R.T.astype(np.float64)).astype(X.dtype)
     return Components(sources * orientation, directions * orientation)
@@ -184,6 +183,10 @@ def component_relations(components: Components) -> FloatArray:
     ]
     scores = np.stack([_normal_scores(np.atleast_2d(relation)) for relation in relations])
     return np.asarray(scores.astype(S.dtype))
+
+
+def _skewness(sources: FloatArray) -> FloatArray:
+    return np.asarray((np.clip(sources, -2 * _CLIP, 2 * _CLIP) ** 3).mean(axis=0))
 
 
 def _standardised(values: FloatArray) -> FloatArray:

@@ -91,10 +91,9 @@ class MiniVec2Vec(
         - "auto": "anchors" with ``refinements="paper"``, else "components".
 
     n_init : int or "auto", default="auto"
-        Independent starts. All are refined briefly, the worse half by label-free score is dropped
-        again and again, and the one that remains is refined in full. "auto" stands for 1 with
-        ``refinements="paper"``, else for 12, of which as many are made
-        as it takes until two of different kinds agree.
+        Independent starts. As many are made as it takes until two of different kinds agree; while
+        none do, all are refined briefly, the best by label-free score further, and the best of
+        these in full. "auto" stands for 1 with ``refinements="paper"``, else for 12.
 
     refinements : {"robust", "paper"} or list of refinements, default="robust"
         Steps that improve the chosen start, in order.
