@@ -42,9 +42,15 @@ _MIN_WITNESSES = 3
 _MAX_WITNESSES = 16
 # Below this a witness has nothing in common with the map, and refining it further is idle.
 _LEAST_AGREEMENT = 0.05
-_SCORE_ROWS = 2000
+# Rows of each half of a space, and how often halves are drawn.
+_SCORE_ROWS = 1000
+_SCORE_DRAWS = 2
+_SPARE_ROWS = 500
+# Rows nearer to another one than half of the usual distance are near copies; as squared distance.
+_NEAR_COPY = 0.25
+# Copies lower the median of the distances to the nearest row, but not those of the loneliest rows.
+_USUAL_QUANTILE = 0.9
 _N_DENSITY_NEIGHBORS = 10
-_N_ARBITRARY_MAPS = 5
 
 
 @dataclass(frozen=True)
@@ -208,25 +214,63 @@ def relative_score(
         0 also where a space with itself scores no higher than arbitrary maps, so that the score
         says nothing.
     """
-    # Rows that occur twice would lift the score of a space with itself.
-    distinct = [np.unique(X, axis=0) for X in (problem.A, problem.B)]
-    n_rows = min(_SCORE_ROWS, *(len(X) // 2 for X in distinct))
-    if n_rows < 2:
-        return 0.0
-    (A, A_other), (B, B_other) = (
-        np.split(X[random_state.choice(len(X), 2 * n_rows, replace=False)], 2) for X in distinct
-    )
-
-    def score(mapped: FloatArray, rows: FloatArray) -> float:
-        return float(max_csls(mapped, rows, min(_N_DENSITY_NEIGHBORS, n_rows)).mean())
-
-    def score_of_map(V: FloatArray) -> float:
-        return (score(unit_rows(A @ V), B) + score(unit_rows(A_other @ V), B_other)) / 2
-
     axes_A, axes_B = (principal_axes(X, min(W.shape)) for X in (problem.A, problem.B))
-    signs = random_state.choice([-1, 1], size=(_N_ARBITRARY_MAPS, min(W.shape))).astype(A.dtype)
-    arbitrary = float(np.mean([score_of_map((axes_A * s) @ axes_B.T) for s in signs]))
-    itself = min(score(A, A_other), score(B, B_other))
-    if itself <= arbitrary:
+    scores = []
+    for _ in range(_SCORE_DRAWS):
+        drawn = [draw_distinct_rows(X, random_state) for X in (problem.A, problem.B)]
+        n_rows = min(len(rows) for rows in drawn) // 2
+        if n_rows < 2:
+            return 0.0
+        A, B = ((rows[:n_rows], rows[n_rows : 2 * n_rows]) for rows in drawn)
+        signs = random_state.choice([-1, 1], size=min(W.shape)).astype(W.dtype)
+        scores.append(
+            (
+                _mean_score([unit_rows(half @ W) for half in A], B),
+                _mean_score([unit_rows(half @ (axes_A * signs) @ axes_B.T) for half in A], B),
+                _mean_score(A[:1], A[1:]),
+                _mean_score(B[:1], B[1:]),
+            )
+        )
+    of_map, of_arbitrary, *of_spaces = np.mean(scores, axis=0)
+    of_itself = min(of_spaces)
+    if of_itself <= of_arbitrary:
         return 0.0
-    return (score_of_map(W) - arbitrary) / (itself - arbitrary)
+    return float((of_map - of_arbitrary) / (of_itself - of_arbitrary))
+
+
+def _mean_score(sources: Sequence[FloatArray], targets: Sequence[FloatArray]) -> float:
+    """Label-free score of rows against rows, mean over several sets of either."""
+    k = min(_N_DENSITY_NEIGHBORS, *(len(rows) for rows in targets))
+    return float(np.mean([max_csls(X, Y, k).mean() for X, Y in zip(sources, targets, strict=True)]))
+
+
+def draw_distinct_rows(X: FloatArray, random_state: np.random.RandomState) -> FloatArray:
+    """Draw rows that are no near copies of one another.
+
+    A copy of a row in the other half of its space lifts the score of the space with itself, but
+    not that of a map from another space. Few rows at a time hold few copies; those left are told
+    by their distance, which is small compared with that of other rows to their nearest ones.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Unit rows.
+
+    random_state : RandomState
+        Source of randomness.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_features)
+        Rows in random order, at most `2 * _SCORE_ROWS`.
+    """
+    n_rows = min(len(X), 2 * _SCORE_ROWS + _SPARE_ROWS)
+    rows = np.unique(X[random_state.choice(len(X), n_rows, replace=False)], axis=0)
+    rows = rows[random_state.permutation(len(rows))]
+    cosine = rows @ rows.T
+    np.fill_diagonal(cosine, -1)
+    squared_distance = 2 - 2 * cosine
+    usual = np.quantile(squared_distance.min(axis=1), _USUAL_QUANTILE)
+    earlier = np.tri(len(rows), k=-1, dtype=bool)
+    copies = ((squared_distance < _NEAR_COPY * usual) & earlier).any(axis=1)
+    return rows[~copies][: 2 * _SCORE_ROWS]

@@ -184,6 +184,25 @@ def test_relative_score_is_zero_where_the_score_says_nothing():
     assert relative_score(few, np.eye(3, dtype=np.float32), np.random.RandomState(0)) == 0
 
 
+def test_near_copies_within_a_space_do_not_lower_the_relative_score_of_a_right_map():
+    data = make_rotated_embeddings(1500, 24, noise=0.3, random_state=0)
+    rng = np.random.default_rng(0)
+
+    def relative(n_copies, noise):
+        sides = [np.repeat(X, n_copies, axis=0) for X in (data.XA, data.XB)]
+        A, B = (
+            unit_rows(X + noise * X.std(axis=0) * rng.standard_normal(X.shape), X.mean(axis=0))
+            for X in sides
+        )
+        problem = AlignmentProblem(A.astype(np.float32), B.astype(np.float32))
+        W = data.rotation.astype(np.float32)
+        return relative_score(problem, W, np.random.RandomState(0))
+
+    distinct = relative(1, 0.0)
+    assert relative(3, 0.0) > 0.8 * distinct
+    assert relative(3, 0.05) > 0.8 * distinct
+
+
 def test_both_kinds_of_evidence_are_needed(spaces, problem):
     reduced = reduce_problem(problem, np.random.RandomState(0))
     truth = spaces.rotation.astype(np.float32)
