@@ -374,24 +374,30 @@ class MiniVec2Vec(
         if self.refinements == "robust":
             return [
                 TransportRefinement(
-                    max_iter=120, epsilon=(0.05, 0.045), n_iter_no_change=8, tol=0.001
+                    max_iter=120,
+                    epsilon=(0.05, 0.045),
+                    momentum=0.5,
+                    n_iter_no_change=6,
+                    tol=0.001,
                 ),
+                # The score hardly rises any more, but weak directions still turn: no early stop.
                 TransportRefinement(
-                    max_iter=6,
-                    sample_size=6000,
-                    epsilon=(0.045, 0.025),
-                    whitening=(0.3, 1.0),
+                    max_iter=20,
+                    sample_size=3500,
+                    epsilon=(0.035, 0.03),
+                    whitening=(0.6, 0.6),
                     smoothing=1.0,
+                    momentum=0.8,
                     n_iter_no_change=None,
                 ),
                 TransportRefinement(
-                    max_iter=8,
+                    max_iter=4,
                     sample_size=7000,
                     epsilon=(0.03, 0.03),
                     whitening=(0.6, 0.6),
                     smoothing=1.0,
-                    n_iter_no_change=2,
-                    tol=0.0001,
+                    momentum=0.5,
+                    n_iter_no_change=None,
                 ),
             ]
         if self.refinements == "paper":

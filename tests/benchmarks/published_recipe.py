@@ -30,7 +30,7 @@ def procrustes(X: FloatArray, Y: FloatArray) -> FloatArray:
 
 def mean_of_nearest(similarity: FloatArray, values: FloatArray, k: int) -> FloatArray:
     """Mean of the values of the k most similar columns of every row."""
-    nearest = np.argpartition(-similarity, k, axis=1)[:, :k]
+    nearest = np.argpartition(similarity, -k, axis=1)[:, -k:]
     return np.stack([values[row].mean(axis=0) for row in nearest])
 
 
