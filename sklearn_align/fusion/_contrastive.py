@@ -128,7 +128,7 @@ class ContrastiveLoss(nn.Module):
 
     Parameters
     ----------
-    temperature : float, default=0.1
+    temperature : float, default=0.2
         Divides the cosine similarities.
     max_epochs : int, default=30
         Length of the training, for the schedule of lambda.
@@ -161,7 +161,7 @@ class ContrastiveLoss(nn.Module):
 
     def __init__(
         self,
-        temperature: float = 0.1,
+        temperature: float = 0.2,
         *,
         max_epochs: int = 30,
         entropy_weight: float = 0.1,

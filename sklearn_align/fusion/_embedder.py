@@ -54,7 +54,7 @@ class AECFEmbedder(BaseAECF):
         Width of the embedding.
     contrast : {"views", "modalities"}, default="views"
         Whether the two views of a row share out all present modalities, or hold one each.
-    temperature : float, default=0.1
+    temperature : float, default=0.2
         Divides the cosine similarities in the loss.
     consistency_weight : float, default=1.0
         Weight of the contrast between the whole row and its views.
@@ -105,7 +105,7 @@ class AECFEmbedder(BaseAECF):
     iterator_train, iterator_valid : type, default=TensorBatches
         Make the batches; ``iterator_train__`` parameters are passed on.
     train_split : "auto", callable or None, default="auto"
-        How validation rows are split off: "auto" holds out a tenthof 200
+        How validation rows are split off: "auto" holds out a tenth of 200
         rows or more; a callable works as in skorch; None holds out none.
     callbacks : list or "disable", default=None
         skorch callbacks, in addition to those that other parameters ask for; "disable" turns all
@@ -217,7 +217,7 @@ class AECFEmbedder(BaseAECF):
         dropout: float = 0.3,
         n_components: int = 64,
         contrast: str = "views",
-        temperature: float = 0.1,
+        temperature: float = 0.2,
         consistency_weight: float = 1.0,
         gate_hidden: int = 64,
         gate_activation: str = "softmax",
