@@ -273,4 +273,4 @@ def draw_distinct_rows(X: FloatArray, random_state: np.random.RandomState) -> Fl
     usual = np.quantile(squared_distance.min(axis=1), _USUAL_QUANTILE)
     earlier = np.tri(len(rows), k=-1, dtype=bool)
     copies = ((squared_distance < _NEAR_COPY * usual) & earlier).any(axis=1)
-    return rows[~copies][: 2 * _SCORE_ROWS]
+    return np.asarray(rows[~copies][: 2 * _SCORE_ROWS])
