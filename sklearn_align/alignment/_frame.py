@@ -14,7 +14,7 @@ FloatArray = NDArray[np.floating[Any]]
 
 # Rows stored in half precision deviate from unit length by some 1e-4.
 _EQUAL_LENGTH_TOLERANCE = 5e-3
-_BLOCK_BYTES = 4 * 2**20
+_BLOCK_BYTES = 16 * 2**20
 
 
 @dataclass(frozen=True)

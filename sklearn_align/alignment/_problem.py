@@ -42,13 +42,15 @@ def unit_rows(X: FloatArray, mean: FloatArray | None = None) -> FloatArray:
 
 def scale_to_unit_length(Z: FloatArray) -> None:
     """Scale the rows of `Z` to unit length in place; zero rows stay zero."""
-    # A row's largest entry is divided out first: squares of tiny or huge entries leave the range.
-    largest = np.abs(Z).max(axis=1, initial=0.0)
-    tiny = np.finfo(Z.dtype).tiny ** 0.5
-    unusual = (largest < tiny) | (largest > 1 / tiny)
+    squares = np.einsum("ij,ij->i", Z, Z)
+    limits = np.finfo(Z.dtype)
+    # The squares of tiny or huge entries leave the range: such rows are brought to size first.
+    unusual = ~((squares > limits.tiny / limits.eps) & (squares < limits.max))
     if unusual.any():
-        Z[unusual] /= np.where(largest == 0, 1, largest)[unusual, None]
-    norms = np.sqrt(np.einsum("ij,ij->i", Z, Z))
+        largest = np.abs(Z[unusual]).max(axis=1, initial=0.0)
+        Z[unusual] /= np.where(largest == 0, 1, largest)[:, None]
+        squares[unusual] = np.einsum("ij,ij->i", Z[unusual], Z[unusual])
+    norms = np.sqrt(squares)
     norms[norms == 0] = 1
     Z /= norms[:, None]
 
