@@ -45,6 +45,8 @@ _LEAST_AGREEMENT = 0.05
 # Rows of each half of a space, and how often halves are drawn.
 _SCORE_ROWS = 1000
 _SCORE_DRAWS = 2
+_MAX_SCORE_DRAWS = 8
+_N_ARBITRARY_MAPS = 5
 _SPARE_ROWS = 500
 # Rows nearer to another one than half of the usual distance are near copies; as squared distance.
 _NEAR_COPY = 0.25
@@ -214,19 +216,26 @@ def relative_score(
         0 also where a space with itself scores no higher than arbitrary maps, so that the score
         says nothing.
     """
-    axes_A, axes_B = (principal_axes(X, min(W.shape)) for X in (problem.A, problem.B))
-    scores = []
-    for _ in range(_SCORE_DRAWS):
+    width = min(W.shape)
+    axes_A, axes_B = (principal_axes(X, width) for X in (problem.A, problem.B))
+    scores: list[tuple[float, ...]] = []
+    # Small halves say less, and cost less: more of them are drawn.
+    n_draws = _SCORE_DRAWS
+    while len(scores) < n_draws:
         drawn = [draw_distinct_rows(X, random_state) for X in (problem.A, problem.B)]
         n_rows = min(len(rows) for rows in drawn) // 2
         if n_rows < 2:
             return 0.0
+        n_draws = min(_MAX_SCORE_DRAWS, -(-_SCORE_DRAWS * _SCORE_ROWS // n_rows))
         A, B = ((rows[:n_rows], rows[n_rows : 2 * n_rows]) for rows in drawn)
-        signs = random_state.choice([-1, 1], size=min(W.shape)).astype(W.dtype)
+        signs = random_state.choice([-1, 1], size=(_N_ARBITRARY_MAPS, width)).astype(W.dtype)
+        arbitrary = [
+            _mean_score([unit_rows(half @ (axes_A * s) @ axes_B.T) for half in A], B) for s in signs
+        ]
         scores.append(
             (
                 _mean_score([unit_rows(half @ W) for half in A], B),
-                _mean_score([unit_rows(half @ (axes_A * signs) @ axes_B.T) for half in A], B),
+                float(np.mean(arbitrary)),
                 _mean_score(A[:1], A[1:]),
                 _mean_score(B[:1], B[1:]),
             )
