@@ -42,6 +42,8 @@ _MIN_WITNESSES = 3
 _MAX_WITNESSES = 16
 # Below this a witness has nothing in common with the map, and refining it further is idle.
 _LEAST_AGREEMENT = 0.05
+# Above this chance is out of the question, and further witnesses are heard.
+_HALF_AGREEMENT = 0.35
 # Rows of each half of a space, and how often halves are drawn.
 _SCORE_ROWS = 1000
 _SCORE_DRAWS = 2
@@ -123,6 +125,11 @@ def judge(
     agreement = agreement_with_witnesses(
         reduced, W, witnesses, origin, random_state, n_more=n_witnesses - len(witnesses)
     )
+    if not promising and relative >= RELATIVE_SCORE_THRESHOLD and agreement >= _HALF_AGREEMENT:
+        more = agreement_with_witnesses(
+            reduced, W, [], origin, random_state, n_more=_MAX_WITNESSES - n_witnesses
+        )
+        agreement = max(agreement, more)
     if agreement < AGREEMENT_THRESHOLD:
         agreement = max(agreement, agreement_with_pairs(problem, W, random_state))
     return Verdict(agreement, relative)
