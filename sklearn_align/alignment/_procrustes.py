@@ -34,9 +34,16 @@ def polar_factor(M: FloatArray) -> FloatArray:
     """
     try:
         U, _, Vt = linalg.svd(M, full_matrices=False, check_finite=False)
-    except linalg.LinAlgError:  # QR iteration converges where divide and conquer may not
-        U, _, Vt = linalg.svd(M, full_matrices=False, check_finite=False, lapack_driver="gesvd")
-    return np.asarray(U @ Vt)
+        W = U @ Vt
+        if np.isfinite(W).all():
+            return np.asarray(W)
+    except linalg.LinAlgError:
+        pass
+    # Divide and conquer may fail on a finite matrix, by an error or by NaN; QR iteration does not.
+    U, _, Vt = linalg.svd(
+        M.astype(np.float64), full_matrices=False, check_finite=False, lapack_driver="gesvd"
+    )
+    return np.asarray((U @ Vt).astype(M.dtype))
 
 
 def procrustes(X: FloatArray, Y: FloatArray) -> FloatArray:
