@@ -56,7 +56,7 @@ class Components:
             At least one.
         """
         n_kept = max(1, round(share * self.sources.shape[1]))
-        kept = np.sort(np.argsort(-_skewness(self.sources), kind="stable")[:n_kept])
+        kept = np.sort(np.argsort(-skewness(self.sources), kind="stable")[:n_kept])
         return Components(self.sources[:, kept], self.directions[:, kept])
 
 
@@ -125,7 +125,7 @@ def independent_components(
             break
 
     sources = whitened @ R.T
-    orientation = np.sign(_skewness(sources))
+    orientation = np.sign(skewness(sources))
     orientation[orientation == 0] = 1
     directions = ((vectors * scale) @ R.T.astype(np.float64)).astype(X.dtype)
     return Components(sources * orientation, directions * orientation)
@@ -185,7 +185,8 @@ def component_relations(components: Components) -> FloatArray:
     return np.asarray(scores.astype(S.dtype))
 
 
-def _skewness(sources: FloatArray) -> FloatArray:
+def skewness(sources: FloatArray) -> FloatArray:
+    """Skewness of standardised sources, by column, with the tails clipped."""
     return np.asarray((np.clip(sources, -2 * _CLIP, 2 * _CLIP) ** 3).mean(axis=0))
 
 

@@ -125,7 +125,8 @@ def judge(
     agreement = agreement_with_witnesses(
         reduced, W, witnesses, origin, random_state, n_more=n_witnesses - len(witnesses)
     )
-    if not promising and relative >= RELATIVE_SCORE_THRESHOLD and agreement >= _HALF_AGREEMENT:
+    undecided = _HALF_AGREEMENT <= agreement < AGREEMENT_THRESHOLD
+    if undecided and not promising and relative >= RELATIVE_SCORE_THRESHOLD:
         more = agreement_with_witnesses(
             reduced, W, [], origin, random_state, n_more=_MAX_WITNESSES - n_witnesses
         )

@@ -13,7 +13,7 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import roc_auc_score
 from threadpoolctl import threadpool_limits
 
-from sklearn_align.alignment._components import independent_components
+from sklearn_align.alignment._components import independent_components, skewness
 from sklearn_align.alignment._problem import AlignmentProblem, unit_rows
 from sklearn_align.alignment._procrustes import polar_factor
 from sklearn_align.alignment._starts import ComponentStart, reduce_problem
@@ -59,9 +59,8 @@ def main(args: argparse.Namespace) -> None:
                 nodes = linear_sum_assignment(-cosine)
                 corresponds = np.zeros(cosine.shape[0], dtype=bool)
                 corresponds[nodes[0]] = cosine[nodes] > COUNTERPART
-                skewness = (np.clip(left.sources, -6, 6) ** 3).mean(axis=0)
                 matched.append(corresponds.sum())
-                areas.append(roc_auc_score(corresponds, skewness))
+                areas.append(roc_auc_score(corresponds, skewness(left.sources)))
             starts = ", ".join(
                 f"share {share}: {np.mean(values):.3f} ({np.mean(np.array(values) > GOOD):.0%} "
                 f"above {GOOD})"

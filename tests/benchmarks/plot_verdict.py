@@ -2,7 +2,7 @@
 
 python -m tests.benchmarks.bench_alignment_success --data sentences.npz > related.log
 python -m tests.benchmarks.bench_alignment_success --data sentences.npz --unrelated > unrelated.log
-python -m tests.benchmarks.plot_verdict related.log unrelated.log --out docs/_static/verdict.png
+python -m tests.benchmarks.plot_verdict related.log unrelated.log --out docs/images/verdict.png
 """
 
 from __future__ import annotations
