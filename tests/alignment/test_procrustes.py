@@ -62,14 +62,17 @@ def test_partial_isometry_has_its_rank_and_the_leading_directions(rank):
     assert np.vdot(W, M) == pytest.approx(np.linalg.svd(M, compute_uv=False)[:rank].sum())
 
 
-def test_falls_back_when_divide_and_conquer_does_not_converge(monkeypatch):
+@pytest.mark.parametrize("failure", ["an error", "NaN"])
+def test_falls_back_when_divide_and_conquer_fails(monkeypatch, failure):
     M = np.random.default_rng(3).standard_normal((6, 4))
     expected = polar_factor(M)
     svd = linalg.svd
 
     def only_qr_iteration(*args, lapack_driver="gesdd", **kwargs):
         if lapack_driver == "gesdd":
-            raise linalg.LinAlgError("did not converge")
+            if failure == "an error":
+                raise linalg.LinAlgError("did not converge")
+            return tuple(np.full_like(part, np.nan) for part in svd(*args, **kwargs))
         return svd(*args, lapack_driver=lapack_driver, **kwargs)
 
     monkeypatch.setattr(module.linalg, "svd", only_qr_iteration)
