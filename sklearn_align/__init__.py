@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sklearn_align._views import pack_modalities
+    from sklearn_align._modalities import pack_modalities
     from sklearn_align.alignment import MiniVec2Vec
     from sklearn_align.fusion import AECFClassifier, AECFConfig, AECFEmbedder, AECFRegressor
 
@@ -25,7 +25,7 @@ _LAZY_NAMES = {
     "AECFEmbedder": "sklearn_align.fusion",
     "AECFRegressor": "sklearn_align.fusion",
     "MiniVec2Vec": "sklearn_align.alignment",
-    "pack_modalities": "sklearn_align._views",
+    "pack_modalities": "sklearn_align._modalities",
 }
 _SUBPACKAGES = ("alignment", "datasets", "exceptions", "fusion", "metrics", "plotting")
 

@@ -8,20 +8,16 @@ from typing import Any
 
 from sklearn.base import _fit_context as fit_context
 from sklearn.utils._param_validation import (
-    HasMethods,
     Interval,
     InvalidParameterError,
-    Options,
     StrOptions,
     validate_parameter_constraints,
 )
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 
 __all__ = [
-    "HasMethods",
     "Interval",
     "InvalidParameterError",
-    "Options",
     "StrOptions",
     "called_from_cross_validation",
     "check_sample_weight",

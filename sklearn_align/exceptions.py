@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
+from types import FrameType
+
 from sklearn.exceptions import ConvergenceWarning
 
 __all__ = [
@@ -29,11 +33,11 @@ class AlignmentWarning(ConvergenceWarning):
 
 
 class SmallSampleWarning(UserWarning):
-    """Raised when a size parameter was reduced because there are too few rows.
+    """Raised when a size parameter was reduced because there are too few samples.
 
     See Also
     --------
-    sklearn_align.MiniVec2Vec : Clips the number of clusters and of neighbours.
+    sklearn_align.MiniVec2Vec : Clips the number of clusters and of neighbors.
 
     Examples
     --------
@@ -44,11 +48,11 @@ class SmallSampleWarning(UserWarning):
 
 
 class PairingWarning(UserWarning):
-    """Raised when rows taken as counterparts of one another do not look like it.
+    """Raised when samples passed as paired do not look paired.
 
     See Also
     --------
-    sklearn_align.MiniVec2Vec.score : Takes a `y` with as many rows as `X` as paired.
+    sklearn_align.MiniVec2Vec.score : Treats a `y` with as many samples as `X` as paired.
 
     Examples
     --------
@@ -59,10 +63,10 @@ class PairingWarning(UserWarning):
 
 
 class MissingModalityWarning(UserWarning):
-    """Raised when rows have no present modality at all.
+    """Raised when samples have no present modality at all.
 
-    Such rows teach nothing and are left out of ``fit``; predictions for them are the class
-    frequencies or the mean of the training targets.
+    ``fit`` leaves such samples out; predictions for them are the class frequencies or the mean of
+    the training targets.
 
     See Also
     --------
@@ -74,3 +78,21 @@ class MissingModalityWarning(UserWarning):
     >>> issubclass(MissingModalityWarning, UserWarning)
     True
     """
+
+
+# Frames of these packages lie between the code of the user and the place of a warning.
+_LIBRARIES = frozenset({"sklearn_align", "sklearn", "skorch", "joblib", "contextlib", "torch"})
+
+
+def warn_user(message: str, category: type[Warning]) -> None:
+    """Warn at the line of the user's code that called into this package, however indirectly."""
+    frame: FrameType | None = sys._getframe(1)
+    level = 2
+    while frame is not None and _is_library(frame) and frame.f_back is not None:
+        frame = frame.f_back
+        level += 1
+    warnings.warn(message, category, stacklevel=level)
+
+
+def _is_library(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0] in _LIBRARIES

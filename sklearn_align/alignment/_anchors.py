@@ -12,7 +12,7 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
-from sklearn_align.alignment._neighbors import nearest_mean
+from sklearn_align._similarity import nearest_mean
 from sklearn_align.alignment._problem import AlignmentProblem, unit_rows
 from sklearn_align.alignment._qap import quadratic_assignment
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import linalg
 from scipy.special import ndtri
 
-from sklearn_align.alignment._procrustes import polar_factor
+from sklearn_align._linalg import polar_factor
 
 FloatArray = NDArray[np.floating[Any]]
 Contrast = Literal["logcosh", "skew"]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_align._blocked import max_csls
+from sklearn_align._similarity import max_csls
 from sklearn_align.alignment._agreement import agreement_with_pairs, shared_retrieval
 from sklearn_align.alignment._problem import (
     AlignmentProblem,

@@ -15,6 +15,7 @@ from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils import Tags, check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sklearn_align._linalg import polar_factor
 from sklearn_align._sklearn import Interval, StrOptions, fit_context, validate_parameters
 from sklearn_align.alignment._anchors import AnchorStart
 from sklearn_align.alignment._diagnostics import (
@@ -29,7 +30,6 @@ from sklearn_align.alignment._problem import (
     ReducedProblem,
     scale_to_unit_length,
 )
-from sklearn_align.alignment._procrustes import polar_factor
 from sklearn_align.alignment._refine import (
     ClusterRefinement,
     NeighborRefinement,

@@ -8,51 +8,14 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg
 
-from sklearn_align._blocked import max_csls
-from sklearn_align.alignment._procrustes import polar_factor
+from sklearn_align._linalg import polar_factor, principal_axes, scale_to_unit_length, unit_rows
+from sklearn_align._similarity import max_csls
 
 _N_DENSITY_NEIGHBORS = 10
 
 FloatArray = NDArray[np.floating[Any]]
 IntArray = NDArray[np.intp]
-
-
-def unit_rows(X: FloatArray, mean: FloatArray | None = None) -> FloatArray:
-    """Centre rows and scale them to unit length; rows that vanish stay zero.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features)
-        Rows; not changed.
-
-    mean : ndarray of shape (n_features,), default=None
-        Subtracted first when given.
-
-    Returns
-    -------
-    ndarray of shape (n_samples, n_features)
-        New array.
-    """
-    Z = X.copy() if mean is None else X - mean
-    scale_to_unit_length(Z)
-    return Z
-
-
-def scale_to_unit_length(Z: FloatArray) -> None:
-    """Scale the rows of `Z` to unit length in place; zero rows stay zero."""
-    squares = np.einsum("ij,ij->i", Z, Z)
-    limits = np.finfo(Z.dtype)
-    # The squares of tiny or huge entries leave the range: such rows are brought to size first.
-    unusual = ~((squares > limits.tiny / limits.eps) & (squares < limits.max))
-    if unusual.any():
-        largest = np.abs(Z[unusual]).max(axis=1, initial=0.0)
-        Z[unusual] /= np.where(largest == 0, 1, largest)[:, None]
-        squares[unusual] = np.einsum("ij,ij->i", Z[unusual], Z[unusual])
-    norms = np.sqrt(squares)
-    norms[norms == 0] = 1
-    Z /= norms[:, None]
 
 
 @dataclass(frozen=True)
@@ -311,9 +274,3 @@ class ReducedProblem(AlignmentProblem):
             All other directions are mapped to zero.
         """
         return np.asarray(self._axes_A @ W @ self._axes_B.T)
-
-
-def principal_axes(X: FloatArray, n_components: int) -> FloatArray:
-    """Return the leading principal axes of centred rows, as columns."""
-    vectors = linalg.eigh((X.T @ X).astype(np.float64))[1]
-    return np.ascontiguousarray(vectors[:, ::-1][:, :n_components].astype(X.dtype))

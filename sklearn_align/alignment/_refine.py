@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
+from sklearn_align._linalg import polar_factor
+from sklearn_align._similarity import mutual_csls_neighbors, nearest_mean
 from sklearn_align._sklearn import Interval
 from sklearn_align.alignment._anchors import k_means_centres
-from sklearn_align.alignment._neighbors import mutual_csls_neighbors, nearest_mean
 from sklearn_align.alignment._problem import AlignmentProblem, scale_to_unit_length
-from sklearn_align.alignment._procrustes import polar_factor
 from sklearn_align.alignment._transport import transport_cross_covariance
 
 FloatArray = NDArray[np.floating[Any]]

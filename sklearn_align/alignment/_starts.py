@@ -12,6 +12,7 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from sklearn_align._linalg import partial_isometry, polar_factor
 from sklearn_align.alignment._agreement import agreement_with_pairs, shared_retrieval
 from sklearn_align.alignment._components import (
     Contrast,
@@ -21,7 +22,6 @@ from sklearn_align.alignment._components import (
 )
 from sklearn_align.alignment._matching import match_graphs
 from sklearn_align.alignment._problem import AlignmentProblem, ReducedProblem
-from sklearn_align.alignment._procrustes import partial_isometry, polar_factor
 from sklearn_align.alignment._refine import Refinement, TransportRefinement
 
 FloatArray = NDArray[np.floating[Any]]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_array, check_random_state
 
-from sklearn_align._views import Columns, parse_modalities
+from sklearn_align._modalities import Columns, parse_modalities
 
 BoolArray = NDArray[np.bool_]
 

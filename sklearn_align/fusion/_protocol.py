@@ -12,12 +12,12 @@ from sklearn.utils.validation import check_is_fitted
 from skorch import NeuralNet
 from skorch.history import History
 
+from sklearn_align._modalities import ModalityLayout
 from sklearn_align._sklearn import (
     Interval,
     StrOptions,
     validate_parameters,
 )
-from sklearn_align._views import ModalityLayout
 from sklearn_align.fusion._config import AECFConfig
 from sklearn_align.fusion._data import (
     ModalityDataset,

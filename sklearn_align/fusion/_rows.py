@@ -11,10 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
+from sklearn_align._modalities import parse_modalities
 from sklearn_align._sklearn import (
     check_sample_weight,
 )
-from sklearn_align._views import parse_modalities
 from sklearn_align.exceptions import MissingModalityWarning
 from sklearn_align.fusion._calibration import draw_subsets
 from sklearn_align.fusion._data import (

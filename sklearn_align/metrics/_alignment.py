@@ -15,7 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import digamma
 from sklearn.utils import check_array, check_scalar
 
-from sklearn_align._blocked import max_csls, row_blocks
+from sklearn_align._linalg import unit_rows
+from sklearn_align._similarity import max_csls, row_blocks
 
 FloatArray = NDArray[np.floating[Any]]
 IntArray = NDArray[np.intp]
@@ -399,24 +400,3 @@ def _check_pair_of_spaces(
             "same space. Map them first, with aligner.transform and aligner.transform_target."
         )
     return unit[0], unit[1]
-
-
-def unit_rows(rows: FloatArray) -> FloatArray:
-    """Scale rows to unit length; rows of zeros stay as they are.
-
-    Parameters
-    ----------
-    rows : ndarray of shape (n_samples, n_features)
-        Not changed.
-
-    Returns
-    -------
-    ndarray of shape (n_samples, n_features)
-        A copy.
-    """
-    # the largest entry goes first, so that squares of huge or tiny entries stay in range
-    largest = np.abs(rows).max(axis=1, keepdims=True)
-    unit = rows / np.where(largest == 0, 1, largest)
-    norm = np.sqrt(np.einsum("ij,ij->i", unit, unit))[:, None]
-    unit /= np.where(norm == 0, 1, norm)
-    return np.asarray(unit)

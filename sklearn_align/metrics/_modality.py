@@ -19,8 +19,8 @@ from sklearn.utils import (
 )
 from sklearn.utils.parallel import Parallel, delayed
 
+from sklearn_align._modalities import Columns
 from sklearn_align._sklearn import check_sample_weight
-from sklearn_align._views import Columns
 from sklearn_align.datasets import drop_modalities
 
 FloatArray = NDArray[np.float64]

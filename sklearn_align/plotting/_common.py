@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_array
 
-from sklearn_align._views import Columns, parse_modalities
+from sklearn_align._modalities import Columns, parse_modalities
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

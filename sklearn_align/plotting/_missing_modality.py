@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sklearn_align._views import Columns
+from sklearn_align._modalities import Columns
 from sklearn_align.metrics import missing_modality_curve
 from sklearn_align.plotting._common import get_axes
 

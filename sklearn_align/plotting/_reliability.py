@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_align._views import Columns
+from sklearn_align._modalities import Columns
 from sklearn_align.metrics._calibration import (
     ConfidenceBins,
     Strategy,

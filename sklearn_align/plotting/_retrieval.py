@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_align.metrics._alignment import check_paired, count_better, hits_among_top, unit_rows
+from sklearn_align._linalg import polar_factor, unit_rows
+from sklearn_align.metrics._alignment import check_paired, count_better, hits_among_top
 from sklearn_align.plotting._common import get_axes
 
 if TYPE_CHECKING:
@@ -125,10 +126,8 @@ class RetrievalDisplay:
             pairs_A, pairs_B = pairs
             check_consistent_length(pairs_A, pairs_B)
             known_T = estimator.transform_target(pairs_B)
-            U, _, Vt = np.linalg.svd(
-                _enter(pairs_A, estimator.source_mean_).T @ known_T, full_matrices=False
-            )
-            maps["oracle"] = A @ (U @ Vt)
+            known_A = _enter(pairs_A, estimator.source_mean_)
+            maps["oracle"] = A @ polar_factor(known_A.T @ known_T)
         return cls._of(maps, T).plot(ax, **plot_kwargs)
 
     @classmethod

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from sklearn_align import MiniVec2Vec
+from sklearn_align._linalg import polar_factor
 from sklearn_align.alignment import _diagnostics
 from sklearn_align.alignment._agreement import agreement_with_pairs, shared_retrieval
 from sklearn_align.alignment._diagnostics import (
@@ -14,7 +15,6 @@ from sklearn_align.alignment._diagnostics import (
     relative_score,
 )
 from sklearn_align.alignment._problem import AlignmentProblem, KnownPairs, unit_rows
-from sklearn_align.alignment._procrustes import polar_factor
 from sklearn_align.alignment._starts import COMPONENT_STARTS, race, reduce_problem, within_width
 from sklearn_align.datasets import make_rotated_embeddings
 from sklearn_align.exceptions import AlignmentWarning

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
+from sklearn_align._linalg import polar_factor, procrustes
 from sklearn_align.alignment import (
     AlignmentProblem,
     ClusterRefinement,
@@ -11,7 +12,6 @@ from sklearn_align.alignment import (
     TransportRefinement,
 )
 from sklearn_align.alignment._problem import KnownPairs, unit_rows
-from sklearn_align.alignment._procrustes import polar_factor, procrustes
 from sklearn_align.metrics import mean_cosine_similarity, retrieval_accuracy
 
 BUILT_IN = [

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 from scipy.special import logsumexp
 
-from sklearn_align.alignment._procrustes import polar_factor
+from sklearn_align._linalg import polar_factor
 from sklearn_align.alignment._transport import (
     partial_whitening,
     sinkhorn_scaling,

@@ -13,9 +13,9 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import roc_auc_score
 from threadpoolctl import threadpool_limits
 
+from sklearn_align._linalg import polar_factor
 from sklearn_align.alignment._components import independent_components, skewness
 from sklearn_align.alignment._problem import AlignmentProblem, unit_rows
-from sklearn_align.alignment._procrustes import polar_factor
 from sklearn_align.alignment._starts import ComponentStart, reduce_problem
 from sklearn_align.metrics import mean_cosine_similarity
 from tests.benchmarks.alignment_data import load_spaces

@@ -6,7 +6,7 @@ from scipy.stats import ortho_group, rankdata
 from sklearn.base import BaseEstimator
 from sklearn.metrics import make_scorer
 
-import sklearn_align._blocked as blocked
+import sklearn_align._similarity as blocked
 from sklearn_align.metrics import (
     csls_score,
     foscttm,

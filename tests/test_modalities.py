@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sklearn_align import pack_modalities
-from sklearn_align._views import parse_modalities
+from sklearn_align._modalities import parse_modalities
 
 
 def test_none_is_one_modality_with_all_columns():

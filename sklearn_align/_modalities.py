@@ -39,7 +39,7 @@ class ModalityLayout:
     Examples
     --------
     >>> import numpy as np
-    >>> from sklearn_align._views import parse_modalities
+    >>> from sklearn_align._modalities import parse_modalities
     >>> layout = parse_modalities({"image": 2, "audio": 1}, n_features=3)
     >>> layout.presence(np.array([[1.0, 2.0, np.nan], [np.nan, np.nan, 3.0]]))
     array([[ True, False],
@@ -148,7 +148,7 @@ def parse_modalities(
 
     Examples
     --------
-    >>> from sklearn_align._views import parse_modalities
+    >>> from sklearn_align._modalities import parse_modalities
     >>> parse_modalities({"image": slice(0, 3), "audio": [3, 4]}, n_features=5).widths
     (3, 2)
     """

@@ -1,11 +1,13 @@
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import linalg
 
-import sklearn_align.alignment._procrustes as module
-from sklearn_align.alignment._procrustes import partial_isometry, polar_factor, procrustes
+import sklearn_align._linalg as module
+from sklearn_align._linalg import partial_isometry, polar_factor, scale_to_unit_length, unit_rows
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -13,7 +15,7 @@ def test_agrees_with_scipy_for_equal_widths(seed):
     rng = np.random.default_rng(seed)
     X, Y = rng.standard_normal((2, 40, 7))
     np.testing.assert_allclose(
-        procrustes(X, Y), linalg.orthogonal_procrustes(X, Y)[0], rtol=0, atol=1e-10
+        polar_factor(X.T @ Y), linalg.orthogonal_procrustes(X, Y)[0], rtol=0, atol=1e-10
     )
 
 
@@ -48,7 +50,7 @@ def test_known_rotation_is_found_from_as_many_rows_as_columns():
     rng = np.random.default_rng(1)
     R = np.linalg.qr(rng.standard_normal((9, 9)))[0]
     X = rng.standard_normal((9, 9))
-    np.testing.assert_allclose(procrustes(X, X @ R), R, atol=1e-9)
+    np.testing.assert_allclose(polar_factor(X.T @ X @ R), R, atol=1e-9)
 
 
 @pytest.mark.parametrize("rank", [1, 3, 5])
@@ -62,10 +64,11 @@ def test_partial_isometry_has_its_rank_and_the_leading_directions(rank):
     assert np.vdot(W, M) == pytest.approx(np.linalg.svd(M, compute_uv=False)[:rank].sum())
 
 
+@pytest.mark.parametrize("function", [polar_factor, partial(partial_isometry, rank=2)])
 @pytest.mark.parametrize("failure", ["an error", "NaN"])
-def test_falls_back_when_divide_and_conquer_fails(monkeypatch, failure):
+def test_falls_back_when_divide_and_conquer_fails(monkeypatch, failure, function):
     M = np.random.default_rng(3).standard_normal((6, 4))
-    expected = polar_factor(M)
+    expected = function(M)
     svd = linalg.svd
 
     def only_qr_iteration(*args, lapack_driver="gesdd", **kwargs):
@@ -76,4 +79,22 @@ def test_falls_back_when_divide_and_conquer_fails(monkeypatch, failure):
         return svd(*args, lapack_driver=lapack_driver, **kwargs)
 
     monkeypatch.setattr(module.linalg, "svd", only_qr_iteration)
-    np.testing.assert_allclose(polar_factor(M), expected, atol=1e-12)
+    np.testing.assert_allclose(function(M), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("scale", [1e-25, 1.0, 1e25])
+def test_unit_rows_in_single_precision_at_any_scale(scale):
+    X = np.random.default_rng(0).standard_normal((9, 4)).astype(np.float32)
+    expected = X / np.linalg.norm(X, axis=1, keepdims=True)
+    np.testing.assert_allclose(unit_rows(X * np.float32(scale)), expected, rtol=1e-5)
+
+
+def test_zero_rows_stay_zero_and_arguments_stay_as_they_are():
+    X = np.array([[0.0, 0.0], [3.0, 4.0]])
+    X.setflags(write=False)
+    np.testing.assert_allclose(unit_rows(X), [[0, 0], [0.6, 0.8]])
+    np.testing.assert_allclose(unit_rows(X, np.array([3.0, 4.0])), [[-0.6, -0.8], [0, 0]])
+
+
+def test_scaling_without_rows_is_allowed():
+    scale_to_unit_length(np.empty((0, 3)))
