@@ -50,8 +50,8 @@ def thin_svd(M: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
 def polar_factor(M: FloatArray) -> FloatArray:
     """Return the (semi-)orthogonal matrix nearest to `M`, ``U @ Vt`` of its thin SVD.
 
-    For a cross-covariance ``X.T @ Y`` it solves the orthogonal Procrustes problem (P. H. Schönemann,
-    "A generalized solution of the orthogonal Procrustes problem", Psychometrika 31, 1966).
+    For a cross-covariance ``X.T @ Y`` it solves the orthogonal Procrustes problem: P. H. Schönemann,
+    "A generalized solution of the orthogonal Procrustes problem", Psychometrika 31, 1966.
     """
     U, _, Vt = thin_svd(M)
     return np.asarray(U @ Vt)

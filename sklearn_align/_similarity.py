@@ -1,4 +1,4 @@
-"""Nearest neighbours and CSLS in blocks: the matrix of all similarities is never held.
+"""Nearest neighbors and CSLS in blocks: the matrix of all similarities is never held.
 
 ``pairwise_distances_chunked`` of scikit-learn hands out blocks as well, but of distances: it
 computes 1 - cosine of every entry and checks the inputs again for each call. The table that
@@ -20,7 +20,7 @@ _BLOCK_BYTES = 32 * 2**20
 
 
 def row_blocks(n_samples: int, n_columns: int, dtype: DTypeLike) -> Iterator[slice]:
-    """Yield consecutive slices of samples whose similarities with `n_columns` others fit a block."""
+    """Yield slices of samples whose similarities with `n_columns` others fit into a block."""
     step = max(1, _BLOCK_BYTES // max(1, n_columns * np.dtype(dtype).itemsize))
     for start in range(0, n_samples, step):
         yield slice(start, min(start + step, n_samples))
@@ -105,7 +105,7 @@ def max_csls(X: FloatArray, Y: FloatArray, n_neighbors: int) -> FloatArray:
 def mutual_csls_neighbors(
     X: FloatArray, Y: FloatArray, n_neighbors: int
 ) -> tuple[IntArray, IntArray]:
-    """Indices of unit samples of X and Y that are each other's nearest neighbour under CSLS."""
+    """Return indices of unit samples of X and Y that are mutual nearest neighbors under CSLS."""
     density_X = mean_of_top_k(X, Y, n_neighbors)
     nearest_Y = np.empty(len(X), dtype=np.intp)
     nearest_X = np.zeros(len(Y), dtype=np.intp)

@@ -8,6 +8,7 @@ from typing import Any
 
 from sklearn.base import _fit_context as fit_context
 from sklearn.utils._param_validation import (
+    HasMethods,
     Interval,
     InvalidParameterError,
     StrOptions,
@@ -16,6 +17,7 @@ from sklearn.utils._param_validation import (
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 
 __all__ = [
+    "HasMethods",
     "Interval",
     "InvalidParameterError",
     "StrOptions",
@@ -27,18 +29,7 @@ __all__ = [
 
 
 def validate_parameters(estimator: Any) -> None:
-    """Check the parameters of an object against its `_parameter_constraints`.
-
-    Parameters
-    ----------
-    estimator : object
-        Has `get_params` and `_parameter_constraints`.
-
-    Raises
-    ------
-    ValueError
-        When a value is outside its range; the message names parameter, value and range.
-    """
+    """Check `get_params()` of an object against its `_parameter_constraints`."""
     validate_parameter_constraints(
         estimator._parameter_constraints,
         estimator.get_params(deep=False),
@@ -47,10 +38,10 @@ def validate_parameters(estimator: Any) -> None:
 
 
 def called_from_cross_validation() -> bool:
-    """Tell whether a scikit-learn splitter has sliced the rows of the running ``fit``.
+    """Tell whether a scikit-learn splitter has sliced the samples of the running ``fit``.
 
-    scikit-learn does not tell an estimator that it sees a subset of the rows, yet row numbers are
-    wrong then. Its cross-validation functions, searches included, fit inside one private module,
+    scikit-learn does not tell an estimator that it sees a subset of the samples, yet sample indices
+    are wrong then. Its cross-validation functions, searches included, fit inside one private module,
     which is looked for among the callers.
     """
     frame: FrameType | None = sys._getframe(1)

@@ -1,21 +1,27 @@
-"""Alignment of two embedding spaces from unpaired rows."""
+"""Alignment of embedding spaces from unpaired samples."""
 
 from sklearn_align.alignment._mini_vec2vec import MiniVec2Vec
-from sklearn_align.alignment._problem import AlignmentProblem
-from sklearn_align.alignment._refine import (
+from sklearn_align.alignment._problem import AlignmentProblem, KnownPairs
+from sklearn_align.alignment.refinements import (
     ClusterRefinement,
     MutualNeighborRefinement,
     NeighborRefinement,
     Refinement,
     TransportRefinement,
 )
+from sklearn_align.alignment.starts import AnchorStart, ComponentStart, PairStart, Start
 
 __all__ = [
     "AlignmentProblem",
+    "AnchorStart",
     "ClusterRefinement",
+    "ComponentStart",
+    "KnownPairs",
     "MiniVec2Vec",
     "MutualNeighborRefinement",
     "NeighborRefinement",
+    "PairStart",
     "Refinement",
+    "Start",
     "TransportRefinement",
 ]

@@ -2,74 +2,44 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-from sklearn_align.alignment._problem import AlignmentProblem, scale_to_unit_length
-from sklearn_align.alignment._refine import TransportRefinement
-
-FloatArray = NDArray[np.floating[Any]]
-
-_TARGET_ROWS = 1500
-_LEAST_PAIRS = 5
+from sklearn_align._linalg import scale_to_unit_length
+from sklearn_align._typing import FloatArray
+from sklearn_align.alignment._problem import AlignmentProblem
+from sklearn_align.alignment._recipes import CONVERGENCE
+from sklearn_align.alignment.refinements import TransportRefinement
 
 
-def shared_retrieval(rows: FloatArray, W: FloatArray, V: FloatArray) -> float:
-    """Share of rows whose image under `W` is nearest to their own image under `V`.
+def map_agreement(X: FloatArray, W: FloatArray, V: FloatArray) -> float:
+    """Fraction of unit samples whose image under `W` is nearest to their own image under `V`.
 
-    Parameters
-    ----------
-    rows : ndarray of shape (n_rows, n_features_A)
-        Unit rows of the source space.
-
-    W, V : ndarray of shape (n_features_A, n_features_B)
-        Maps.
-
-    Returns
-    -------
-    float
-        1 for equal maps, about ``1 / n_rows`` for unrelated ones.
+    1 for equal maps, about ``1 / n_samples`` for unrelated ones.
     """
-    images = rows @ V
+    images = X @ V
     scale_to_unit_length(images)
-    nearest = ((rows @ W) @ images.T).argmax(axis=1)
-    return float((nearest == np.arange(len(rows))).mean())
+    nearest = ((X @ W) @ images.T).argmax(axis=1)
+    return float((nearest == np.arange(len(X))).mean())
 
 
 def agreement_with_pairs(
     problem: AlignmentProblem, W: FloatArray, random_state: np.random.RandomState
 ) -> float:
-    """Share of known pairs that a map still retrieves after it was refined without them.
+    """Fraction of known pairs that a map retrieves after it was refined without them.
 
     A few pairs can be fitted by a map that is wrong elsewhere. Refinement without the pairs keeps
-    them together only where the rest of the rows says the same.
-
-    Parameters
-    ----------
-    problem : AlignmentProblem
-        Rows of both spaces and known pairs.
-
-    W : ndarray of shape (n_features_A, n_features_B)
-        Map to be judged.
-
-    random_state : RandomState
-        Source of randomness.
-
-    Returns
-    -------
-    float
-        0 when there are fewer than five pairs.
+    them together only where the other samples support the same map. 0 with too few pairs.
     """
     pairs = problem.pairs
-    if pairs is None or len(pairs) < _LEAST_PAIRS:
+    if pairs is None or len(pairs) < CONVERGENCE.min_pairs:
         return 0.0
-    unaided = AlignmentProblem(problem.A, problem.B)
-    refinement = TransportRefinement(max_iter=10, smoothing=1.0, n_iter_no_change=None)
-    for W_new in refinement.iterate(unaided, W, random_state):
+    refinement = TransportRefinement(
+        max_iter=CONVERGENCE.n_iterations_without_pairs, smoothing=1.0, n_iter_no_change=None
+    )
+    for W_new in refinement.iterate(AlignmentProblem(problem.A, problem.B), W, random_state):
         W = W_new
-    targets = np.concatenate([pairs.B, problem.sample("B", _TARGET_ROWS, random_state)])
+    samples = problem.sample("B", CONVERGENCE.n_target_samples, random_state)
+    targets = np.concatenate([pairs.B, samples])
     mapped = pairs.A @ W
     scale_to_unit_length(mapped)
     nearest = (mapped @ targets.T).argmax(axis=1)

@@ -1,139 +1,99 @@
-"""The estimator: parameters, validation and the order of the stages."""
+"""The estimator: parameters, order of the steps, mapping and score."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from functools import partial
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils import Tags, check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sklearn_align._linalg import polar_factor
-from sklearn_align._sklearn import Interval, StrOptions, fit_context, validate_parameters
-from sklearn_align.alignment._anchors import AnchorStart
-from sklearn_align.alignment._diagnostics import (
-    AGREEMENT_THRESHOLD,
-    RELATIVE_SCORE_THRESHOLD,
-    judge,
-)
-from sklearn_align.alignment._frame import Frame
+from sklearn_align._constraints import AT_LEAST_TWO, POSITIVE, POSITIVE_INT
+from sklearn_align._linalg import polar_factor, scale_to_unit_length
+from sklearn_align._sklearn import HasMethods, StrOptions, fit_context
+from sklearn_align._typing import FloatArray
+from sklearn_align.alignment._convergence import check_convergence
+from sklearn_align.alignment._inputs import check_pairs, check_target, choose_target
 from sklearn_align.alignment._monitor import FitMonitor
-from sklearn_align.alignment._problem import (
-    AlignmentProblem,
-    ReducedProblem,
-    scale_to_unit_length,
-)
-from sklearn_align.alignment._refine import (
+from sklearn_align.alignment._normalizer import CentredNormalizer
+from sklearn_align.alignment._problem import AlignmentProblem, ReducedProblem
+from sklearn_align.alignment._recipes import CONVERGENCE
+from sklearn_align.alignment._selection import Round, SuccessiveHalving, reduce_problem
+from sklearn_align.alignment._steps import list_refinements, list_starts
+from sklearn_align.alignment.refinements import (
     ClusterRefinement,
     NeighborRefinement,
     Refinement,
-    TransportRefinement,
 )
-from sklearn_align.alignment._starts import (
-    COMPONENT_STARTS,
-    PairStart,
-    Standing,
-    Start,
-    race,
-    reduce_problem,
-)
-from sklearn_align.alignment._validation import check_pairs, check_target, choose_target
-from sklearn_align.exceptions import AlignmentWarning, PairingWarning, SmallSampleWarning
+from sklearn_align.alignment.starts import AnchorStart, PairStart, Start
+from sklearn_align.exceptions import AlignmentWarning, PairingWarning, warn_user
 from sklearn_align.metrics import csls_score, retrieval_accuracy
-
-FloatArray = NDArray[np.floating[Any]]
-
-_POSITIVE_INT = Interval(Integral, 1, None, closed="left")
-_ANCHOR_MATCH_ROWS = 4000
 
 
 class MiniVec2Vec(
     ClassNamePrefixFeaturesOutMixin, CallbackSupportMixin, TransformerMixin, BaseEstimator
 ):
-    """Linear map between two embedding spaces, learned from unpaired rows.
+    """Linear map between two embedding spaces, learned from unpaired samples.
 
-    Encoders that were trained separately place the same things in much the same arrangement.
-    mini-vec2vec recovers the rotation between two arrangements from rows of either space, which
-    need be neither paired nor equally many. Whether it succeeded is judged without labels.
+    Encoders that were trained separately place the same texts, images or words in similar
+    arrangements. mini-vec2vec finds the orthogonal map from one arrangement to the other from
+    samples of both spaces, which need be neither paired nor equally many. Whether it succeeded is
+    checked without labels.
 
     Parameters
     ----------
-    n_clusters : int, default=20
-        Clusters of each space in an anchor run. Clipped to the number of rows.
+    init : {"components", "anchors"}, Start or list of Start, default="components"
+        How the candidates for the first map are made.
 
-    n_runs : int, default=30
-        Anchor runs of each start, whose matched cluster centres are all used.
-
-    n_qap_restarts : int, default=30
-        Random restarts of the quadratic assignment that matches the cluster centres of a run.
-
-    n_neighbors : int, default=50
-        Target rows averaged for each source row at the start and in Refine-1. Clipped to the
-        number of target rows.
-
-    anchor_sample_size : int or None, default=10000
-        Rows of each space that are clustered in the anchor runs; None takes all.
-
-    init : {"auto", "components", "anchors"}, default="auto"
-        How a start is made.
-
-        - "components": match independent components of the two spaces by the statistics of the
-          rows along them.
-        - "anchors": Algorithms 1 and 2 of the paper, which match cluster centres by quadratic
-          assignment and then rows by their cosines with these anchors.
-        - "auto": "anchors" with ``refinements="paper"``, else "components".
+        - "components": match independent components of the two spaces, with several settings of
+          :class:`~sklearn_align.alignment.ComponentStart`.
+        - "anchors": match cluster centres, :class:`~sklearn_align.alignment.AnchorStart`.
+        - an object with a method ``initial_map(problem, random_state)``, see
+          :class:`~sklearn_align.alignment.Start`. Its parameters can be searched, as in
+          ``init__n_clusters``.
+        - a list of such objects, which take turns.
 
     n_init : int or "auto", default="auto"
-        Independent starts. As many are made as it takes until two of different kinds agree; while
-        none do, all are refined briefly, the best by label-free score further, and the best of
-        these in full. "auto" stands for 1 with ``refinements="paper"``, else for 12.
+        Number of candidates. They are created until two independent ones agree. "auto" stands for
+        the length of the list that was given, else for 12, or for 1 with ``selection=None``.
+
+    selection : {"halving"} or None, default="halving"
+        How the first map is chosen.
+
+        - "halving": successive halving. Candidates are refined in the leading 128 principal
+          directions of each space; the best by label-free score are refined further, until two
+          independent ones agree or the score no longer rises. Known pairs add a candidate.
+        - None: the map of a single initialization, made at full width, is taken as it is.
 
     refinements : {"robust", "paper"} or list of refinements, default="robust"
-        Steps that improve the chosen start, in order.
+        Steps that improve the chosen map, in order.
 
         - "robust": three times :class:`~sklearn_align.alignment.TransportRefinement`, on small
-          samples, then on large ones with directions more and more whitened.
-        - "paper": the published recipe, :class:`~sklearn_align.alignment.NeighborRefinement`
-          (Refine-1), then :class:`~sklearn_align.alignment.ClusterRefinement` (Refine-2), after
-          a single start that clusters and matches at full width.
+          samples, then on large ones with whitened directions.
+        - "paper": :class:`~sklearn_align.alignment.NeighborRefinement` (Refine-1), then
+          :class:`~sklearn_align.alignment.ClusterRefinement` (Refine-2).
         - a list of objects that follow :class:`~sklearn_align.alignment.Refinement`.
 
-    max_iter : int, default=75
-        Iterations of Refine-1. Only used with ``refinements="paper"``.
-
-    sample_size : int or None, default=10000
-        Source rows in each iteration of Refine-1; None takes all. Only used with
-        ``refinements="paper"``.
-
-    smoothing : float, default=0.5
-        Share of each new solution in Refine-1 and Refine-2, in (0, 1]. Only used with
-        ``refinements="paper"``.
-
-    n_refine_clusters : int, default=500
-        Clusters of Refine-2. Only used with ``refinements="paper"``.
-
     max_samples : int or None, default=30000
-        Rows of each space that the search looks at, drawn at random when there are more; None
-        takes all. Means are always taken over all rows.
+        Samples of each space that the search uses, drawn at random when there are more; None takes
+        all. Means are always computed over all samples.
 
     pair_weight : float, default=1.0
-        How much known pairs count, see `pairs` in :meth:`fit`.
+        Weight of one known pair relative to one matched sample, see `pairs` in :meth:`fit`.
 
     score_sample_size : int, default=2000
-        Rows of each space on which the label-free score is computed, and number of target rows
+        Samples of each space on which the label-free score is computed, and number of target samples
         kept for :meth:`score`.
 
     n_jobs : int, default=None
-        Starts that run at the same time, in threads. None means 1 unless in a
-        :obj:`joblib.parallel_backend` context, -1 means all processors. Does not change the
-        result.
+        Candidates that are refined at the same time, in threads. None means 1 unless in a
+        :obj:`joblib.parallel_backend` context, -1 means all processors. Does not change the result.
 
     verbose : int, default=0
         1 prints a line for every stage, 2 one for every iteration.
@@ -144,43 +104,43 @@ class MiniVec2Vec(
     Attributes
     ----------
     map_ : ndarray of shape (n_features_in_, n_features_target_)
-        The map, applied as ``centred_rows @ map_``. Its columns are orthonormal, its rows when
+        The map, applied as ``centred_samples @ map_``. Its columns are orthonormal, its rows when
         there are fewer rows than columns; both when the widths are equal.
 
     source_mean_ : ndarray of shape (n_features_in_,)
-        Mean of the source rows.
+        Mean of the source samples.
 
     target_mean_ : ndarray of shape (n_features_target_,)
-        Mean of the target rows.
+        Mean of the target samples.
 
     alignment_score_ : float
-        Label-free quality of the map.
+        Label-free quality of the map, ``mean_i max_j CSLS(x_i W, y_j)``, see
+        :func:`~sklearn_align.metrics.csls_score`.
 
     agreement_ : float
-        Share of source rows that the map and one found independently map to the same place; or,
-        when that is small and there are at least five known pairs, the share of pairs that are
-        retrieved after a refinement without them. Near 1 after a success, small after a
+        Fraction of source samples that the map and a map of an independent run send to the same
+        place; or, when that is small and there are at least five known pairs, the fraction of pairs
+        that are retrieved after a refinement without them. Near 1 after a success, small after a
         failure.
 
     relative_score_ : float
-        Where `alignment_score_` lies between the score of arbitrary maps (0) and that of a space
-        with itself (1). Says whether mapped rows lie among the target rows as those lie among
-        themselves.
+        ``(s(map) - s(arbitrary)) / (s(itself) - s(arbitrary))`` with the label-free score ``s`` of
+        the map, of arbitrary maps between principal axes, and of a space with itself (two halves of
+        it). Near 1 after a success.
 
     converged_ : bool
-        Whether the alignment can be trusted: whether `agreement_` is at least 0.7 and
-        `relative_score_` at least 0.6.
+        Whether `agreement_` is at least 0.7 and `relative_score_` at least 0.6.
 
     history_ : list of dict
         A record for each stage: its name `stage`, the label-free score after each iteration
         `score`, `n_iter` and the `time` in seconds. The record of the first stage also has the
-        scores of all starts in each round of the selection, `start_scores`.
+        scores of all candidates in each round of the selection, `start_scores`.
 
     n_iter_ : int
         Iterations of all stages together.
 
     target_sample_ : ndarray of shape (at most score_sample_size, n_features_target_)
-        Target rows in the common frame, against which :meth:`score` compares.
+        Centred unit samples of the target space, with which :meth:`score` compares.
 
     n_features_target_ : int
         Width of the target space.
@@ -193,13 +153,13 @@ class MiniVec2Vec(
 
     See Also
     --------
-    sklearn_align.metrics.retrieval_accuracy : Share of rows whose counterpart is nearest.
-    scipy.linalg.orthogonal_procrustes : The map when all rows are paired.
+    sklearn_align.metrics.retrieval_accuracy : Fraction of samples whose counterpart is nearest.
+    scipy.linalg.orthogonal_procrustes : The map when all samples are paired.
 
     Notes
     -----
-    The search runs in single precision. Under cross-validation `pairs` must hold the paired rows
-    themselves, because row numbers do not survive a split; they are refused there.
+    The search runs in single precision. Under cross-validation `pairs` must hold the paired samples
+    themselves, because sample indices do not survive a split; they are refused there.
 
     References
     ----------
@@ -225,21 +185,13 @@ class MiniVec2Vec(
     __metadata_request__fit: ClassVar[dict[str, bool]] = {"XB": True, "pairs": True}
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "n_clusters": [_POSITIVE_INT],
-        "n_runs": [_POSITIVE_INT],
-        "n_qap_restarts": [_POSITIVE_INT],
-        "n_neighbors": [_POSITIVE_INT],
-        "anchor_sample_size": [Interval(Integral, 2, None, closed="left"), None],
-        "init": [StrOptions({"auto", "components", "anchors"})],
-        "n_init": [_POSITIVE_INT, StrOptions({"auto"})],
+        "init": [StrOptions({"components", "anchors"}), list, tuple, HasMethods("initial_map")],
+        "n_init": [POSITIVE_INT, StrOptions({"auto"})],
+        "selection": [StrOptions({"halving"}), None],
         "refinements": [StrOptions({"robust", "paper"}), list, tuple],
-        "max_iter": [_POSITIVE_INT],
-        "sample_size": [_POSITIVE_INT, None],
-        "smoothing": [Interval(Real, 0, 1, closed="right")],
-        "n_refine_clusters": [_POSITIVE_INT],
-        "max_samples": [Interval(Integral, 2, None, closed="left"), None],
-        "pair_weight": [Interval(Real, 0, None, closed="neither")],
-        "score_sample_size": [Interval(Integral, 2, None, closed="left")],
+        "max_samples": [AT_LEAST_TWO, None],
+        "pair_weight": [POSITIVE],
+        "score_sample_size": [AT_LEAST_TWO],
         "n_jobs": [Integral, None],
         "verbose": ["verbose"],
         "random_state": ["random_state"],
@@ -247,19 +199,11 @@ class MiniVec2Vec(
 
     def __init__(
         self,
-        n_clusters: int = 20,
+        init: str | Start | Sequence[Start] = "components",
         *,
-        n_runs: int = 30,
-        n_qap_restarts: int = 30,
-        n_neighbors: int = 50,
-        anchor_sample_size: int | None = 10_000,
-        init: str = "auto",
         n_init: int | str = "auto",
+        selection: str | None = "halving",
         refinements: str | Sequence[Refinement] = "robust",
-        max_iter: int = 75,
-        sample_size: int | None = 10_000,
-        smoothing: float = 0.5,
-        n_refine_clusters: int = 500,
         max_samples: int | None = 30_000,
         pair_weight: float = 1.0,
         score_sample_size: int = 2000,
@@ -267,24 +211,102 @@ class MiniVec2Vec(
         verbose: int = 0,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
-        self.n_clusters = n_clusters
-        self.n_runs = n_runs
-        self.n_qap_restarts = n_qap_restarts
-        self.n_neighbors = n_neighbors
-        self.anchor_sample_size = anchor_sample_size
         self.init = init
         self.n_init = n_init
+        self.selection = selection
         self.refinements = refinements
-        self.max_iter = max_iter
-        self.sample_size = sample_size
-        self.smoothing = smoothing
-        self.n_refine_clusters = n_refine_clusters
         self.max_samples = max_samples
         self.pair_weight = pair_weight
         self.score_sample_size = score_sample_size
         self.n_jobs = n_jobs
         self.verbose = verbose
         self.random_state = random_state
+
+    @classmethod
+    def from_paper(
+        cls,
+        *,
+        n_clusters: int = 20,
+        n_runs: int = 30,
+        n_qap_restarts: int = 30,
+        n_neighbors: int = 50,
+        anchor_sample_size: int | None = 10_000,
+        max_iter: int = 75,
+        sample_size: int | None = 10_000,
+        smoothing: float = 0.5,
+        n_refine_clusters: int = 500,
+        **parameters: Any,
+    ) -> Self:
+        """Make an aligner with the published recipe of mini-vec2vec.
+
+        One :class:`~sklearn_align.alignment.AnchorStart` at full width, then
+        :class:`~sklearn_align.alignment.NeighborRefinement` and
+        :class:`~sklearn_align.alignment.ClusterRefinement`.
+
+        Parameters
+        ----------
+        n_clusters : int, default=20
+            Clusters of each space in an anchor run.
+
+        n_runs : int, default=30
+            Anchor runs, whose matched cluster centres are all used.
+
+        n_qap_restarts : int, default=30
+            Random restarts of the quadratic assignment of a run.
+
+        n_neighbors : int, default=50
+            Target samples averaged for each source sample, at the start and in Refine-1.
+
+        anchor_sample_size : int or None, default=10000
+            Samples of each space that are clustered in the anchor runs; None takes all.
+
+        max_iter : int, default=75
+            Iterations of Refine-1.
+
+        sample_size : int or None, default=10000
+            Source samples in each iteration of Refine-1; None takes all.
+
+        smoothing : float, default=0.5
+            Weight of each new solution in Refine-1 and Refine-2, in (0, 1].
+
+        n_refine_clusters : int, default=500
+            Clusters of Refine-2.
+
+        **parameters : object
+            Further parameters of :class:`MiniVec2Vec`, such as `random_state`.
+
+        Returns
+        -------
+        aligner : MiniVec2Vec
+            Not yet fitted.
+
+        References
+        ----------
+        .. [1] G. Dar, "mini-vec2vec: Scaling Universal Geometry Alignment with Linear
+           Transformations", arXiv:2510.02348, Algorithms 1 to 4.
+
+        Examples
+        --------
+        >>> from sklearn_align import MiniVec2Vec
+        >>> aligner = MiniVec2Vec.from_paper(n_clusters=30, random_state=0)
+        >>> aligner.get_params()["init__n_clusters"]
+        30
+        """
+        start = AnchorStart(
+            n_clusters,
+            n_runs=n_runs,
+            n_qap_restarts=n_qap_restarts,
+            n_neighbors=n_neighbors,
+            n_cluster_samples=anchor_sample_size,
+        )
+        refinements = [
+            NeighborRefinement(
+                max_iter, sample_size=sample_size, n_neighbors=n_neighbors, smoothing=smoothing
+            ),
+            ClusterRefinement(n_refine_clusters, smoothing=smoothing),
+        ]
+        recipe = {"init": start, "n_init": 1, "selection": None, "refinements": refinements}
+        return cls(**{**recipe, **parameters})
 
     @with_callbacks
     @fit_context(prefer_skip_nested_validation=True)
@@ -296,24 +318,24 @@ class MiniVec2Vec(
         XB: ArrayLike | None = None,
         pairs: tuple[ArrayLike, ArrayLike] | None = None,
     ) -> Self:
-        """Learn the map from the space of `X` to the space of the target rows.
+        """Learn the map from the space of `X` to the target space.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows of the source space.
+            Samples of the source space.
 
         y : array-like of shape (n_samples_target, n_features_target), default=None
-            Rows of the target space, in any number and any order. Ignored when `XB` is given, so
+            Samples of the target space, in any number and any order. Ignored when `XB` is given, so
             that labels can stand here in a pipeline.
 
         XB : array-like of shape (n_samples_target, n_features_target), default=None
-            Rows of the target space, by name. In a search or a cross-validation they are split
+            Samples of the target space, by name. In a search or a cross-validation they are split
             along with `X` when there happen to be equally many, which does no harm.
 
         pairs : tuple of two array-likes, default=None
-            Known pairs: two integer vectors ``(rows_A, rows_B)``, row numbers into `X` and the
-            target rows, or two matrices with the paired rows themselves.
+            Known pairs: two integer vectors ``(rows_A, rows_B)``, indices into `X` and the target
+            samples, or two matrices with the paired samples themselves.
 
         Returns
         -------
@@ -324,33 +346,35 @@ class MiniVec2Vec(
         ------
         ValueError
             When there is no target space, an input is not a finite 2-D array with at least two
-            different rows, or `pairs` cannot be used.
+            different samples, `pairs` cannot be used, or parameters contradict one another.
 
         Warns
         -----
         AlignmentWarning
-            When the alignment cannot be trusted; `converged_` is False then.
+            When the convergence check fails; `converged_` is False then.
         SmallSampleWarning
-            When a number of clusters or neighbours was clipped to the number of rows.
+            When a number of clusters or neighbors was clipped to the number of samples.
         """
         target = choose_target(XB, y, type(self).__name__)
-        rows: FloatArray = validate_data(
+        source: FloatArray = validate_data(
             self, X, dtype=[np.float64, np.float32], ensure_min_samples=2
         )
         target = check_target(target, estimator=self, ensure_min_samples=2)
-        refinements = self._list_refinements()
+        starts = list_starts(self.init, self.n_init, self.selection)
+        refinements = list_refinements(self.refinements)
         random_state = check_random_state(self.random_state)
-        self._source_frame, self._target_frame = Frame.of(rows), Frame.of(target)
+        self._source_normalizer = CentredNormalizer.fit(source)
+        self._target_normalizer = CentredNormalizer.fit(target)
         self.n_features_target_ = target.shape[1]
-        self._dtype = np.result_type(rows, target)
-        problem = self._make_problem(rows, target, pairs, random_state)
+        self._dtype = np.result_type(source, target)
+        problem = self._make_problem(source, target, pairs, random_state)
 
         context = self._init_callback_context(max_subtasks=1 + len(refinements))
-        data = {"X": rows, "y": target}
+        data = {"X": source, "y": target}
         context.call_on_fit_task_begin(estimator=self, **data)
         monitor = FitMonitor(self, context, data, int(self.verbose))
         reduced = reduce_problem(problem, random_state)
-        W, standing, stopped = self._start(problem, reduced, monitor, random_state)
+        W, selected, stopped = self._start(starts, problem, reduced, monitor, random_state)
         for refinement in refinements:
             if stopped:
                 break
@@ -363,106 +387,42 @@ class MiniVec2Vec(
         )
         self.history_ = monitor.history
         self.n_iter_ = sum(record["n_iter"] for record in self.history_)
-        self._judge(problem, reduced, W, standing, random_state)
+        self._check_convergence(problem, reduced, W, selected, random_state)
         context.call_on_fit_task_end(
             estimator=self, reconstruction_attributes=lambda: self._fitted_map(W), **data
         )
         return self
 
-    def _list_refinements(self) -> list[Refinement]:
-        """Return the refinement steps, those of a preset or the user's own, validated."""
-        if self.refinements == "robust":
-            return [
-                TransportRefinement(
-                    max_iter=120,
-                    epsilon=(0.05, 0.045),
-                    momentum=0.5,
-                    n_iter_no_change=6,
-                    tol=0.001,
-                ),
-                # The score hardly rises any more, but weak directions still turn: no early stop.
-                TransportRefinement(
-                    max_iter=20,
-                    sample_size=3500,
-                    epsilon=(0.035, 0.03),
-                    whitening=(0.6, 0.6),
-                    smoothing=1.0,
-                    momentum=0.8,
-                    n_iter_no_change=None,
-                ),
-                TransportRefinement(
-                    max_iter=4,
-                    sample_size=7000,
-                    epsilon=(0.03, 0.03),
-                    whitening=(0.6, 0.6),
-                    smoothing=1.0,
-                    momentum=0.5,
-                    n_iter_no_change=None,
-                ),
-            ]
-        if self.refinements == "paper":
-            return [
-                NeighborRefinement(
-                    self.max_iter,
-                    sample_size=self.sample_size,
-                    n_neighbors=self.n_neighbors,
-                    smoothing=self.smoothing,
-                ),
-                ClusterRefinement(self.n_refine_clusters, smoothing=self.smoothing),
-            ]
-        for step in self.refinements:
-            if isinstance(step, type) or not isinstance(step, Refinement):
-                raise ValueError(
-                    "The 'refinements' parameter of MiniVec2Vec must be 'robust', 'paper' or a "
-                    f"list of objects with a method iterate(problem, W, random_state), got "
-                    f"{step!r}."
-                )
-            if isinstance(step, BaseEstimator) and hasattr(step, "_parameter_constraints"):
-                validate_parameters(step)
-        return list(self.refinements)  # type: ignore[arg-type]
-
     def _make_problem(
         self,
-        X: FloatArray,
+        source: FloatArray,
         target: FloatArray,
         pairs: Any,
         random_state: np.random.RandomState,
     ) -> AlignmentProblem:
-        """Bring both sides into their frames; the search sees at most `max_samples` rows."""
+        """Normalise both sides in float32; the search sees at most `max_samples` of each."""
         known = check_pairs(
             pairs,
-            X,
+            source,
             target,
-            mean_A=self._source_frame.mean,
-            mean_B=self._target_frame.mean,
+            normalizer_A=self._source_normalizer,
+            normalizer_B=self._target_normalizer,
             weight=float(self.pair_weight),
         )
         sides = []
-        for name, rows, frame in (
-            ("X", X, self._source_frame),
-            ("the target space", target, self._target_frame),
+        for name, samples, normalizer in (
+            ("X", source, self._source_normalizer),
+            ("the target space", target, self._target_normalizer),
         ):
-            if self.max_samples is not None and len(rows) > self.max_samples:
-                chosen = np.sort(random_state.choice(len(rows), self.max_samples, replace=False))
-                rows = rows[chosen]
-            if not np.ptp(rows, axis=0).any():
+            if self.max_samples is not None and len(samples) > self.max_samples:
+                drawn = random_state.choice(len(samples), self.max_samples, replace=False)
+                samples = samples[np.sort(drawn)]
+            if not np.ptp(samples, axis=0).any():
                 raise ValueError(
-                    f"All rows of {name} are equal, so there is no geometry to align. Pass rows "
-                    "that differ."
+                    f"All samples of {name} are equal, so there is no geometry to align. Pass "
+                    "samples that differ."
                 )
-            sides.append(frame.enter(rows).astype(np.float32, copy=False))
-        n_rows = min(len(sides[0]), len(sides[1]))
-        for parameter, value, limit in (
-            ("n_clusters", self.n_clusters, n_rows),
-            ("n_neighbors", self.n_neighbors, len(sides[1])),
-        ):
-            if value > limit:
-                warnings.warn(
-                    f"{parameter}={value} was reduced to {limit}, the number of rows. Pass more "
-                    f"rows or a smaller {parameter}.",
-                    SmallSampleWarning,
-                    stacklevel=5,
-                )
+            sides.append(normalizer.transform(samples).astype(np.float32, copy=False))
         return AlignmentProblem(
             sides[0],
             sides[1],
@@ -471,53 +431,33 @@ class MiniVec2Vec(
             random_state=random_state,
         )
 
-    def _list_starts(self) -> list[Start]:
-        """Return one start for each of the `n_init` tries."""
-        published = self.refinements == "paper"
-        init = self.init
-        if init == "auto":
-            init = "anchors" if published else "components"
-        n_init = self.n_init
-        if isinstance(n_init, str):
-            n_init = 1 if published else len(COMPONENT_STARTS)
-        if init == "components":
-            return [COMPONENT_STARTS[i % len(COMPONENT_STARTS)] for i in range(n_init)]
-        return [self._anchor_start(n_match_rows=_ANCHOR_MATCH_ROWS)] * n_init
-
-    def _anchor_start(self, n_match_rows: int | None) -> AnchorStart:
-        return AnchorStart(
-            n_clusters=self.n_clusters,
-            n_runs=self.n_runs,
-            n_restarts=self.n_qap_restarts,
-            n_neighbors=self.n_neighbors,
-            n_cluster_rows=self.anchor_sample_size,
-            n_match_rows=n_match_rows,
-        )
-
     def _start(
         self,
+        starts: list[Start],
         problem: AlignmentProblem,
         reduced: ReducedProblem,
         monitor: FitMonitor,
         random_state: np.random.RandomState,
-    ) -> tuple[FloatArray, Standing | None, bool]:
-        """Return the best of several starts, how the race ended, and whether to stop the fit."""
-        starts = self._list_starts()
+    ) -> tuple[FloatArray, Round | None, bool]:
+        """Return the first map, the last round of the selection, and whether to stop the fit."""
         with monitor.stage("start", max_iter=None) as stage:
-            if self.refinements == "paper" and len(starts) == 1 and problem.pairs is None:
-                W = self._anchor_start(n_match_rows=None).map(problem, random_state)
+            if self.selection is None:
+                W = starts[0].initial_map(problem, random_state)
                 stage.iteration(problem.score(W), partial(self._fitted_map, W))
                 return W, None, stage.stop_requested
             if problem.pairs is not None:
                 starts = [PairStart(), *starts]
-            for standing in race(reduced, starts, random_state=random_state, n_jobs=self.n_jobs):
-                best = standing.candidates[0]
+            halving = SuccessiveHalving(
+                reduced, starts, random_state=random_state, n_jobs=self.n_jobs
+            )
+            for state in halving.rounds():
+                best = state.candidates[0]
                 W = reduced.lift(best.map)
-                stage.append("start_scores", [c.score for c in standing.candidates])
-                stage.append("agreement", standing.agreement)
+                stage.append("start_scores", [c.score for c in state.candidates])
+                stage.append("agreement", state.agreement)
                 if stage.iteration(best.score, partial(self._fitted_map, W)):
                     break
-        return W, standing, stage.stop_requested
+        return W, state, stage.stop_requested
 
     def _refine(
         self,
@@ -537,154 +477,156 @@ class MiniVec2Vec(
         return W, stage.stop_requested
 
     def _fitted_map(self, W: FloatArray) -> dict[str, FloatArray]:
+        """Orthogonal part of the map, as a fitted attribute."""
         return {"map_": polar_factor(W.astype(np.float64)).astype(self._dtype)}
 
-    def _judge(
+    def _check_convergence(
         self,
         problem: AlignmentProblem,
         reduced: ReducedProblem,
         W: FloatArray,
-        standing: Standing | None,
+        selected: Round | None,
         random_state: np.random.RandomState,
     ) -> None:
-        """Set the label-free verdict and warn when it is bad."""
+        """Set the label-free evidence and warn when the map has not converged."""
         self.alignment_score_ = problem.score(W)
-        witnesses = standing.witnesses if standing else []
-        origin = standing.candidates[0].origin if standing else None
-        verdict = judge(problem, reduced, W, witnesses, origin, random_state)
-        self.agreement_ = verdict.agreement
-        self.relative_score_ = verdict.relative_score
-        self.converged_ = verdict.converged
+        independent_maps = selected.independent_maps if selected else []
+        start = selected.candidates[0].start if selected else None
+        evidence = check_convergence(problem, reduced, W, independent_maps, start, random_state)
+        self.agreement_ = evidence.agreement
+        self.relative_score_ = evidence.relative_score
+        self.converged_ = evidence.converged
         if not self.converged_:
-            reason = "no independent start leads to the same map"
-            if verdict.agreement >= AGREEMENT_THRESHOLD:
-                reason = (
-                    "mapped rows do not lie among the target rows as those lie among themselves"
-                )
-            warnings.warn(
-                f"The alignment cannot be trusted: {reason} (agreement_={self.agreement_:.3f}, "
-                f"needed {AGREEMENT_THRESHOLD}; relative_score_={self.relative_score_:.3f}, needed "
-                f"{RELATIVE_SCORE_THRESHOLD}). More rows, some known pairs (pairs=...), more "
-                "starts (n_init=...) or closer encoders help.",
+            warn_user(
+                f"The alignment did not converge: {evidence.reason} (agreement_="
+                f"{self.agreement_:.3f}, needed {CONVERGENCE.min_agreement}; relative_score_="
+                f"{self.relative_score_:.3f}, needed {CONVERGENCE.min_relative_score}). More "
+                "samples, some known pairs (pairs=...), more candidates (n_init=...) or closer "
+                "encoders help.",
                 AlignmentWarning,
-                stacklevel=4,
             )
 
     @property
     def source_mean_(self) -> FloatArray:
-        """Mean of the source rows."""
-        return self._source_frame.mean
+        """Mean of the source samples."""
+        return self._source_normalizer.mean
 
     @property
     def target_mean_(self) -> FloatArray:
-        """Mean of the target rows."""
-        return self._target_frame.mean
+        """Mean of the target samples."""
+        return self._target_normalizer.mean
 
     @property
     def _n_features_out(self) -> int:
         return int(self.n_features_target_)
 
     def transform(self, X: ArrayLike) -> FloatArray:
-        """Map source rows into the centred unit frame of the target space.
+        """Map source samples to unit length in the centred target space.
+
+        ``Z = normalize((X - source_mean_) @ map_)``.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows of the source space.
+            Samples of the source space.
 
         Returns
         -------
         Z : ndarray of shape (n_samples, n_features_target)
-            Unit rows, float32 for float32 input. A row that equals the mean becomes zero.
+            Unit samples, float32 for float32 input. A sample that equals the mean becomes zero.
         """
-        return self._map_rows(X)
+        return self._map_samples(X)
 
     def transform_target(self, XB: ArrayLike) -> FloatArray:
-        """Bring target rows into the frame that :meth:`transform` maps to.
+        """Centre target samples and scale them to unit length, as :meth:`transform` returns them.
+
+        ``T = normalize(XB - target_mean_)``.
 
         Parameters
         ----------
         XB : array-like of shape (n_samples, n_features_target)
-            Rows of the target space.
+            Samples of the target space.
 
         Returns
         -------
         T : ndarray of shape (n_samples, n_features_target)
-            Unit rows: ``transform(XA) @ transform_target(XB).T`` is a matrix of cosines.
+            Unit samples: ``transform(XA) @ transform_target(XB).T`` is a matrix of cosines.
         """
         check_is_fitted(self)
-        return self._target_frame.enter(self._check_target_rows(XB, "XB"))
+        return self._target_normalizer.transform(self._check_target_samples(XB, "XB"))
 
     def to_target(self, X: ArrayLike) -> FloatArray:
-        """Map source rows to raw coordinates of the target space.
+        """Map source samples to raw coordinates of the target space.
 
-        The result can be put into an index of target rows as it is. Where the target rows seen by
-        :meth:`fit` all had the same length (unit rows, say), so do the mapped ones.
+        The result can be put into an index of target samples as it is. Where the target samples seen
+        by :meth:`fit` all had the same length, so do the mapped ones; else they lie at the median
+        distance from the mean.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows of the source space.
+            Samples of the source space.
 
         Returns
         -------
         V : ndarray of shape (n_samples, n_features_target)
-            Rows in the coordinates of the target space.
+            Samples in the coordinates of the target space.
         """
         # `transform` itself returns a data frame under `set_output`.
-        Z = self._map_rows(X)
-        return self._target_frame.leave(Z)
+        Z = self._map_samples(X)
+        return self._target_normalizer.inverse_transform(Z)
 
     def inverse_transform(self, X: ArrayLike) -> FloatArray:
-        """Map rows of the common frame back to raw coordinates of the source space.
+        """Map samples as :meth:`transform` returns them back to raw coordinates of the source space.
 
-        The frame keeps directions only. The length is restored where the source rows seen by
-        :meth:`fit` all had the same length, else the median distance from the mean is used.
+        Only directions are kept by :meth:`transform`. The length is restored where the source samples
+        seen by :meth:`fit` all had the same length, else the median distance from the mean is used.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features_target)
-            Rows in the frame that :meth:`transform` maps to.
+            Samples as :meth:`transform` returns them.
 
         Returns
         -------
         X_original : ndarray of shape (n_samples, n_features)
-            Rows in the coordinates of the source space.
+            Samples in the coordinates of the source space.
         """
         check_is_fitted(self)
-        Z = self._check_target_rows(X, "X")
+        Z = self._check_target_samples(X, "X")
         back = Z @ self.map_.T.astype(Z.dtype, copy=False)
         scale_to_unit_length(back)
-        return self._source_frame.leave(back)
+        return self._source_normalizer.inverse_transform(back)
 
     def score(self, X: ArrayLike, y: ArrayLike | None = None) -> float:
-        """Judge the map on source rows, with or without their counterparts.
+        """Score the map on source samples, with or without their counterparts.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows of the source space.
+            Samples of the source space.
 
         y : array-like, default=None
-            - float matrix of shape (n_samples, n_features_target), as many rows as `X`: their
+            - float matrix of shape (n_samples, n_features_target), as many samples as `X`: their
               counterparts, row by row;
-            - float matrix with another number of rows: unpaired rows of the target space;
+            - float matrix with another number of samples: unpaired samples of the target space;
             - anything with one dimension, or integers (labels): not used;
-            - None: the target rows kept by :meth:`fit` are used, unpaired.
+            - None: the target samples kept by :meth:`fit` are used, unpaired.
 
         Returns
         -------
         float
-            With counterparts the share of rows whose counterpart is nearest, else the label-free
-            score, the mean over the rows of the largest CSLS value. Higher is better.
+            With counterparts the fraction of samples whose counterpart is nearest
+            (:func:`~sklearn_align.metrics.retrieval_accuracy`), else the label-free score
+            (:func:`~sklearn_align.metrics.csls_score`). Higher is better.
 
         Warns
         -----
         PairingWarning
-            When rows taken as counterparts are no better than chance although the map
-            converged: unpaired target rows belong in ``XB=``.
+            When samples taken as counterparts are no better than chance although the map
+            converged: unpaired target samples belong in ``XB=``.
         """
-        Z = self._map_rows(X)
+        Z = self._map_samples(X)
         n_pairs = len(Z)
         if y is None or not _is_float_matrix(y):
             reference = self.target_sample_.astype(Z.dtype, copy=False)
@@ -694,23 +636,24 @@ class MiniVec2Vec(
             return csls_score(Z, T)
         accuracy = retrieval_accuracy(Z, T)
         if self.converged_ and n_pairs >= 50 and accuracy <= 5 / n_pairs:
-            warnings.warn(
-                "y has as many rows as X and is taken as their counterparts, but only "
+            warn_user(
+                "y has as many samples as X and is taken as their counterparts, but only "
                 f"{accuracy:.1%} of them are nearest although the alignment converged. If y is "
-                "not paired with X, pass the target rows by name in fit or in a search: "
+                "not paired with X, pass the target samples by name in fit or in a search: "
                 "fit(XA, XB=XB).",
                 PairingWarning,
-                stacklevel=2,
             )
         return accuracy
 
-    def _map_rows(self, X: ArrayLike) -> FloatArray:
+    def _map_samples(self, X: ArrayLike) -> FloatArray:
         check_is_fitted(self)
-        rows = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
-        return self._source_frame.enter(rows, self.map_)
+        samples = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+        return self._source_normalizer.transform(samples, self.map_)
 
-    def _check_target_rows(self, rows: ArrayLike, name: str) -> FloatArray:
-        checked = check_array(rows, dtype=[np.float64, np.float32], input_name=name, estimator=self)
+    def _check_target_samples(self, samples: ArrayLike, name: str) -> FloatArray:
+        checked = check_array(
+            samples, dtype=[np.float64, np.float32], input_name=name, estimator=self
+        )
         if checked.shape[1] != self.n_features_target_:
             raise ValueError(
                 f"{name} has {checked.shape[1]} features, but the target space that "

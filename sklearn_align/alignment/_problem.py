@@ -1,37 +1,48 @@
-"""The unpaired alignment problem: rows of both spaces, known pairs and the label-free score."""
+"""The unpaired alignment problem: samples of both spaces, known pairs and the label-free score."""
 
 from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import cached_property
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sklearn_align._linalg import polar_factor, principal_axes, scale_to_unit_length, unit_rows
 from sklearn_align._similarity import max_csls
+from sklearn_align._typing import FloatArray
+from sklearn_align.alignment._recipes import SCORE
+from sklearn_align.alignment.solvers._fastica import Whitening
 
-_N_DENSITY_NEIGHBORS = 10
-
-FloatArray = NDArray[np.floating[Any]]
-IntArray = NDArray[np.intp]
+Side = Literal["A", "B"]
 
 
 @dataclass(frozen=True)
 class KnownPairs:
-    """Centred unit rows whose counterparts are known, and how much they count.
+    """Centred unit samples whose counterparts are known, and their weight.
 
     Parameters
     ----------
     A : ndarray of shape (n_pairs, n_features_A)
-        Rows of the source space.
+        Samples of the source space.
 
     B : ndarray of shape (n_pairs, n_features_B)
         Their counterparts in the target space.
 
     weight : float
-        What one pair counts, in matched rows, in every Procrustes step.
+        Weight of one pair relative to one matched sample in every Procrustes step.
+
+    See Also
+    --------
+    AlignmentProblem : Holds the pairs.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_align.alignment import KnownPairs
+    >>> len(KnownPairs(np.eye(3), np.eye(3), weight=1.0))
+    3
     """
 
     A: FloatArray
@@ -43,26 +54,27 @@ class KnownPairs:
 
 
 class AlignmentProblem:
-    """What a start or a refinement step may look at.
+    """Everything that an initialization or a refinement has access to.
 
-    Passed to the `iterate` method of every refinement.
+    Passed to the `initial_map` method of every initialization and to the `iterate` method of every
+    refinement.
 
     Parameters
     ----------
     A : ndarray of shape (n_A, n_features_A)
-        Centred unit rows of the source space.
+        Centred unit samples of the source space.
 
     B : ndarray of shape (n_B, n_features_B)
-        Centred unit rows of the target space, unpaired with `A`.
+        Centred unit samples of the target space, unpaired with `A`.
 
     pairs : KnownPairs, default=None
-        Rows whose counterparts are known.
+        Samples whose counterparts are known.
 
     score_sample_size : int, default=2000
-        Rows of each side on which `score` is computed.
+        Samples of each side on which `score` is computed.
 
     random_state : RandomState, default=None
-        Draws the rows of `score`; with None the first ones are used.
+        Draws the samples of `score`; with None the first ones are used.
 
     Attributes
     ----------
@@ -95,8 +107,10 @@ class AlignmentProblem:
         self.A = A
         self.B = B
         self.pairs = pairs if pairs is not None and len(pairs) else None
-        # Refinements that watch the score and the estimator that records it ask for the same map.
-        self._last_score: tuple[FloatArray | None, float] = (None, 0.0)
+        # A refinement that watches the score and the estimator that records it ask for the same map.
+        # It is compared by value: a refinement may update its map in place.
+        self._scored_map: FloatArray | None = None
+        self._scored_value = 0.0
         if random_state is None:
             self._score_A, self._score_B = A[:score_sample_size], B[:score_sample_size]
         else:
@@ -104,9 +118,9 @@ class AlignmentProblem:
             self._score_B = self.sample("B", score_sample_size, random_state)
 
     def sample(
-        self, side: Literal["A", "B"], size: int | None, random_state: np.random.RandomState
+        self, side: Side, size: int | None, random_state: np.random.RandomState
     ) -> FloatArray:
-        """Draw rows of one side without replacement.
+        """Draw samples of one side without replacement.
 
         Parameters
         ----------
@@ -114,31 +128,34 @@ class AlignmentProblem:
             Source or target space.
 
         size : int or None
-            Number of rows; all rows, unshuffled, when None or at least as many as there are.
+            Number of samples; all, unshuffled, when None or at least as many as there are.
 
         random_state : RandomState
             Source of randomness.
 
         Returns
         -------
-        ndarray of shape (min(size, n_rows), n_features)
-            Rows; a view of all of them or a copy of some.
+        ndarray of shape (min(size, n_samples), n_features)
+            A view of all samples or a copy of some.
         """
-        rows = self.A if side == "A" else self.B
-        if size is None or size >= len(rows):
-            return rows
-        return rows[random_state.choice(len(rows), size, replace=False)]
+        samples = self.A if side == "A" else self.B
+        if size is None or size >= len(samples):
+            return samples
+        return samples[random_state.choice(len(samples), size, replace=False)]
 
     def solve(self, X: FloatArray, Y: FloatArray) -> FloatArray:
-        """Solve orthogonal Procrustes for matched rows together with the known pairs.
+        """Solve orthogonal Procrustes for matched samples together with the known pairs.
+
+        The (semi-)orthogonal `W` that maximises ``trace(W.T @ C)`` with the cross-covariance
+        ``C = X.T @ Y + weight * pairs.A.T @ pairs.B``.
 
         Parameters
         ----------
         X : ndarray of shape (n_matched, n_features_A)
-            Rows of the source space.
+            Samples of the source space.
 
         Y : ndarray of shape (n_matched, n_features_B)
-            What they were matched with.
+            The target samples, or means of target samples, that they were matched with.
 
         Returns
         -------
@@ -153,7 +170,7 @@ class AlignmentProblem:
         Parameters
         ----------
         C : ndarray of shape (n_features_A, n_features_B)
-            ``X.T @ Y`` of matched rows.
+            ``X.T @ Y`` of matched samples.
 
         Returns
         -------
@@ -165,29 +182,69 @@ class AlignmentProblem:
         return polar_factor(C)
 
     def score(self, W: FloatArray) -> float:
-        """Label-free quality of a map: mean over mapped rows of the largest CSLS value.
+        """Label-free quality of a map: mean over mapped samples of the largest CSLS value.
+
+        ``mean_i max_j (2 cos(x_i W, y_j) - r(x_i W) - r(y_j))``, where ``r`` is the mean cosine with
+        the ten nearest samples of the other side, see :func:`~sklearn_align.metrics.csls_score`.
 
         Parameters
         ----------
         W : ndarray of shape (n_features_A, n_features_B)
-            Map to judge. Mapped rows are scaled to unit length.
+            Map to score. Mapped samples are scaled to unit length.
 
         Returns
         -------
         float
             Higher is better.
         """
-        scored_map, score = self._last_score
-        if scored_map is not W:
+        if self._scored_map is None or not np.array_equal(self._scored_map, W):
             mapped = self._score_A @ W
             scale_to_unit_length(mapped)
-            score = float(max_csls(mapped, self._score_B, _N_DENSITY_NEIGHBORS).mean())
-            self._last_score = (W, score)
-        return score
+            self._scored_value = float(max_csls(mapped, self._score_B, SCORE.n_neighbors).mean())
+            self._scored_map = W.copy()
+        return self._scored_value
+
+    def principal_coordinates(self, side: Side) -> FloatArray:
+        """Samples of one side from which initializations compute their statistics.
+
+        Parameters
+        ----------
+        side : {"A", "B"}
+            Source or target space.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features)
+            The unit samples themselves; a reduced problem has principal coordinates.
+        """
+        return self.A if side == "A" else self.B
+
+    def whitening(self, side: Side) -> Whitening:
+        """Covariance of the principal coordinates, computed once for all initializations.
+
+        Parameters
+        ----------
+        side : {"A", "B"}
+            Source or target space.
+
+        Returns
+        -------
+        Whitening
+            Centred samples, eigenvalues and axes.
+        """
+        return self._whitening_A if side == "A" else self._whitening_B
+
+    @cached_property
+    def _whitening_A(self) -> Whitening:
+        return Whitening.fit(self.principal_coordinates("A"))
+
+    @cached_property
+    def _whitening_B(self) -> Whitening:
+        return Whitening.fit(self.principal_coordinates("B"))
 
 
 class ReducedProblem(AlignmentProblem):
-    """The problem in the leading principal directions of either space, where starts are sought.
+    """The problem in the leading principal directions of each space, where candidates are compared.
 
     Parameters
     ----------
@@ -195,21 +252,21 @@ class ReducedProblem(AlignmentProblem):
         The problem at full width.
 
     n_components : int
-        Principal directions of each space that are kept; fewer where there are fewer.
+        Principal directions of each space that are kept, at most as many as features.
 
-    n_rows : int
-        Rows of each space that are kept, drawn at random.
+    n_samples : int
+        Samples of each space that are kept, drawn at random.
 
     score_sample_size : int
-        Rows of each space on which `score` is computed.
+        Samples of each space on which `score` is computed.
 
     random_state : RandomState
         Source of randomness.
 
     Attributes
     ----------
-    coordinates_A, coordinates_B : ndarray of shape (n_rows, n_components)
-        Principal coordinates; `A` and `B` are the same rows scaled to unit length.
+    coordinates_A, coordinates_B : ndarray of shape (n_samples, n_components)
+        Principal coordinates; `A` and `B` are the same samples scaled to unit length.
     """
 
     def __init__(
@@ -217,12 +274,12 @@ class ReducedProblem(AlignmentProblem):
         problem: AlignmentProblem,
         *,
         n_components: int,
-        n_rows: int,
+        n_samples: int,
         score_sample_size: int,
         random_state: np.random.RandomState,
     ) -> None:
-        A = problem.sample("A", n_rows, random_state)
-        B = problem.sample("B", n_rows, random_state)
+        A = problem.sample("A", n_samples, random_state)
+        B = problem.sample("B", n_samples, random_state)
         self._axes_A = principal_axes(A, n_components)
         self._axes_B = principal_axes(B, n_components)
         self.coordinates_A, self.coordinates_B = A @ self._axes_A, B @ self._axes_B
@@ -241,9 +298,24 @@ class ReducedProblem(AlignmentProblem):
 
     def without_pairs(self) -> ReducedProblem:
         """Return the same problem without its known pairs."""
-        unaided = copy.copy(self)
-        unaided.pairs = None
-        return unaided
+        problem = copy.copy(self)
+        problem.pairs = None
+        return problem
+
+    def principal_coordinates(self, side: Side) -> FloatArray:
+        """Principal coordinates of one side, not scaled to unit length.
+
+        Parameters
+        ----------
+        side : {"A", "B"}
+            Source or target space.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_components)
+            Coordinates along the leading principal axes.
+        """
+        return self.coordinates_A if side == "A" else self.coordinates_B
 
     def reduce(self, W: FloatArray) -> FloatArray:
         """Return a map of the problem at full width between the principal coordinates.

@@ -1,0 +1,192 @@
+"""Convergence check without labels: whether independent runs lead to the same map."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import cycle, islice
+
+import numpy as np
+
+from sklearn_align._linalg import principal_axes, unit_rows
+from sklearn_align._similarity import max_csls
+from sklearn_align._typing import FloatArray
+from sklearn_align.alignment._agreement import agreement_with_pairs, map_agreement
+from sklearn_align.alignment._problem import AlignmentProblem, ReducedProblem
+from sklearn_align.alignment._recipes import CONVERGENCE, ROBUST, SCORE
+from sklearn_align.alignment._selection import (
+    SuccessiveHalving,
+    candidate_refinements,
+    limit_components,
+    same_analysis,
+)
+from sklearn_align.alignment.starts import ComponentStart, Start
+
+
+@dataclass(frozen=True)
+class Convergence:
+    """Evidence for a map, see the attributes of :class:`~sklearn_align.MiniVec2Vec`."""
+
+    agreement: float
+    relative_score: float
+
+    @property
+    def converged(self) -> bool:
+        """Whether agreement and relative score both reach their thresholds."""
+        return (
+            self.agreement >= CONVERGENCE.min_agreement
+            and self.relative_score >= CONVERGENCE.min_relative_score
+        )
+
+    @property
+    def reason(self) -> str:
+        """What is missing when the map has not converged."""
+        if self.agreement >= CONVERGENCE.min_agreement:
+            return "mapped samples are farther from target samples than those from one another"
+        return "no independent run leads to the same map"
+
+
+def check_convergence(
+    problem: AlignmentProblem,
+    reduced: ReducedProblem,
+    W: FloatArray,
+    independent_maps: Sequence[FloatArray],
+    start: Start | None,
+    random_state: np.random.RandomState,
+) -> Convergence:
+    """Check a map (n_features_A, n_features_B) without labels.
+
+    `independent_maps` are maps of the reduced problem that were found independently of it, `start`
+    is the initialization it came from, None for the consensus of several.
+    """
+    score = relative_score(problem, W, random_state)
+    high = score >= CONVERGENCE.min_relative_score
+    credible = high and score <= CONVERGENCE.max_credible_score
+    n_runs = CONVERGENCE.max_runs if credible else CONVERGENCE.min_runs
+    agreement = agreement_with_independent_runs(
+        reduced, W, independent_maps, start, random_state, n_more=n_runs - len(independent_maps)
+    )
+    undecided = CONVERGENCE.min_agreement_to_continue <= agreement < CONVERGENCE.min_agreement
+    if undecided and high and not credible:
+        more = agreement_with_independent_runs(
+            reduced, W, [], start, random_state, n_more=CONVERGENCE.max_runs - n_runs
+        )
+        agreement = max(agreement, more)
+    if agreement < CONVERGENCE.min_agreement:
+        agreement = max(agreement, agreement_with_pairs(problem, W, random_state))
+    return Convergence(agreement, score)
+
+
+def agreement_with_independent_runs(
+    reduced: ReducedProblem,
+    W: FloatArray,
+    independent_maps: Sequence[FloatArray],
+    start: Start | None,
+    random_state: np.random.RandomState,
+    *,
+    n_more: int,
+) -> float:
+    """Largest agreement of a map at full width with independent maps of the reduced problem.
+
+    At most `n_more` further runs are made while none agrees, those with another analysis than that
+    of `start` first.
+    """
+    reduced = reduced.without_pairs()
+    probe = reduced.sample("A", CONVERGENCE.n_probe_samples, random_state)
+    W_reduced = reduced.reduce(W)
+    agreements = [map_agreement(probe, W_reduced, V) for V in independent_maps]
+    agreement = max(agreements, default=0.0)
+    if CONVERGENCE.min_agreement_to_refine < agreement < CONVERGENCE.min_agreement:
+        # The independent map has been refined less than the map that is checked.
+        V = independent_maps[int(np.argmax(agreements))]
+        for V_new in candidate_refinements()[-1].iterate(reduced, V, random_state):
+            V = V_new
+        agreement = max(agreement, map_agreement(probe, W_reduced, V))
+    for candidate_start in islice(cycle(_independent_starts(reduced, start)), max(0, n_more)):
+        if agreement >= CONVERGENCE.min_agreement:
+            break
+        run = SuccessiveHalving(reduced, [candidate_start], random_state=random_state, n_jobs=1)
+        for state in run.rounds():
+            V = state.candidates[0].map
+            agreement = max(agreement, map_agreement(probe, W_reduced, V))
+            if agreement >= CONVERGENCE.min_agreement:
+                break
+    return agreement
+
+
+def _independent_starts(reduced: ReducedProblem, start: Start | None) -> list[Start]:
+    """Distinct initializations of the robust recipe, those with another analysis first."""
+    starts = limit_components([ComponentStart(**s) for s in ROBUST.starts], reduced)
+    # Narrow spaces limit several of them to the same number of components.
+    distinct = {repr(one): one for one in starts}.values()
+    # Repeats of one analysis have the same errors more often.
+    return sorted(distinct, key=lambda one: same_analysis(one, start))
+
+
+def relative_score(
+    problem: AlignmentProblem, W: FloatArray, random_state: np.random.RandomState
+) -> float:
+    """Label-free score of a map on the scale of the data.
+
+    ``(s(W) - s(arbitrary)) / (s(itself) - s(arbitrary))``, where ``s`` is the mean largest CSLS
+    value, *arbitrary* are maps that send principal axes to principal axes with random signs, and
+    *itself* compares two halves of one space, the space in which this is lower. 0 also where a space
+    with itself scores no higher than arbitrary maps, so that the score proves nothing.
+    """
+    width = min(W.shape)
+    axes_A, axes_B = (principal_axes(X, width) for X in (problem.A, problem.B))
+    scores: list[tuple[float, ...]] = []
+    # The variance of one draw grows as halves get smaller, and its cost falls: more are drawn.
+    n_draws = CONVERGENCE.n_score_draws
+    while len(scores) < n_draws:
+        drawn = [draw_distinct_samples(X, random_state) for X in (problem.A, problem.B)]
+        n_half = min(len(samples) for samples in drawn) // 2
+        if n_half < 2:
+            return 0.0
+        wanted = CONVERGENCE.n_score_draws * CONVERGENCE.n_score_samples
+        n_draws = min(CONVERGENCE.max_score_draws, -(-wanted // n_half))
+        A, B = ((samples[:n_half], samples[n_half : 2 * n_half]) for samples in drawn)
+        signs = random_state.choice([-1, 1], size=(CONVERGENCE.n_arbitrary_maps, width))
+        arbitrary = [
+            _mean_score([unit_rows(half @ (axes_A * s) @ axes_B.T) for half in A], B)
+            for s in signs.astype(W.dtype)
+        ]
+        scores.append(
+            (
+                _mean_score([unit_rows(half @ W) for half in A], B),
+                float(np.mean(arbitrary)),
+                _mean_score(A[:1], A[1:]),
+                _mean_score(B[:1], B[1:]),
+            )
+        )
+    of_map, of_arbitrary, *of_spaces = np.mean(scores, axis=0)
+    of_itself = min(of_spaces)
+    if of_itself <= of_arbitrary:
+        return 0.0
+    return float((of_map - of_arbitrary) / (of_itself - of_arbitrary))
+
+
+def _mean_score(sources: Sequence[FloatArray], targets: Sequence[FloatArray]) -> float:
+    """Mean largest CSLS value, over pairs of (n_samples, n_features) on either side."""
+    k = min(SCORE.n_neighbors, *(len(samples) for samples in targets))
+    return float(np.mean([max_csls(X, Y, k).mean() for X, Y in zip(sources, targets, strict=True)]))
+
+
+def draw_distinct_samples(X: FloatArray, random_state: np.random.RandomState) -> FloatArray:
+    """Draw unit samples that are no near copies of one another, in random order.
+
+    A copy in the other half of a space raises the score of the space with itself, but not that of a
+    map from another space. A small draw has few copies; those in it are found by their distance,
+    which is small compared with that of other samples to their nearest ones.
+    """
+    n_wanted = 2 * CONVERGENCE.n_score_samples
+    n_drawn = min(len(X), n_wanted + CONVERGENCE.n_spare_samples)
+    samples = np.unique(X[random_state.choice(len(X), n_drawn, replace=False)], axis=0)
+    samples = samples[random_state.permutation(len(samples))]
+    cosine = samples @ samples.T
+    np.fill_diagonal(cosine, -1)
+    squared_distance = 2 - 2 * cosine
+    usual = np.quantile(squared_distance.min(axis=1), CONVERGENCE.usual_quantile)
+    earlier = np.tri(len(samples), k=-1, dtype=bool)
+    copies = ((squared_distance < CONVERGENCE.near_copy * usual) & earlier).any(axis=1)
+    return np.asarray(samples[~copies][:n_wanted])

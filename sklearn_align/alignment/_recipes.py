@@ -1,0 +1,259 @@
+"""All numbers that the alignment was tuned with, in one place.
+
+``ROBUST`` is what :class:`~sklearn_align.MiniVec2Vec` does by default, ``PAPER`` is mini-vec2vec as
+published. A recipe names the settings of initializations and refinements as keyword arguments of
+their classes; the other groups belong to one module each, which is named in their docstring.
+
+The values of ``ROBUST`` were chosen on sentence encoders other than those of the published tables,
+see the notes of the documentation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal
+
+Contrast = Literal["logcosh", "skew"]
+Settings = Mapping[str, Any]
+
+
+def _settings(**values: Any) -> Settings:
+    """Keyword arguments of a class, read-only."""
+    return MappingProxyType(values)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Settings of the initializations, of the selection and of the refinements."""
+
+    # Arguments of `starts.ComponentStart` or `starts.AnchorStart`.
+    starts: tuple[Settings, ...]
+    # Number of initializations for n_init="auto".
+    n_init: int
+    # Class name in `refinements` and its arguments.
+    refinements: tuple[tuple[str, Settings], ...]
+
+
+# Few components are found reliably, many cover more of the space. Which is better depends on the
+# data, so the initializations differ in number of components, contrast and matched fraction.
+ROBUST = Recipe(
+    starts=(
+        _settings(n_components=96, contrast="skew", matched_fraction=0.8),
+        _settings(n_components=80, contrast="logcosh", matched_fraction=0.8),
+        _settings(n_components=128, contrast="logcosh", matched_fraction=0.8),
+        _settings(n_components=80, contrast="skew", matched_fraction=0.8),
+        _settings(n_components=96, contrast="logcosh"),
+        _settings(n_components=128, contrast="skew"),
+        _settings(n_components=112, contrast="logcosh"),
+        _settings(n_components=64, contrast="skew"),
+        _settings(n_components=72, contrast="logcosh", matched_fraction=0.8),
+        _settings(n_components=88, contrast="skew", matched_fraction=0.8),
+        _settings(n_components=88, contrast="logcosh", matched_fraction=0.8),
+        _settings(n_components=112, contrast="skew"),
+    ),
+    n_init=12,
+    refinements=(
+        (
+            "TransportRefinement",
+            _settings(
+                max_iter=120, epsilon=(0.05, 0.045), momentum=0.5, n_iter_no_change=6, tol=0.001
+            ),
+        ),
+        # The score hardly rises any more, but weak directions still turn: no early stop.
+        (
+            "TransportRefinement",
+            _settings(
+                max_iter=20,
+                sample_size=3500,
+                epsilon=(0.035, 0.03),
+                whitening=(0.6, 0.6),
+                smoothing=1.0,
+                momentum=0.8,
+                n_iter_no_change=None,
+            ),
+        ),
+        (
+            "TransportRefinement",
+            _settings(
+                max_iter=4,
+                sample_size=7000,
+                epsilon=(0.03, 0.03),
+                whitening=(0.6, 0.6),
+                smoothing=1.0,
+                momentum=0.5,
+                n_iter_no_change=None,
+            ),
+        ),
+    ),
+)
+
+# The defaults of the three classes are the published values.
+PAPER = Recipe(
+    starts=(_settings(),),
+    n_init=1,
+    refinements=(("NeighborRefinement", _settings()), ("ClusterRefinement", _settings())),
+)
+
+
+@dataclass(frozen=True)
+class AnchorSettings:
+    """Anchor initialization during the selection, see `starts._anchors`."""
+
+    # Samples of each space that are matched; all of them gain little in 128 dimensions.
+    n_match_samples: int = 4000
+
+
+@dataclass(frozen=True)
+class ComponentSettings:
+    """Statistics by which components are matched, see `solvers._component_statistics`."""
+
+    # Beyond three standard deviations a sample moment depends on few samples.
+    clip: float = 3.0
+    # Levels of the quantiles that describe a component: 4 + 19 + 4.
+    tail_quantiles: tuple[float, ...] = (0.002, 0.005, 0.01, 0.02)
+    n_inner_quantiles: int = 19
+    inner_quantiles: tuple[float, float] = (0.05, 0.95)
+    # Weight of the strength of a component against one quantile.
+    strength_weight: float = 2.0
+    # Fractions of the samples in the upper and in the lower tail.
+    upper_tail: float = 0.1
+    lower_tail: float = 0.2
+
+
+@dataclass(frozen=True)
+class IcaSettings:
+    """Fixed-point independent component analysis, see `solvers._fastica`."""
+
+    max_iter: int = 60
+    tol: float = 1e-3
+    # Directions below this fraction of the largest variance are no part of the numerical rank.
+    min_variance: float = 1e-6
+
+
+@dataclass(frozen=True)
+class GraphMatchingSettings:
+    """Graduated assignment, see `solvers._graph_matching`."""
+
+    n_steps: int = 60
+    temperature: tuple[float, float] = (0.5, 0.02)
+    noise: float = 0.3
+    n_sinkhorn_rounds: int = 10
+
+
+@dataclass(frozen=True)
+class TransportSettings:
+    """Details of `refinements.TransportRefinement` that are no parameters."""
+
+    # Directions whose variance is below this fraction of the largest are amplified no further.
+    min_variance: float = 1e-3
+    # Above this epsilon, exp(cosine / epsilon) stays far inside the range of float32.
+    min_unshifted_epsilon: float = 0.025
+
+
+@dataclass(frozen=True)
+class SelectionSettings:
+    """Successive halving over initializations, see `_selection`."""
+
+    # Size of the reduced problem in which candidates are refined and compared.
+    n_components: int = 128
+    n_samples: int = 8000
+    # Samples on which candidates are scored, and on which two maps are compared.
+    n_probe_samples: int = 1500
+    # Candidates are created in batches; more only while no two of them agree.
+    batch_size: int = 3
+    n_initial_iterations: int = 15
+    # The score tells right maps from wrong ones only after these rounds, so all candidates run them.
+    full_rounds: tuple[int, ...] = (15, 30)
+    n_finalists: int = 4
+    final_rounds: tuple[int, ...] = (30, 30, 30)
+    # The selection ends when two independent candidates map this fraction of samples alike, or when
+    # the best score rises by less than `min_rise` in a final round.
+    min_agreement: float = 0.8
+    min_rise: float = 0.001
+    # Refinement of candidates: in the first two groups of rounds, and in the final rounds.
+    early: Settings = field(
+        default_factory=lambda: _settings(
+            max_iter=60,
+            sample_size=1500,
+            epsilon=(0.055, 0.055),
+            whitening=(-0.3, 0.0),
+            momentum=0.9,
+            n_iter_no_change=None,
+        )
+    )
+    late: Settings = field(
+        default_factory=lambda: _settings(
+            max_iter=90,
+            sample_size=1500,
+            epsilon=(0.055, 0.05),
+            momentum=0.9,
+            n_iter_no_change=None,
+        )
+    )
+
+
+@dataclass(frozen=True)
+class ConvergenceSettings:
+    """Convergence check without labels, see `_convergence`."""
+
+    # Wrong maps agree with independent ones on few samples, right maps on nearly all.
+    min_agreement: float = 0.7
+    # Right maps come close to the score of one space with itself, also between dissimilar encoders.
+    min_relative_score: float = 0.6
+    # A map that scores far above a space with itself fits the noise of the samples.
+    max_credible_score: float = 1.5
+    n_probe_samples: int = 1500
+    # Independent runs before a map is rejected; more where its score says that it is right, because
+    # on hard pairs few initializations lead to the right map.
+    min_runs: int = 3
+    max_runs: int = 16
+    # Below this agreement, refining an independent map further is of no use.
+    min_agreement_to_refine: float = 0.05
+    # Above this agreement chance is ruled out, and more independent runs are made.
+    min_agreement_to_continue: float = 0.35
+    # Relative score: samples in each half of a space, number of draws, arbitrary maps per draw.
+    n_score_samples: int = 1000
+    n_score_draws: int = 2
+    max_score_draws: int = 8
+    n_arbitrary_maps: int = 5
+    n_spare_samples: int = 500
+    # Samples are near copies when their squared distance is below this fraction of the usual squared
+    # distance to the nearest sample, which is a high quantile because copies lower the median.
+    near_copy: float = 0.25
+    usual_quantile: float = 0.9
+    # Agreement with known pairs: samples among which pairs are retrieved, iterations without pairs,
+    # and the number of pairs below which they prove nothing.
+    n_target_samples: int = 1500
+    n_iterations_without_pairs: int = 10
+    min_pairs: int = 5
+
+
+@dataclass(frozen=True)
+class ScoreSettings:
+    """Label-free score, see `_problem`."""
+
+    n_neighbors: int = 10
+
+
+@dataclass(frozen=True)
+class NormalizerSettings:
+    """Centre and lengths of a space, see `_normalizer`."""
+
+    # Samples on which lengths are measured.
+    max_samples: int = 10_000
+    # Samples in half precision deviate from unit length by some 1e-4.
+    equal_length_tolerance: float = 5e-3
+    equal_length_quantile: float = 0.99
+
+
+ANCHORS = AnchorSettings()
+COMPONENTS = ComponentSettings()
+ICA = IcaSettings()
+GRAPH_MATCHING = GraphMatchingSettings()
+TRANSPORT = TransportSettings()
+SELECTION = SelectionSettings()
+CONVERGENCE = ConvergenceSettings()
+SCORE = ScoreSettings()
+NORMALIZER = NormalizerSettings()

@@ -1,0 +1,227 @@
+"""Selection among several initializations by successive halving."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+from joblib import Parallel, delayed
+from threadpoolctl import threadpool_limits
+
+from sklearn_align._linalg import polar_factor
+from sklearn_align._typing import FloatArray
+from sklearn_align.alignment._agreement import agreement_with_pairs, map_agreement
+from sklearn_align.alignment._problem import AlignmentProblem, ReducedProblem
+from sklearn_align.alignment._recipes import SELECTION
+from sklearn_align.alignment.refinements import Refinement, TransportRefinement
+from sklearn_align.alignment.starts import ComponentStart, PairStart, Start
+
+
+@dataclass
+class Candidate:
+    """A map in the selection.
+
+    `refinement` yields the map after each further iteration; `start` is the initialization that made
+    the first map, None for the consensus of all.
+    """
+
+    map: FloatArray
+    refinement: Iterator[FloatArray]
+    start: Start | None
+    score: float = -np.inf
+
+
+class Round:
+    """The selection after a round.
+
+    `candidates` are those that remain, best score first; `independent_maps` those of initializations
+    that share no analysis with that of the best one; `agreement` is the largest agreement of the
+    best map with one of them on the samples of `probe`.
+    """
+
+    def __init__(self, candidates: list[Candidate], probe: FloatArray) -> None:
+        best = candidates[0]
+        # Two analyses of one kind often end in the same components, right or wrong.
+        others = [
+            c
+            for c in candidates[1:]
+            if c.start is not None and not same_analysis(c.start, best.start)
+        ]
+        agreements = [map_agreement(probe, best.map, c.map) for c in others]
+        if best.start is None and others:
+            # The consensus may depend on the candidate that agrees with it most.
+            closest = int(np.argmax(agreements))
+            del others[closest], agreements[closest]
+        self.candidates = candidates
+        self.independent_maps = [c.map for c in others]
+        self.agreement = max(agreements, default=0.0)
+
+
+def reduce_problem(
+    problem: AlignmentProblem, random_state: np.random.RandomState
+) -> ReducedProblem:
+    """Return the smaller problem in which candidates are refined and compared."""
+    return ReducedProblem(
+        problem,
+        n_components=SELECTION.n_components,
+        n_samples=SELECTION.n_samples,
+        score_sample_size=SELECTION.n_probe_samples,
+        random_state=random_state,
+    )
+
+
+def candidate_refinements() -> list[Refinement]:
+    """Return the refinements of candidates, one after the other."""
+    return [TransportRefinement(**SELECTION.early), TransportRefinement(**SELECTION.late)]
+
+
+def refine(
+    refinements: Sequence[Refinement],
+    problem: AlignmentProblem,
+    W: FloatArray,
+    random_state: np.random.RandomState,
+) -> Iterator[FloatArray]:
+    """Yield the map after every iteration of several refinements."""
+    for refinement in refinements:
+        for W in refinement.iterate(problem, W, random_state):  # noqa: B020
+            yield W
+
+
+def same_analysis(one: Start | None, other: Start | None) -> bool:
+    """Whether two initializations rest on the same analysis and are no independent runs."""
+    analysis = getattr(one, "analysis", None)
+    return analysis is not None and analysis == getattr(other, "analysis", None)
+
+
+def limit_components(starts: Sequence[Start], problem: AlignmentProblem) -> list[Start]:
+    """Return initializations that ask for no more components than there are features."""
+    width = min(problem.A.shape[1], problem.B.shape[1])
+    return [
+        start.limited_to(width) if isinstance(start, ComponentStart) else start for start in starts
+    ]
+
+
+def consensus(maps: Sequence[FloatArray]) -> FloatArray:
+    """Orthogonal part of the weighted mean of maps (n_features_A, n_features_B).
+
+    The weights are the squared entries of the leading eigenvector of the matrix of inner products
+    without its diagonal, so that maps that agree with others weigh more.
+    """
+    flat = np.stack([W.ravel() for W in maps])
+    inner = flat @ flat.T
+    np.fill_diagonal(inner, 0)
+    weights = np.linalg.eigh(inner)[1][:, -1] ** 2
+    return polar_factor((weights @ flat).reshape(maps[0].shape).astype(maps[0].dtype))
+
+
+class SuccessiveHalving:
+    """Refines candidates in rounds until two independent ones agree or none improves.
+
+    Wrong maps differ from one another, right ones do not. So agreement between maps that were found
+    independently tells success without labels, and ends the selection. Every candidate has its own
+    random stream and runs on one thread, so that the result does not depend on `n_jobs`.
+    """
+
+    def __init__(
+        self,
+        problem: ReducedProblem,
+        starts: Sequence[Start],
+        *,
+        random_state: np.random.RandomState,
+        n_jobs: int | None,
+    ) -> None:
+        self._problem = problem
+        # Only the initialization from pairs sees the pairs, so that agreement with it is evidence.
+        self._problem_without_pairs = problem.without_pairs()
+        self._probe = problem.sample("A", SELECTION.n_probe_samples, random_state)
+        self._seeds = random_state.randint(np.iinfo(np.int32).max, size=len(starts) + 1)
+        self._starts = limit_components(starts, problem)
+        self._n_jobs = n_jobs
+        self._first_maps: list[FloatArray] = []
+
+    def rounds(self) -> Iterator[Round]:
+        """Yield the state after every batch of candidates and every further round."""
+        # The limit is set here as well: that of a thread ends with it and restores what it found.
+        with threadpool_limits(1), Parallel(n_jobs=self._n_jobs, prefer="threads") as parallel:
+            candidates: list[Candidate] = []
+            step = SELECTION.batch_size
+            for first in range(0, len(self._starts), step):
+                batch = zip(
+                    self._starts[first : first + step],
+                    self._seeds[first : first + step],
+                    strict=False,
+                )
+                created = parallel(delayed(self._create)(start, int(seed)) for start, seed in batch)
+                self._first_maps.extend(W for W, _ in created)
+                candidates.extend(candidate for _, candidate in created)
+                state = self._rank(candidates)
+                yield state
+                if self._is_decided(state):
+                    return
+            for n_iter in SELECTION.full_rounds:
+                candidates = parallel(delayed(self._continue)(c, n_iter) for c in candidates)
+                state = self._rank(candidates)
+                yield state
+                if self._is_decided(state):
+                    return
+            if len(self._starts) == 1:
+                return
+            best_score = state.candidates[0].score
+            candidates = [*state.candidates[: SELECTION.n_finalists], self._consensus_candidate()]
+            for n_iter in SELECTION.final_rounds:
+                candidates = parallel(delayed(self._continue)(c, n_iter) for c in candidates)
+                state = self._rank(candidates)
+                yield state
+                risen = state.candidates[0].score >= best_score + SELECTION.min_rise
+                if self._is_decided(state) or not risen:
+                    return
+                best_score = state.candidates[0].score
+
+    def _create(self, start: Start, seed: int) -> tuple[FloatArray, Candidate]:
+        """Return a first map and its candidate after the initial iterations."""
+        with threadpool_limits(1):
+            stream = np.random.RandomState(seed)
+            W = start.initial_map(self._problem, stream)
+            return W, self._enter(W, stream, start, SELECTION.n_initial_iterations)
+
+    def _enter(
+        self, W: FloatArray, stream: np.random.RandomState, start: Start | None, n_iter: int
+    ) -> Candidate:
+        """Make a candidate and run its first iterations."""
+        problem = self._problem if isinstance(start, PairStart) else self._problem_without_pairs
+        refinement = refine(candidate_refinements(), problem, W, stream)
+        return self._advance(Candidate(W, refinement, start), n_iter)
+
+    def _continue(self, candidate: Candidate, n_iter: int) -> Candidate:
+        """Run further iterations on one thread."""
+        with threadpool_limits(1):
+            return self._advance(candidate, n_iter)
+
+    def _advance(self, candidate: Candidate, n_iter: int) -> Candidate:
+        """Run iterations and score the map."""
+        for W in islice(candidate.refinement, n_iter):
+            candidate.map = W
+        candidate.score = self._problem.score(candidate.map)
+        return candidate
+
+    def _consensus_candidate(self) -> Candidate:
+        """Make the candidate that several first maps have in common."""
+        stream = np.random.RandomState(int(self._seeds[-1]))
+        n_iter = SELECTION.n_initial_iterations + sum(SELECTION.full_rounds)
+        return self._enter(consensus(self._first_maps), stream, None, n_iter)
+
+    def _rank(self, candidates: Sequence[Candidate]) -> Round:
+        """Order candidates by score."""
+        return Round(sorted(candidates, key=lambda candidate: -candidate.score), self._probe)
+
+    def _is_decided(self, state: Round) -> bool:
+        """Whether independent maps agree, or a map from pairs is confirmed without them."""
+        if state.agreement > SELECTION.min_agreement:
+            return True
+        best = state.candidates[0]
+        if not isinstance(best.start, PairStart):
+            return False
+        stream = np.random.RandomState(int(self._seeds[-1]))
+        return agreement_with_pairs(self._problem, best.map, stream) > SELECTION.min_agreement

@@ -1,0 +1,72 @@
+"""The interface of a refinement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from sklearn_align._typing import FloatArray
+from sklearn_align.alignment._problem import AlignmentProblem
+
+
+@runtime_checkable
+class Refinement(Protocol):
+    """Interface of the objects in ``MiniVec2Vec(refinements=[...])``.
+
+    An optional attribute `max_iter` tells progress bars how many maps to expect at most.
+
+    See Also
+    --------
+    NeighborRefinement : Refine-1 of the paper.
+    ClusterRefinement : Refine-2 of the paper.
+    TransportRefinement : Balanced soft matching, the default.
+    MutualNeighborRefinement : Mutual nearest neighbours under CSLS.
+
+    Examples
+    --------
+    A step that matches every sample with its single nearest target sample:
+
+    >>> from sklearn_align.alignment import Refinement
+    >>> class NearestSample:
+    ...     def iterate(self, problem, W, random_state):
+    ...         for _ in range(3):
+    ...             X = problem.sample("A", 500, random_state)
+    ...             nearest = (X @ W @ problem.B.T).argmax(axis=1)
+    ...             W = problem.solve(X, problem.B[nearest])
+    ...             yield W
+    >>> isinstance(NearestSample(), Refinement)
+    True
+    """
+
+    def iterate(
+        self, problem: AlignmentProblem, W: FloatArray, random_state: np.random.RandomState
+    ) -> Iterator[FloatArray]:
+        """Yield a better map after every iteration.
+
+        The caller scores each map, reports it to callbacks and records it; it may stop iterating
+        at any time. The last map yielded is handed to the next refinement.
+
+        Parameters
+        ----------
+        problem : AlignmentProblem
+            Samples of both spaces, known pairs, the Procrustes solver and the label-free score.
+
+        W : ndarray of shape (n_features_A, n_features_B)
+            Map to start from; must not be changed in place.
+
+        random_state : RandomState
+            The only source of randomness to use.
+
+        Yields
+        ------
+        ndarray of shape (n_features_A, n_features_B)
+            Need not be orthogonal: the estimator projects the final map.
+        """
+        ...
+
+
+def blend(W: FloatArray, W_new: FloatArray, smoothing: float) -> FloatArray:
+    """Return ``(1 - smoothing) * W + smoothing * W_new``."""
+    return W_new if smoothing == 1 else (1 - smoothing) * W + smoothing * W_new

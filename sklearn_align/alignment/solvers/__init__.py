@@ -1,0 +1,1 @@
+"""Numerical solvers of the alignment: arrays in, arrays out."""
