@@ -43,15 +43,15 @@ def thin_svd(M: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     factors = linalg.svd(
         M.astype(np.float64), full_matrices=False, check_finite=False, lapack_driver="gesvd"
     )
-    U, s, Vt = (np.asarray(factor.astype(M.dtype)) for factor in factors)
-    return U, s, Vt
+    left, values, right = (np.asarray(factor.astype(M.dtype)) for factor in factors)
+    return left, values, right
 
 
 def polar_factor(M: FloatArray) -> FloatArray:
     """Return the (semi-)orthogonal matrix nearest to `M`, ``U @ Vt`` of its thin SVD.
 
-    For a cross-covariance ``X.T @ Y`` it solves the orthogonal Procrustes problem: P. H. Schönemann,
-    "A generalized solution of the orthogonal Procrustes problem", Psychometrika 31, 1966.
+    For a cross-covariance ``X.T @ Y`` it solves the orthogonal Procrustes problem: P. H.
+    Schönemann, "A generalized solution of the orthogonal Procrustes problem", Psychometrika 1966.
     """
     U, _, Vt = thin_svd(M)
     return np.asarray(U @ Vt)

@@ -41,8 +41,8 @@ def called_from_cross_validation() -> bool:
     """Tell whether a scikit-learn splitter has sliced the samples of the running ``fit``.
 
     scikit-learn does not tell an estimator that it sees a subset of the samples, yet sample indices
-    are wrong then. Its cross-validation functions, searches included, fit inside one private module,
-    which is looked for among the callers.
+    are wrong then. Its cross-validation functions, searches included, fit inside one private
+    module, which is looked for among the callers.
     """
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:

@@ -130,8 +130,8 @@ def relative_score(
 
     ``(s(W) - s(arbitrary)) / (s(itself) - s(arbitrary))``, where ``s`` is the mean largest CSLS
     value, *arbitrary* are maps that send principal axes to principal axes with random signs, and
-    *itself* compares two halves of one space, the space in which this is lower. 0 also where a space
-    with itself scores no higher than arbitrary maps, so that the score proves nothing.
+    *itself* compares two halves of one space, the space in which this is lower. 0 also where a
+    space with itself scores no higher than arbitrary maps, so that the score proves nothing.
     """
     width = min(W.shape)
     axes_A, axes_B = (principal_axes(X, width) for X in (problem.A, problem.B))

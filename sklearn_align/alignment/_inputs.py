@@ -72,8 +72,8 @@ def check_pairs(
 ) -> KnownPairs | None:
     """Validate pairs, given as two vectors of sample indices or as two matrices of samples.
 
-    Returns normalised samples in float32; None when there are no pairs. Indices are refused inside a
-    cross-validation, where they no longer point to the same samples.
+    Returns normalised samples in float32; None when there are no pairs. Indices are refused inside
+    a cross-validation, where they no longer point to the same samples.
     """
     if pairs is None:
         return None
@@ -101,8 +101,8 @@ def check_pairs(
         for name, side, space in zip(("rows_A", "rows_B"), sides, (XA, XB), strict=True):
             if side.min() < 0 or side.max() >= len(space):
                 raise ValueError(
-                    f"pairs: {name} must lie in [0, {len(space) - 1}], got values from {side.min()} "
-                    f"to {side.max()}."
+                    f"pairs: {name} must lie in [0, {len(space) - 1}], got values from "
+                    f"{side.min()} to {side.max()}."
                 )
         samples_A, samples_B = XA[sides[0]], XB[sides[1]]
     elif all(side.ndim == 2 for side in sides):

@@ -88,8 +88,8 @@ class MiniVec2Vec(
         Weight of one known pair relative to one matched sample, see `pairs` in :meth:`fit`.
 
     score_sample_size : int, default=2000
-        Samples of each space on which the label-free score is computed, and number of target samples
-        kept for :meth:`score`.
+        Samples of each space on which the label-free score is computed, and number of target
+        samples kept for :meth:`score`.
 
     n_jobs : int, default=None
         Candidates that are refined at the same time, in threads. None means 1 unless in a
@@ -558,9 +558,9 @@ class MiniVec2Vec(
     def to_target(self, X: ArrayLike) -> FloatArray:
         """Map source samples to raw coordinates of the target space.
 
-        The result can be put into an index of target samples as it is. Where the target samples seen
-        by :meth:`fit` all had the same length, so do the mapped ones; else they lie at the median
-        distance from the mean.
+        The result can be put into an index of target samples as it is. Where the target samples
+        seen by :meth:`fit` all had the same length, so do the mapped ones; else they lie at the
+        median distance from the mean.
 
         Parameters
         ----------
@@ -577,10 +577,11 @@ class MiniVec2Vec(
         return self._target_normalizer.inverse_transform(Z)
 
     def inverse_transform(self, X: ArrayLike) -> FloatArray:
-        """Map samples as :meth:`transform` returns them back to raw coordinates of the source space.
+        """Map the output of :meth:`transform` back to raw coordinates of the source space.
 
-        Only directions are kept by :meth:`transform`. The length is restored where the source samples
-        seen by :meth:`fit` all had the same length, else the median distance from the mean is used.
+        Only directions are kept by :meth:`transform`. The length is restored where the source
+        samples seen by :meth:`fit` all had the same length, else the median distance from the mean
+        is used.
 
         Parameters
         ----------

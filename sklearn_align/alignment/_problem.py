@@ -107,8 +107,8 @@ class AlignmentProblem:
         self.A = A
         self.B = B
         self.pairs = pairs if pairs is not None and len(pairs) else None
-        # A refinement that watches the score and the estimator that records it ask for the same map.
-        # It is compared by value: a refinement may update its map in place.
+        # A refinement that watches the score and the estimator that records it ask for the same
+        # map. It is compared by value: a refinement may update its map in place.
         self._scored_map: FloatArray | None = None
         self._scored_value = 0.0
         if random_state is None:
@@ -184,8 +184,9 @@ class AlignmentProblem:
     def score(self, W: FloatArray) -> float:
         """Label-free quality of a map: mean over mapped samples of the largest CSLS value.
 
-        ``mean_i max_j (2 cos(x_i W, y_j) - r(x_i W) - r(y_j))``, where ``r`` is the mean cosine with
-        the ten nearest samples of the other side, see :func:`~sklearn_align.metrics.csls_score`.
+        ``mean_i max_j (2 cos(x_i W, y_j) - r(x_i W) - r(y_j))``, where ``r`` is the mean cosine
+        with the ten nearest samples of the other side, see
+        :func:`~sklearn_align.metrics.csls_score`.
 
         Parameters
         ----------
@@ -205,7 +206,7 @@ class AlignmentProblem:
         return self._scored_value
 
     def principal_coordinates(self, side: Side) -> FloatArray:
-        """Samples of one side from which initializations compute their statistics.
+        """Return samples of one side from which initializations compute their statistics.
 
         Parameters
         ----------
@@ -220,7 +221,7 @@ class AlignmentProblem:
         return self.A if side == "A" else self.B
 
     def whitening(self, side: Side) -> Whitening:
-        """Covariance of the principal coordinates, computed once for all initializations.
+        """Return the covariance of the principal coordinates, computed once for all initializations.
 
         Parameters
         ----------
@@ -303,7 +304,7 @@ class ReducedProblem(AlignmentProblem):
         return problem
 
     def principal_coordinates(self, side: Side) -> FloatArray:
-        """Principal coordinates of one side, not scaled to unit length.
+        """Return principal coordinates of one side, not scaled to unit length.
 
         Parameters
         ----------

@@ -164,7 +164,8 @@ class SelectionSettings:
     # Candidates are created in batches; more only while no two of them agree.
     batch_size: int = 3
     n_initial_iterations: int = 15
-    # The score tells right maps from wrong ones only after these rounds, so all candidates run them.
+    # The score tells right maps from wrong ones only after these rounds, so all candidates run
+    # them.
     full_rounds: tuple[int, ...] = (15, 30)
     n_finalists: int = 4
     final_rounds: tuple[int, ...] = (30, 30, 30)
@@ -219,8 +220,9 @@ class ConvergenceSettings:
     max_score_draws: int = 8
     n_arbitrary_maps: int = 5
     n_spare_samples: int = 500
-    # Samples are near copies when their squared distance is below this fraction of the usual squared
-    # distance to the nearest sample, which is a high quantile because copies lower the median.
+    # Samples are near copies when their squared distance is below this fraction of the usual
+    # squared distance to the nearest sample, which is a high quantile because copies lower the
+    # median.
     near_copy: float = 0.25
     usual_quantile: float = 0.9
     # Agreement with known pairs: samples among which pairs are retrieved, iterations without pairs,

@@ -23,8 +23,8 @@ from sklearn_align.alignment.starts import ComponentStart, PairStart, Start
 class Candidate:
     """A map in the selection.
 
-    `refinement` yields the map after each further iteration; `start` is the initialization that made
-    the first map, None for the consensus of all.
+    `refinement` yields the map after each further iteration; `start` is the initialization that
+    made the first map, None for the consensus of all.
     """
 
     map: FloatArray
@@ -36,9 +36,9 @@ class Candidate:
 class Round:
     """The selection after a round.
 
-    `candidates` are those that remain, best score first; `independent_maps` those of initializations
-    that share no analysis with that of the best one; `agreement` is the largest agreement of the
-    best map with one of them on the samples of `probe`.
+    `candidates` are those that remain, best score first; `independent_maps` those of
+    initializations that share no analysis with that of the best one; `agreement` is the largest
+    agreement of the best map with one of them on the samples of `probe`.
     """
 
     def __init__(self, candidates: list[Candidate], probe: FloatArray) -> None:

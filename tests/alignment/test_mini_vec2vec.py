@@ -13,7 +13,12 @@ from sklearn.exceptions import DataConversionWarning, NotFittedError
 from threadpoolctl import threadpool_info
 
 from sklearn_align import MiniVec2Vec
-from sklearn_align.alignment import MutualNeighborRefinement
+from sklearn_align.alignment import (
+    AnchorStart,
+    ClusterRefinement,
+    MutualNeighborRefinement,
+    NeighborRefinement,
+)
 from sklearn_align.datasets import make_rotated_embeddings
 from sklearn_align.exceptions import AlignmentWarning, PairingWarning, SmallSampleWarning
 from sklearn_align.metrics import csls_score, mean_cosine_similarity, retrieval_accuracy
@@ -131,7 +136,7 @@ def test_unit_rows_are_mapped_to_unit_rows(spaces, quick):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_there_and_back_again(spaces, quick, dtype):
+def test_inverse_transform_undoes_transform(spaces, quick, dtype):
     A, B = unit(spaces.XA).astype(dtype), unit(spaces.XB).astype(dtype)
     aligner = quick().fit(A, B)
     new = unit(spaces.XA_test).astype(dtype)
@@ -265,7 +270,7 @@ def test_index_of_a_data_frame_is_kept(spaces, quick):
 # Reproducibility and side effects
 
 
-@pytest.mark.parametrize("settings", [{"n_init": 5}, {"n_init": 2, "init": "anchors", "n_runs": 5}])
+@pytest.mark.parametrize("settings", [{"n_init": 5}, {"n_init": 2, "init": AnchorStart(n_runs=5)}])
 def test_the_same_bits_for_any_number_of_jobs(spaces, quick, settings):
     maps = [quick(n_jobs=n_jobs, **settings).fit(spaces.XA, spaces.XB).map_ for n_jobs in (1, 2, 1)]
     assert maps[0].tobytes() == maps[1].tobytes() == maps[2].tobytes()
@@ -321,7 +326,7 @@ def test_rows_beyond_max_samples_count_in_the_means_only(spaces, quick):
     "settings",
     [
         {},
-        {"init": "anchors", "n_init": 1, "n_runs": 10},
+        {"init": AnchorStart(n_runs=10), "n_init": 1},
         {"refinements": [MutualNeighborRefinement(sample_size=None)]},
         {"refinements": []},
     ],
@@ -334,8 +339,8 @@ def test_settings_that_succeed_on_easy_data(spaces, quick, settings):
 
 
 def test_the_published_recipe_on_easy_data(spaces):
-    aligner = MiniVec2Vec(
-        refinements="paper", n_runs=10, max_iter=20, n_refine_clusters=100, random_state=0
+    aligner = MiniVec2Vec.from_paper(
+        n_runs=10, max_iter=20, n_refine_clusters=100, random_state=0
     ).fit(spaces.XA, spaces.XB)
     assert [record["stage"] for record in aligner.history_] == [
         "start",
@@ -379,9 +384,9 @@ def test_separately_trained_encoders_are_aligned(sentences, seed):
 
 @pytest.mark.slow
 def test_the_published_recipe_on_separately_trained_encoders(sentences):
-    aligner = MiniVec2Vec(refinements="paper", max_iter=30, random_state=0)
+    aligner = MiniVec2Vec.from_paper(max_iter=30, random_state=0)
     with warnings.catch_warnings():
-        # The verdict wants a map that is nearly as good as it can be.
+        # The convergence check needs a map that is nearly as good as it can be.
         warnings.simplefilter("ignore", AlignmentWarning)
         aligner.fit(sentences.XA, sentences.XB)
     assert accuracy(aligner, sentences) >= 0.8
@@ -419,7 +424,7 @@ BAD = {
     "strings": (lambda X: np.full(X.shape, "word"), "could not convert"),
     "sparse": (sparse.csr_matrix, "[Ss]parse"),
     "complex": (lambda X: X + 1j, "[Cc]omplex"),
-    "identical rows": (lambda X: np.repeat(X[:1], 20, axis=0), "All rows of .* are equal"),
+    "identical rows": (lambda X: np.repeat(X[:1], 20, axis=0), "All samples of .* are equal"),
 }
 
 
@@ -494,13 +499,19 @@ def test_a_vector_is_one_column_and_points_to_labels(rows, quick):
 @pytest.mark.filterwarnings("ignore::sklearn_align.exceptions.AlignmentWarning")
 @pytest.mark.parametrize(
     ("settings", "parameter"),
-    [({"n_clusters": 61}, "n_clusters=61 was reduced to 60"),
-     ({"n_neighbors": 99}, "n_neighbors=99 was reduced to 60")],
-)  # fmt: skip
-@pytest.mark.parametrize("init", ["components", "anchors"])
-def test_more_clusters_or_neighbours_than_rows(rows, quick, settings, parameter, init):
-    with pytest.warns(SmallSampleWarning, match=parameter):
-        aligner = quick(init=init, n_runs=2, **settings).fit(rows, rows @ rows[:5])
+    [
+        ({"init": AnchorStart(61, n_runs=2, n_neighbors=9)}, "n_clusters=61 was reduced to 60"),
+        ({"init": AnchorStart(n_runs=2, n_neighbors=99)}, "n_neighbors=99 was reduced to 60"),
+        ({"refinements": [NeighborRefinement(2, n_neighbors=99)]}, "n_neighbors=99 was reduced"),
+        ({"refinements": [ClusterRefinement(61)]}, "n_clusters=61 was reduced to 60"),
+        ({"refinements": [MutualNeighborRefinement(2, n_neighbors=61)]}, "n_neighbors=61 was"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_more_clusters_or_neighbors_than_samples(rows, quick, settings, parameter):
+    with pytest.warns(SmallSampleWarning, match=parameter) as caught:
+        aligner = quick(**settings).fit(rows, rows @ rows[:5])
+    assert {warning.filename for warning in caught} == {__file__}
     assert np.isfinite(aligner.map_).all()
 
 
@@ -518,7 +529,7 @@ def spoiled(X, kind):
 
 
 @pytest.mark.parametrize("kind", ["zero rows", "rows at the mean", "duplicate rows"])
-@pytest.mark.parametrize("settings", [{}, {"init": "anchors", "n_runs": 10}], ids=repr)
+@pytest.mark.parametrize("settings", [{}, {"init": AnchorStart(n_runs=10)}], ids=repr)
 def test_degenerate_rows_do_not_spoil_the_fit(spaces, quick, kind, settings):
     aligner = quick(**settings).fit(spoiled(spaces.XA, kind), spoiled(spaces.XB, kind))
     assert np.isfinite(aligner.map_).all()
@@ -540,19 +551,21 @@ def test_constant_columns_are_directions_without_rows(spaces, quick):
 @pytest.mark.filterwarnings("ignore::sklearn_align.exceptions.AlignmentWarning")
 @pytest.mark.filterwarnings("ignore::sklearn_align.exceptions.SmallSampleWarning")
 @pytest.mark.parametrize("n_rows", [2, 3, 5])
-@pytest.mark.parametrize("refinements", ["robust", "paper"])
+@pytest.mark.parametrize("recipe", ["robust", "paper"])
 @pytest.mark.parametrize("width", [1, 2, 9])
-def test_a_handful_of_rows_is_survived(n_rows, refinements, width):
+def test_a_few_samples_are_no_error(n_rows, recipe, width):
     rng = np.random.default_rng(0)
     A, B = rng.standard_normal((n_rows, width)), rng.standard_normal((n_rows + 1, 4))
-    aligner = MiniVec2Vec(refinements=refinements, n_runs=2, max_iter=3, random_state=0)
+    aligner = MiniVec2Vec(random_state=0)
+    if recipe == "paper":
+        aligner = MiniVec2Vec.from_paper(n_runs=2, max_iter=3, random_state=0)
     aligner.fit(A, B)
     assert np.isfinite(aligner.map_).all()
     assert np.isfinite(aligner.transform(A)).all()
 
 
 @pytest.mark.parametrize("kind", ["one huge row"])
-def test_a_single_outlier_is_survived(spaces, quick, kind):
+def test_a_single_outlier_is_no_error(spaces, quick, kind):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AlignmentWarning)
         aligner = quick().fit(spoiled(spaces.XA, kind), spaces.XB)

@@ -20,9 +20,9 @@ from sklearn_align.alignment.solvers._kmeans import k_means_centers
 class ClusterRefinement(BaseEstimator):
     """Refine-2 of mini-vec2vec: Procrustes on matched cluster centres.
 
-    The source samples are clustered by k-means. Their mapped centres initialize k-means of the target
-    samples, so that the i-th centres of both sides correspond; Procrustes on the centres gives
-    the new solution.
+    The source samples are clustered by k-means. Their mapped centres initialize k-means of the
+    target samples, so that the i-th centres of both sides correspond; Procrustes on the centres
+    gives the new solution.
 
     Parameters
     ----------

@@ -19,9 +19,9 @@ from sklearn_align.alignment._problem import AlignmentProblem
 class MutualNeighborRefinement(BaseEstimator):
     """Procrustes on mutual nearest neighbors under CSLS, with a shrinking neighborhood.
 
-    Every iteration draws samples of both sides, keeps the pairs that are each other's nearest neighbor
-    under CSLS (see :func:`~sklearn_align.metrics.csls_score`), and solves Procrustes for them. It
-    needs a map that is nearly right.
+    Every iteration draws samples of both sides, keeps the pairs that are each other's nearest
+    neighbor under CSLS (see :func:`~sklearn_align.metrics.csls_score`), and solves Procrustes for
+    them. It needs a map that is nearly right.
 
     Parameters
     ----------

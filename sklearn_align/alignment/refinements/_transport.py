@@ -151,7 +151,7 @@ class TransportRefinement(BaseEstimator):
                 best = score
 
     def _check_schedules(self) -> None:
-        """Raise when `epsilon` or `whitening` is no pair of numbers for first and last iteration."""
+        """Raise unless `epsilon` and `whitening` are pairs of numbers."""
         for name, positive in (("epsilon", True), ("whitening", False)):
             values = getattr(self, name)
             numbers = [v for v in values if isinstance(v, Real) and np.isfinite(float(v))]

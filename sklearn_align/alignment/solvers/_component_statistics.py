@@ -23,8 +23,8 @@ _QUANTILES = np.concatenate(
 class Components:
     """Independent components of the samples of one space.
 
-    `sources` (n_samples, n_components) have zero mean and unit variance and are skewed to the right;
-    `directions` (n_features, n_components) is the mixing matrix.
+    `sources` (n_samples, n_components) have zero mean and unit variance and are skewed to the
+    right; `directions` (n_features, n_components) is the mixing matrix.
     """
 
     sources: FloatArray
@@ -51,7 +51,7 @@ def skewness(sources: FloatArray) -> FloatArray:
 
 
 def component_similarity(A: Components, B: Components) -> FloatArray:
-    """Similarity (n_A, n_B) of components of two spaces by their own distributions, standardised."""
+    """Similarity (n_A, n_B) of components by their own distributions, standardised."""
     profiles_A, profiles_B = component_profiles(A), component_profiles(B)
     similarity = -((profiles_A[:, None] - profiles_B[None]) ** 2).mean(axis=2)
     similarity -= similarity.mean()
@@ -107,7 +107,7 @@ def _standardised(values: FloatArray) -> FloatArray:
 
 
 def _tail(S: FloatArray, fraction: float) -> FloatArray:
-    """Indicator (n_samples, n_components) of the largest values of every column."""
+    """Mark the largest values of every column: (n_samples, n_components)."""
     n_tail = max(1, int(fraction * len(S)))
     largest = np.argpartition(-S, n_tail - 1, axis=0)[:n_tail]
     indicator = np.zeros_like(S)

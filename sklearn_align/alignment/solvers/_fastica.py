@@ -52,8 +52,8 @@ def fast_ica(
     used. The contrast is ``logcosh`` or the skewness, ``skew``.
 
     ``sklearn.decomposition.FastICA`` decorrelates by the eigenvalues of ``R @ R.T``, which squares
-    the condition: in single precision, some runs with the skewness end in NaN and an error. In double
-    precision it takes twice to three times as long and twice the memory
+    the condition: in single precision, some runs with the skewness end in NaN and an error. In
+    double precision it takes twice to three times as long and twice the memory
     (``python -m tests.benchmarks.bench_own_code``). Here the polar factor decorrelates.
 
     A. Hyvärinen, "Fast and robust fixed-point algorithms for independent component analysis", IEEE

@@ -23,8 +23,8 @@ def transport_cross_covariance(
 
     ``P`` (n_X, n_Y) maximises ``sum(P * S) + epsilon * entropy(P)`` with uniform marginals, where
     ``S = (X @ W) @ Y.T`` holds the cosines; it is approximated by `n_rounds` of Sinkhorn scaling.
-    With `whitening`, directions are divided by their standard deviation to this power before samples
-    are compared. Returns shape (n_features_A, n_features_B); the total mass of ``P`` is 1.
+    With `whitening`, directions are divided by their standard deviation to this power before
+    samples are compared. Returns shape (n_features_A, n_features_B); the total mass of ``P`` is 1.
 
     ``ot.sinkhorn`` of POT holds four matrices of the size of the plan instead of one
     (``python -m tests.benchmarks.bench_own_code``).

@@ -21,11 +21,11 @@ class AnchorStart(BaseEstimator):
     """Match cluster centres by quadratic assignment, then samples by their cosines with them.
 
     Each of `n_runs` runs clusters both spaces by k-means, centres the cluster centres and matches
-    them by the permutation ``p`` that maximises ``sum_ij K_A[i, j] * K_B[p[i], p[j]]`` of their Gram
-    matrices. The matched centres of all runs are the anchors. The relative coordinates of a sample
-    are its cosines with the anchors of its space; every source sample is matched with the mean of
-    the `n_neighbors` target samples whose relative coordinates are most similar, and orthogonal
-    Procrustes gives the map.
+    them by the permutation ``p`` that maximises ``sum_ij K_A[i, j] * K_B[p[i], p[j]]`` of their
+    Gram matrices. The matched centres of all runs are the anchors. The relative coordinates of a
+    sample are its cosines with the anchors of its space; every source sample is matched with the
+    mean of the `n_neighbors` target samples whose relative coordinates are most similar, and
+    orthogonal Procrustes gives the map.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The verdict: success is recognised, and never claimed on unrelated data."""
+"""The convergence check: success is recognised, and never claimed on unrelated data."""
 
 from __future__ import annotations
 
@@ -6,20 +6,24 @@ import numpy as np
 import pytest
 
 from sklearn_align import MiniVec2Vec
-from sklearn_align._linalg import polar_factor
-from sklearn_align.alignment import _diagnostics
-from sklearn_align.alignment._agreement import agreement_with_pairs, shared_retrieval
-from sklearn_align.alignment._diagnostics import (
-    agreement_with_witnesses,
-    judge,
+from sklearn_align._linalg import polar_factor, unit_rows
+from sklearn_align.alignment import AlignmentProblem, AnchorStart, KnownPairs, _convergence
+from sklearn_align.alignment._agreement import agreement_with_pairs, map_agreement
+from sklearn_align.alignment._convergence import (
+    agreement_with_independent_runs,
+    check_convergence,
     relative_score,
 )
-from sklearn_align.alignment._problem import AlignmentProblem, KnownPairs, unit_rows
-from sklearn_align.alignment._starts import COMPONENT_STARTS, race, reduce_problem, within_width
+from sklearn_align.alignment._selection import (
+    SuccessiveHalving,
+    limit_components,
+    reduce_problem,
+)
+from sklearn_align.alignment._steps import list_starts
 from sklearn_align.datasets import make_rotated_embeddings
 from sklearn_align.exceptions import AlignmentWarning
 
-MESSAGE = r"cannot be trusted.*More rows.*pairs=.*n_init=.*closer encoders"
+MESSAGE = r"did not converge.*More samples.*pairs=.*n_init=.*closer encoders"
 
 
 def gaussian(XA, XB):
@@ -28,14 +32,14 @@ def gaussian(XA, XB):
 
 
 def same_covariance(XA, XB):
-    """Normal rows with the covariance of the other space: the spectrum fits, the shape does not."""
+    """Normal samples with the covariance of the other space, but not its shape."""
     rng = np.random.default_rng(0)
     L = np.linalg.cholesky(np.cov(XB.T) + 1e-9 * np.eye(XB.shape[1]))
     return XA, (rng.standard_normal(XB.shape) @ L.T).astype(np.float32)
 
 
 def permuted_columns(XA, XB):
-    """Every column keeps its distribution, the rows lose their coherence."""
+    """Every column keeps its distribution, the samples lose their coherence."""
     rng = np.random.default_rng(0)
     return XA, rng.permuted(XB, axis=0)
 
@@ -64,16 +68,18 @@ def test_success_is_not_claimed_on_unrelated_data_by_default(sentences, spoil):
     assert aligner.converged_ is False
 
 
-@pytest.mark.parametrize("init", ["components", "anchors"])
+@pytest.mark.parametrize(
+    "init", ["components", AnchorStart(n_runs=5)], ids=["components", "anchors"]
+)
 @pytest.mark.parametrize("seed", range(3))
 def test_success_is_not_claimed_on_two_kinds_of_synthetic_data(quick, init, seed):
     one, other = (make_rotated_embeddings(800, 24, random_state=s) for s in (seed, 100 + seed))
     with pytest.warns(AlignmentWarning, match=MESSAGE):
-        aligner = quick(n_init=2, n_runs=5, init=init).fit(one.XA, other.XB)
+        aligner = quick(n_init=2, init=init).fit(one.XA, other.XB)
     assert aligner.converged_ is False
 
 
-def test_wrong_pairs_do_not_buy_success_on_unrelated_data(quick):
+def test_wrong_pairs_do_not_converge_on_unrelated_data(quick):
     one, other = (make_rotated_embeddings(800, 24, random_state=s) for s in (0, 100))
     rows = np.arange(30)
     with pytest.warns(AlignmentWarning):
@@ -81,9 +87,11 @@ def test_wrong_pairs_do_not_buy_success_on_unrelated_data(quick):
     assert aligner.converged_ is False
 
 
-@pytest.mark.parametrize("init", ["components", "anchors"])
+@pytest.mark.parametrize(
+    "init", ["components", AnchorStart(n_runs=10)], ids=["components", "anchors"]
+)
 def test_success_is_recognised(spaces, quick, init):
-    aligner = quick(init=init, n_runs=10).fit(spaces.XA, spaces.XB)
+    aligner = quick(init=init).fit(spaces.XA, spaces.XB)
     assert aligner.converged_ is True
     assert aligner.agreement_ > 0.9
 
@@ -101,16 +109,16 @@ def problem(spaces):
     return AlignmentProblem(A, B, pairs)
 
 
-def test_the_closest_witness_counts(spaces, problem):
+def test_the_largest_agreement_counts(spaces, problem):
     reduced = reduce_problem(problem, np.random.RandomState(0))
     truth = spaces.rotation.astype(np.float32)
     wrong = np.roll(truth, 1, axis=1)
 
-    def agreement(witnesses):
-        return agreement_with_witnesses(
+    def agreement(maps):
+        return agreement_with_independent_runs(
             reduced,
             truth,
-            [reduced.reduce(W) for W in witnesses],
+            [reduced.reduce(W) for W in maps],
             None,
             np.random.RandomState(0),
             n_more=0,
@@ -120,46 +128,51 @@ def test_the_closest_witness_counts(spaces, problem):
     assert agreement([wrong]) < 0.05
 
 
-def test_witnesses_are_sought_where_there_are_none(spaces, problem):
+def test_independent_runs_are_made_where_there_are_none(spaces, problem):
     reduced = reduce_problem(problem, np.random.RandomState(0))
     truth = spaces.rotation.astype(np.float32)
     for W, expected in ((truth, 1), (np.roll(truth, 1, axis=1), 0)):
-        found = agreement_with_witnesses(reduced, W, [], None, np.random.RandomState(0), n_more=2)
+        found = agreement_with_independent_runs(
+            reduced, W, [], None, np.random.RandomState(0), n_more=2
+        )
         assert found == pytest.approx(expected, abs=0.1)
 
 
-def test_no_witness_is_sought_beyond_those_allowed(spaces, problem):
+def test_no_more_runs_are_made_than_allowed(spaces, problem):
     reduced = reduce_problem(problem, np.random.RandomState(0))
     truth = spaces.rotation.astype(np.float32)
     assert (
-        agreement_with_witnesses(reduced, truth, [], None, np.random.RandomState(0), n_more=0) == 0
+        agreement_with_independent_runs(
+            reduced, truth, [], None, np.random.RandomState(0), n_more=0
+        )
+        == 0
     )
 
 
-def test_witnesses_of_another_kind_than_the_map_come_first(spaces, problem, monkeypatch):
+def test_runs_with_another_analysis_come_first(spaces, problem, monkeypatch):
     reduced = reduce_problem(problem, np.random.RandomState(0))
-    heard = []
+    analyses = []
 
     def spy(problem, starts, **options):
-        heard.extend(start.analysis for start in starts)
-        return race(problem, starts, **options)
+        analyses.extend(start.analysis for start in starts)
+        return SuccessiveHalving(problem, starts, **options)
 
-    monkeypatch.setattr(_diagnostics, "race", spy)
+    monkeypatch.setattr(_convergence, "SuccessiveHalving", spy)
     wrong = np.roll(spaces.rotation.astype(np.float32), 1, axis=1)
-    origin = within_width(COMPONENT_STARTS, reduced)[0]
-    agreement_with_witnesses(reduced, wrong, [], origin, np.random.RandomState(0), n_more=3)
-    assert len(heard) == 3
-    assert heard[0] != origin.analysis
+    start = limit_components(list_starts("components", "auto", "halving"), reduced)[0]
+    agreement_with_independent_runs(reduced, wrong, [], start, np.random.RandomState(0), n_more=3)
+    assert len(analyses) == 3
+    assert analyses[0] != start.analysis
 
 
-def test_a_rough_witness_is_refined(spaces, problem):
+def test_a_rough_independent_map_is_refined(spaces, problem):
     reduced = reduce_problem(problem, np.random.RandomState(0))
     truth = spaces.rotation.astype(np.float32)
     noise = np.random.default_rng(0).standard_normal(truth.shape).astype(np.float32)
     rough = reduced.reduce(polar_factor(truth + 0.3 * noise))
     probe = reduced.A
-    assert shared_retrieval(probe, reduced.reduce(truth), rough) < 0.7
-    found = agreement_with_witnesses(
+    assert map_agreement(probe, reduced.reduce(truth), rough) < 0.7
+    found = agreement_with_independent_runs(
         reduced, truth, [rough], None, np.random.RandomState(0), n_more=0
     )
     assert found > 0.9
@@ -203,18 +216,18 @@ def test_near_copies_within_a_space_do_not_lower_the_relative_score_of_a_right_m
     assert relative(3, 0.05) > 0.8 * distinct
 
 
-def test_both_kinds_of_evidence_are_needed(spaces, problem):
+def test_agreement_and_relative_score_are_both_needed(spaces, problem):
     reduced = reduce_problem(problem, np.random.RandomState(0))
     truth = spaces.rotation.astype(np.float32)
     wrong = np.roll(truth, 1, axis=1)
     good, bad = (
-        judge(AlignmentProblem(problem.A, problem.B), reduced, W, [reduced.reduce(W)], None,
+        check_convergence(AlignmentProblem(problem.A, problem.B), reduced, W, [reduced.reduce(W)], None,
               np.random.RandomState(0))
         for W in (truth, wrong)
     )  # fmt: skip
     assert good.agreement > 0.9
     assert good.converged
-    # A second map with the same error bears false witness; the score does not believe it.
+    # A second map with the same error agrees; the relative score is low.
     assert bad.agreement > 0.9
     assert not bad.converged
 
@@ -228,14 +241,14 @@ def test_one_best_match_of_unrelated_narrow_spaces_is_no_success(seed):
     assert aligner.relative_score_ < 0.6
 
 
-def test_weak_anchor_starts_do_not_condemn_a_right_map(spaces):
-    aligner = MiniVec2Vec(init="anchors", n_init=2, n_runs=10, random_state=0)
+def test_a_right_map_from_anchors_converges(spaces):
+    aligner = MiniVec2Vec(init=AnchorStart(n_runs=10), n_init=2, random_state=0)
     aligner.fit(spaces.XA, spaces.XB)
     assert aligner.score(spaces.XA_test, spaces.XB_test) > 0.9
     assert aligner.converged_ is True
 
 
-def test_pairs_that_stay_together_unaided_are_evidence(spaces, problem):
+def test_pairs_retrieved_without_being_used_are_evidence(spaces, problem):
     truth = spaces.rotation.astype(np.float32)
     assert agreement_with_pairs(problem, truth, np.random.RandomState(0)) > 0.9
     wrong = np.roll(truth, 1, axis=1)

@@ -6,7 +6,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.special import logsumexp
 
 from sklearn_align._linalg import polar_factor
-from sklearn_align.alignment._transport import (
+from sklearn_align.alignment.solvers._sinkhorn import (
     partial_whitening,
     sinkhorn_scaling,
     transport_cross_covariance,

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sklearn_align.alignment._qap import exchange_gains, quadratic_assignment
+from sklearn_align.alignment.solvers._two_opt import exchange_gains, two_opt
 
 
 def symmetric(rng, n_problems, n):
@@ -35,9 +35,7 @@ def test_gains_against_brute_force(n, seed):
 def test_optimum_of_small_problems_against_exhaustive_search(n):
     rng = np.random.default_rng(n)
     K_A, K_B = symmetric(rng, 8, n), symmetric(rng, 8, n)
-    permutation, value = quadratic_assignment(
-        K_A, K_B, n_restarts=60, random_state=np.random.RandomState(0)
-    )
+    permutation, value = two_opt(K_A, K_B, n_restarts=60, random_state=np.random.RandomState(0))
     for a, b, p, reached in zip(K_A, K_B, permutation, value, strict=True):
         best = max(objective(a, b, q) for q in permutations(range(n)))
         assert sorted(p) == list(range(n))
@@ -48,9 +46,7 @@ def test_optimum_of_small_problems_against_exhaustive_search(n):
 def test_result_is_a_local_optimum_of_large_problems():
     rng = np.random.default_rng(0)
     K_A, K_B = symmetric(rng, 3, 20), symmetric(rng, 3, 20)
-    permutation, value = quadratic_assignment(
-        K_A, K_B, n_restarts=2, random_state=np.random.RandomState(0)
-    )
+    permutation, value = two_opt(K_A, K_B, n_restarts=2, random_state=np.random.RandomState(0))
     matched = np.stack([K[np.ix_(p, p)] for K, p in zip(K_B, permutation, strict=True)])
     assert exchange_gains(K_A, matched).max() < 1e-9
     np.testing.assert_allclose((K_A * matched).sum(axis=(1, 2)), value)
@@ -62,7 +58,7 @@ def test_relabelled_geometry_is_recovered(dtype):
     points = rng.standard_normal((15, 30)).astype(dtype)
     p = rng.permutation(15)
     K = points @ points.T
-    found, _ = quadratic_assignment(
+    found, _ = two_opt(
         K[np.ix_(p, p)][None], K[None], n_restarts=40, random_state=np.random.RandomState(0)
     )
     np.testing.assert_array_equal(found[0], p)
@@ -72,8 +68,7 @@ def test_more_restarts_are_never_worse_on_average():
     rng = np.random.default_rng(1)
     K_A, K_B = symmetric(rng, 10, 12), symmetric(rng, 10, 12)
     few, many = (
-        quadratic_assignment(K_A, K_B, n_restarts=n, random_state=np.random.RandomState(0))[1]
-        for n in (1, 30)
+        two_opt(K_A, K_B, n_restarts=n, random_state=np.random.RandomState(0))[1] for n in (1, 30)
     )
     assert many.mean() > few.mean()
 
@@ -82,8 +77,6 @@ def test_more_restarts_are_never_worse_on_average():
 def test_equal_entries_end(dtype):
     # Every exchange gains nothing: rounding must not keep the search going.
     K = np.full((2, 9, 9), 0.1, dtype=dtype)
-    permutation, value = quadratic_assignment(
-        K, K, n_restarts=3, random_state=np.random.RandomState(0)
-    )
+    permutation, value = two_opt(K, K, n_restarts=3, random_state=np.random.RandomState(0))
     assert (np.sort(permutation, axis=1) == np.arange(9)).all()
     np.testing.assert_allclose(value, 0.81, rtol=1e-5)

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sklearn_align.alignment._matching import match_graphs
+from sklearn_align.alignment.solvers._graph_matching import match_graphs
 
 
 def graph(rng, n, n_relations=3):

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from sklearn_align import MiniVec2Vec
-from sklearn_align.alignment._validation import choose_target
+from sklearn_align.alignment._inputs import choose_target
 from sklearn_align.datasets import make_rotated_embeddings
 from sklearn_align.metrics import retrieval_accuracy
 
@@ -27,7 +27,7 @@ def accuracy(aligner, data):
     )
 
 
-def test_row_numbers_and_rows_say_the_same(paired, quick):
+def test_indices_and_samples_give_the_same_map(paired, quick):
     A, B, _ = paired
     a, b = np.arange(30), np.arange(30)
     forms = [

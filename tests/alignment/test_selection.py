@@ -1,18 +1,13 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
-from sklearn_align.alignment._agreement import shared_retrieval
-from sklearn_align.alignment._problem import AlignmentProblem, KnownPairs, unit_rows
-from sklearn_align.alignment._starts import (
-    COMPONENT_STARTS,
-    ComponentStart,
-    PairStart,
-    consensus,
-    race,
-    reduce_problem,
-)
+from sklearn_align._linalg import unit_rows
+from sklearn_align.alignment import AlignmentProblem, ComponentStart, KnownPairs, PairStart
+from sklearn_align.alignment._agreement import map_agreement
+from sklearn_align.alignment._selection import SuccessiveHalving, consensus, reduce_problem
+from sklearn_align.alignment._steps import list_starts
+
+COMPONENT_STARTS = list_starts("components", "auto", "halving")
 
 
 @pytest.fixture(scope="module")
@@ -36,19 +31,22 @@ def orthogonal(seed, n=8):
 
 
 def run(reduced, starts, n_jobs=1, seed=0):
-    return list(race(reduced, starts, random_state=np.random.RandomState(seed), n_jobs=n_jobs))
+    halving = SuccessiveHalving(
+        reduced, starts, random_state=np.random.RandomState(seed), n_jobs=n_jobs
+    )
+    return list(halving.rounds())
 
 
 @pytest.mark.parametrize("contrast", ["skew", "logcosh"])
 def test_a_start_from_components_is_a_partial_isometry(reduced, contrast):
-    W = ComponentStart(10, contrast).map(reduced, np.random.RandomState(0))
+    W = ComponentStart(10, contrast=contrast).initial_map(reduced, np.random.RandomState(0))
     singular = np.linalg.svd(W, compute_uv=False)
     np.testing.assert_allclose(singular[:10], 1, atol=1e-6)
     np.testing.assert_allclose(singular[10:], 0, atol=1e-6)
 
 
 def test_a_start_from_pairs_maps_them_onto_one_another(reduced):
-    W = PairStart().map(reduced, np.random.RandomState(0))
+    W = PairStart().initial_map(reduced, np.random.RandomState(0))
     cosine = np.einsum("ij,ij->i", unit_rows(reduced.pairs.A @ W), reduced.pairs.B)
     assert cosine.mean() > 0.85
 
@@ -56,12 +54,12 @@ def test_a_start_from_pairs_maps_them_onto_one_another(reduced):
 def test_a_start_from_pairs_leaves_what_they_do_not_span(reduced):
     few = reduced.without_pairs()
     few.pairs = KnownPairs(reduced.pairs.A[:3], reduced.pairs.B[:3], 1.0)
-    assert np.linalg.matrix_rank(PairStart().map(few, np.random.RandomState(0))) == 3
+    assert np.linalg.matrix_rank(PairStart().initial_map(few, np.random.RandomState(0))) == 3
 
 
 def test_a_start_from_pairs_needs_pairs(reduced):
     with pytest.raises(ValueError, match="needs known pairs"):
-        PairStart().map(reduced.without_pairs(), np.random.RandomState(0))
+        PairStart().initial_map(reduced.without_pairs(), np.random.RandomState(0))
 
 
 def test_consensus_of_equal_maps_is_the_map():
@@ -86,53 +84,57 @@ def test_consensus_does_not_depend_on_the_order():
     np.testing.assert_allclose(consensus(maps[::-1]), consensus(maps), atol=1e-9)
 
 
-def test_the_race_ends_when_two_independent_starts_agree(reduced):
-    standings = run(reduced.without_pairs(), COMPONENT_STARTS)
-    last = standings[-1]
+def test_the_selection_ends_when_two_independent_starts_agree(reduced):
+    rounds = run(reduced.without_pairs(), COMPONENT_STARTS)
+    last = rounds[-1]
     assert last.agreement > 0.8
     assert len(last.candidates) < len(COMPONENT_STARTS)
-    assert all(standing.agreement <= 0.8 for standing in standings[:-1])
+    assert all(state.agreement <= 0.8 for state in rounds[:-1])
     best = last.candidates[0]
     assert best.score == max(candidate.score for candidate in last.candidates)
     assert max(
-        shared_retrieval(reduced.A, best.map, witness) for witness in last.witnesses
+        map_agreement(reduced.A, best.map, independent) for independent in last.independent_maps
     ) == pytest.approx(last.agreement, abs=0.05)
 
 
-def test_the_race_goes_on_while_none_agree(reduced):
+def test_the_selection_continues_while_none_agree(reduced):
     noise = np.random.default_rng(0).standard_normal(reduced.B.shape).astype(np.float32)
-    hopeless = reduced.without_pairs()
-    hopeless.B, hopeless.coordinates_B = unit_rows(noise), noise
-    standings = run(hopeless, COMPONENT_STARTS[:4])
-    assert len(standings) > 3
-    assert standings[-1].agreement < 0.5
-    # Only the leaders and the consensus of all starts go on.
-    assert len(standings[-1].candidates) <= 5
+    unrelated = reduced.without_pairs()
+    unrelated.B, unrelated.coordinates_B = unit_rows(noise), noise
+    rounds = run(unrelated, COMPONENT_STARTS[:4])
+    assert len(rounds) > 3
+    assert rounds[-1].agreement < 0.5
+    # Only the best ones and the consensus of all are refined further.
+    assert len(rounds[-1].candidates) <= 5
 
 
 def test_a_single_start_is_not_compared_with_anything(reduced):
-    standings = run(reduced.without_pairs(), COMPONENT_STARTS[:1])
-    assert all(standing.agreement == 0 for standing in standings)
-    assert all(standing.witnesses == [] for standing in standings)
+    rounds = run(reduced.without_pairs(), COMPONENT_STARTS[:1])
+    assert all(state.agreement == 0 for state in rounds)
+    assert all(state.independent_maps == [] for state in rounds)
 
 
-def test_a_share_of_the_components_is_matched(reduced):
-    W = ComponentStart(10, "skew", 0.7).map(reduced, np.random.RandomState(0))
+def test_a_fraction_of_the_components_is_matched(reduced):
+    W = ComponentStart(10, matched_fraction=0.7).initial_map(reduced, np.random.RandomState(0))
     assert np.linalg.matrix_rank(W, tol=1e-3) == 7
 
 
-def test_repeats_of_one_analysis_are_no_independent_evidence(reduced):
-    standings = run(reduced.without_pairs(), [COMPONENT_STARTS[0]] * 3)
-    best = standings[0].candidates[0]
+def test_repeats_of_one_analysis_are_no_independent_runs(reduced):
+    rounds = run(reduced.without_pairs(), [COMPONENT_STARTS[0]] * 3)
+    best = rounds[0].candidates[0]
     width = min(reduced.A.shape[1], reduced.B.shape[1])
-    assert best.origin == replace(COMPONENT_STARTS[0], n_components=width, share=1.0)
-    assert standings[0].witnesses == []
-    assert standings[0].agreement == 0
+    assert best.start.get_params() == {
+        "n_components": width,
+        "contrast": "skew",
+        "matched_fraction": 1.0,
+    }
+    assert rounds[0].independent_maps == []
+    assert rounds[0].agreement == 0
 
 
 def test_only_the_start_from_pairs_sees_the_pairs(reduced):
     class Spy:
-        def map(self, problem, random_state):
+        def initial_map(self, problem, random_state):
             return np.eye(problem.A.shape[1], problem.B.shape[1], dtype=np.float32)
 
     with_pairs = run(reduced, [Spy()])[0].candidates[0].map
