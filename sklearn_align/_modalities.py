@@ -304,9 +304,7 @@ def _is_integer(value: object) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool | np.bool_)
 
 
-def _columns_from_widths(
-    modalities: Mapping[str, Any], n_features: int
-) -> tuple[IntArray, ...]:
+def _columns_from_widths(modalities: Mapping[str, Any], n_features: int) -> tuple[IntArray, ...]:
     """Columns of consecutive blocks of the given widths."""
     for name, width in modalities.items():
         if width < 1:
@@ -351,9 +349,7 @@ def _resolve_columns(
     return columns
 
 
-def _columns_from_names(
-    name: str, wanted: list[str], feature_names: list[str] | None
-) -> IntArray:
+def _columns_from_names(name: str, wanted: list[str], feature_names: list[str] | None) -> IntArray:
     """Positions of the wanted names among the names of the columns (width,)."""
     if feature_names is None:
         raise ValueError(
@@ -367,9 +363,7 @@ def _columns_from_names(
     return np.array([position[column] for column in wanted], dtype=np.intp)
 
 
-def _check_cover(
-    names: tuple[str, ...], columns: tuple[IntArray, ...], n_features: int
-) -> None:
+def _check_cover(names: tuple[str, ...], columns: tuple[IntArray, ...], n_features: int) -> None:
     """Raise unless every column of X belongs to exactly one modality."""
     uses = np.bincount(np.concatenate(columns), minlength=n_features)
     if (uses > 1).any():
@@ -385,7 +379,7 @@ def _check_cover(
 
 
 def _count_columns(modalities: Mapping[str, Columns]) -> int:
-    """Number of columns of a layout that is given without column names."""
+    """Count the columns of a layout that is given without column names."""
     total = 0
     for name, value in modalities.items():
         if isinstance(value, int | np.integer):

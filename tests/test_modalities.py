@@ -71,7 +71,7 @@ def test_names_need_a_dataframe():
 def test_partial_block_is_refused_unless_allowed():
     layout = parse_modalities({"a": 2, "b": 1}, 3)
     X = np.array([[1.0, 2.0, 3.0], [1.0, np.nan, 3.0]])
-    with pytest.raises(ValueError, match=r"modality 'a' in 1 row\(s\), the first is row 1"):
+    with pytest.raises(ValueError, match=r"modality 'a' in 1 sample\(s\), the first is sample 1"):
         layout.presence(X)
     assert layout.presence(X, allow_partial=True).all()
 
@@ -122,7 +122,7 @@ def test_pack_keeps_the_precision(dtypes, expected):
 @pytest.mark.parametrize(
     ("blocks", "modalities", "message"),
     [
-        ({"a": np.ones((2, 1)), "b": np.ones((3, 1))}, None, "different numbers of rows"),
+        ({"a": np.ones((2, 1)), "b": np.ones((3, 1))}, None, "different numbers of samples"),
         ({"a": np.ones(3)}, None, "two-dimensional"),
         ({"a": None}, None, "no array"),
         ({"a": np.ones((2, 1)), "b": None}, None, "width of \\['b'\\]"),

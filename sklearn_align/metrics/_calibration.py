@@ -321,7 +321,9 @@ def calibration_problems(
         check_sample_weight(sample_weight, pairs[0][0], dtype=np.float64, ensure_non_negative=True),
     )
     if not weight.sum() > 0:
-        raise ValueError("sample_weight is zero for all samples: give at least one sample a positive weight.")
+        raise ValueError(
+            "sample_weight is zero for all samples: give at least one sample a positive weight."
+        )
     return [(confidence, hit, weight) for confidence, hit in pairs]
 
 
@@ -337,6 +339,4 @@ def _check_classes(
     unknown = np.setdiff1d(classes, known)
     if len(unknown):
         raise ValueError(f"y_true has classes that are not in labels: {unknown.tolist()}.")
-    check_sums(
-        proba, "y_proba", "For independent labels pass y_true as an indicator matrix."
-    )
+    check_sums(proba, "y_proba", "For independent labels pass y_true as an indicator matrix.")

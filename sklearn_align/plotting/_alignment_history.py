@@ -149,9 +149,7 @@ class AlignmentHistoryDisplay(DisplayMixin):
             ax.set_title("converged" if self.converged else "not converged")
         ax.legend()
 
-    def _draw_candidates(
-        self, ax: Axes, n_done: int, rounds: Sequence[Sequence[float]]
-    ) -> None:
+    def _draw_candidates(self, ax: Axes, n_done: int, rounds: Sequence[Sequence[float]]) -> None:
         """Draw the scores of all candidates by round, and the best of the last round."""
         x = np.concatenate([np.full(len(one), n_done + i + 1) for i, one in enumerate(rounds)])
         self.starts_ = ax.scatter(

@@ -46,7 +46,7 @@ class DisplayMixin(ABC):
 
     @staticmethod
     def _check_fitted(estimator: Any, attribute: str | None = None) -> None:
-        """Raise NotFittedError unless `estimator` is fitted and has `attribute`, if one is named."""
+        """Raise NotFittedError unless `estimator` is fitted and has `attribute`, if given."""
         check_is_fitted(estimator, attribute)
 
 

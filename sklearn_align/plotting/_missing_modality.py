@@ -127,7 +127,11 @@ class MissingModalityDisplay(DisplayMixin):
         display : MissingModalityDisplay
             Holds the artists.
         """
-        named = estimator if isinstance(estimator, Mapping) else {type(last_step(estimator)).__name__: estimator}
+        named = (
+            estimator
+            if isinstance(estimator, Mapping)
+            else {type(last_step(estimator)).__name__: estimator}
+        )
         curve = missing_modality_curve(
             named,
             X,

@@ -56,7 +56,7 @@ def test_one_label_agrees_with_the_calibration_curve(strategy):
     frequency, mean = calibration_curve(y, p, n_bins=10, strategy=strategy)
     gap = np.abs(frequency - mean)
     maximum = maximum_calibration_error(y[:, None], p[:, None], n_bins=10, strategy=strategy)
-    # quantiles of scikit-learn are interpolated, so that rows at an edge may change sides
+    # Quantiles of scikit-learn are interpolated, so that samples at an edge may change bins.
     assert maximum == pytest.approx(gap.max(), abs=1e-12 if strategy == "uniform" else 0.02)
     if strategy == "quantile":
         expected = expected_calibration_error(
@@ -125,7 +125,7 @@ def test_expected_is_never_above_maximum(strategy):
         )
 
 
-def test_quantile_bins_hold_equally_many_rows():
+def test_quantile_bins_hold_equally_many_samples():
     # sorted by confidence, each half has its own accuracy
     confidence = np.linspace(0.6, 0.9, 100)
     proba = np.column_stack([confidence, 1 - confidence])
