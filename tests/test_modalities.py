@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sklearn_align import pack_modalities
+import sklearn_align
+from sklearn_align import ModalityLayout, pack_modalities
 from sklearn_align._modalities import parse_modalities
 
 
@@ -61,6 +65,25 @@ def test_columns_may_interleave():
 def test_bad_layouts_name_the_fault(modalities, error, message):
     with pytest.raises(error, match=message):
         parse_modalities(modalities, 5, feature_names=list("pqrst"))
+
+
+def test_layout_is_public_and_describes_the_blocks():
+    assert "ModalityLayout" in sklearn_align.__all__
+    layout = parse_modalities({"a": [3, 0], "b": [1, 2, 4]}, 5)
+    assert isinstance(layout, ModalityLayout)
+    assert layout.widths == (2, 3)
+    assert layout.n_modalities == 2
+    assert layout.order.tolist() == [3, 0, 1, 2, 4]
+
+
+def test_layout_is_imported_on_first_use():
+    code = (
+        "import sys, sklearn_align; "
+        "assert 'sklearn_align._modalities' not in sys.modules; "
+        "sklearn_align.ModalityLayout; "
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_names_need_a_dataframe():

@@ -32,9 +32,9 @@ import numpy as np
 OUTPUT = Path(__file__).parents[2] / "sklearn_align" / "datasets" / "data"
 N_SAMPLES = 3000
 N_TEST = 1500
-# Position at which each research set begins in the list of all sentences, and its kind of text: reviews and
-# plots of films (SUBJ), reviews of films (MR), questions (TREC), reviews of products (CR),
-# phrases (MPQA). Kinds are positions in `label_names` of the loader.
+# Position at which each research set begins in the list of all sentences, and its kind of text:
+# reviews and plots of films (SUBJ), reviews of films (MR), questions (TREC), reviews of products
+# (CR), phrases (MPQA). Kinds are positions in `label_names` of the loader.
 SET_STARTS = (0, 5000, 10_000, 16_495, 21_876, 25_641)
 SET_KINDS = (0, 1, 0, 2, 3, 4)
 
@@ -98,4 +98,4 @@ if __name__ == "__main__":
     for build in (sentences, avmnist, mfeat):
         build(Path(sys.argv[1]))
     for path in sorted(OUTPUT.glob("*.npz")):
-        print(f"{path.name}: {path.stat().st_size / 2**20:.2f} MiB")
+        sys.stdout.write(f"{path.name}: {path.stat().st_size / 2**20:.2f} MiB\n")

@@ -20,7 +20,8 @@ def presence(X):
     missing = np.isnan(X)
     blocks = [missing[:, :2], missing[:, 2:5], missing[:, 5:]]
     for block in blocks:
-        assert (block.all(axis=1) == block.any(axis=1)).all()  # Whole blocks only.
+        # Only whole blocks are missing.
+        assert (block.all(axis=1) == block.any(axis=1)).all()
     return ~np.column_stack([block.any(axis=1) for block in blocks])
 
 
@@ -38,7 +39,8 @@ def test_whole_blocks_are_dropped_one_is_kept_and_the_rest_is_unchanged(rate, se
 def test_rate_is_met_but_for_the_blocks_that_are_kept(rate):
     n = 30_000
     present = presence(drop_modalities(make_samples(n), MODALITIES, rate, random_state=0))
-    expected = rate - rate**3 / 3  # A sample that would lose all three keeps one of them.
+    # A sample that would lose all three blocks keeps one of them.
+    expected = rate - rate**3 / 3
     np.testing.assert_allclose(1 - present.mean(axis=0), expected, atol=0.01)
 
 

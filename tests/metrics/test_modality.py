@@ -139,7 +139,8 @@ def test_all_estimators_are_scored_on_the_same_samples_also_in_separate_calls(da
     one, two, three = (CountsPresent(data.modalities).fit(X, y) for _ in range(3))
     both = missing_modality_curve({"a": one, "b": two}, X, y, random_state=3)
     alone = missing_modality_curve(three, X, y, random_state=3)
-    assert len(one.seen_) == 16  # once at rate 0, five times at each of three rates
+    # Once at rate 0, five times at each of three rates.
+    assert len(one.seen_) == 16
     for seen in zip(one.seen_, two.seen_, three.seen_, strict=True):
         np.testing.assert_array_equal(seen[0], seen[1])
         np.testing.assert_array_equal(seen[0], seen[2])

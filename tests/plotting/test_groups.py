@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import BaseEstimator
 
 from sklearn_align.plotting import ReliabilityDisplay
 from sklearn_align.plotting._groups import label_groups, presence_groups
@@ -51,11 +52,11 @@ def test_labels_are_sorted_by_value():
 
 
 def test_order_of_the_curves_of_a_reliability_display():
-    class Constant:
+    class Constant(BaseEstimator):
         classes_ = np.array([0, 1])
-        is_fitted_ = True
 
         def fit(self, X, y):
+            self.is_fitted_ = True
             return self
 
         def predict_proba(self, X):
@@ -63,6 +64,10 @@ def test_order_of_the_curves_of_a_reliability_display():
 
     X = np.array([[1, np.nan, np.nan], [np.nan, 1, 1]] * 3)
     display = ReliabilityDisplay.from_estimator(
-        Constant(), X, [0, 1] * 3, by_presence=True, modalities={"a + b": 1, "c": 1, "d": 1}
+        Constant().fit(X, None),
+        X,
+        [0, 1] * 3,
+        by_presence=True,
+        modalities={"a + b": 1, "c": 1, "d": 1},
     )
     assert list(display.errors) == ["c + d", "a + b"]
