@@ -128,8 +128,9 @@ def confidence_violation_rate(
 
         rate = sum_i w_i * [s_i - c_i > tolerance] / sum_i w_i
 
-    The confidence of a sample is its largest probability. A calibrated classifier is on average not
-    more confident when it has fewer modalities.
+    The confidence of a sample is its largest probability. Where the probabilities from the subset
+    are the expectation of those from all modalities, the confidence is on average not larger with
+    fewer modalities.
 
     Parameters
     ----------
@@ -152,8 +153,8 @@ def confidence_violation_rate(
     Returns
     -------
     rate : float
-        In [0, 1]; lower is better. A calibrated classifier need not reach 0: modalities that
-        disagree, such as a clear image and a noisy sound, rightly lower the confidence.
+        In [0, 1]; lower is better. 0 is not reached in general: on single samples, modalities
+        that disagree rightly lower the confidence.
 
     Raises
     ------
