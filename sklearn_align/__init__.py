@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sklearn_align._modalities import pack_modalities
+    from sklearn_align._modalities import ModalityLayout, pack_modalities
     from sklearn_align.alignment import MiniVec2Vec
     from sklearn_align.fusion import AECFClassifier, AECFConfig, AECFEmbedder, AECFRegressor
 
@@ -25,6 +25,7 @@ _LAZY_NAMES = {
     "AECFEmbedder": "sklearn_align.fusion",
     "AECFRegressor": "sklearn_align.fusion",
     "MiniVec2Vec": "sklearn_align.alignment",
+    "ModalityLayout": "sklearn_align._modalities",
     "pack_modalities": "sklearn_align._modalities",
 }
 _SUBPACKAGES = ("alignment", "datasets", "exceptions", "fusion", "metrics", "plotting")
@@ -35,6 +36,7 @@ __all__ = [
     "AECFEmbedder",
     "AECFRegressor",
     "MiniVec2Vec",
+    "ModalityLayout",
     "pack_modalities",
 ]
 

@@ -1,7 +1,7 @@
 """Modality blocks: which columns of X belong to which modality, and which blocks are present.
 
-A modality is a block of columns of one two-dimensional X. A block whose values are all NaN in a
-row is absent from that row.
+A modality is a block of columns of one two-dimensional X. A modality is absent from a sample whose
+values in the block are all NaN.
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import check_array
 
-__all__ = ["ModalityLayout", "pack_modalities", "parse_modalities"]
+from sklearn_align._typing import BoolArray, FloatArray, IntArray
 
-BoolArray: TypeAlias = NDArray[np.bool_]
-FloatArray: TypeAlias = NDArray[np.floating[Any]]
 Columns: TypeAlias = int | slice | Sequence[int] | Sequence[str] | NDArray[Any]
 
 _ONE_MODALITY = "all"
@@ -27,27 +26,46 @@ _ONE_MODALITY = "all"
 class ModalityLayout:
     """Column indices of every modality of a two-dimensional X.
 
+    Estimators of :mod:`sklearn_align.fusion` derive it from their parameter `modalities`. It splits
+    X into blocks and finds the blocks that are present: modality ``m`` is present in sample ``i``
+    unless ``X[i, columns[m]]`` is all NaN.
+
     Parameters
     ----------
     names : tuple of str
-        Modality names, in the order in which they were given.
+        Names of the modalities, in the order in which they were given.
+
     columns : tuple of ndarray of int
-        Column indices of each modality.
+        Column indices of each modality, in the order of `names`.
+
     n_features : int
         Number of columns of X. Every column belongs to exactly one modality.
+
+    See Also
+    --------
+    pack_modalities : Make X from one array for each modality.
+    sklearn_align.datasets.drop_modalities : Set blocks of X to NaN at random.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from sklearn_align._modalities import parse_modalities
-    >>> layout = parse_modalities({"image": 2, "audio": 1}, n_features=3)
-    >>> layout.presence(np.array([[1.0, 2.0, np.nan], [np.nan, np.nan, 3.0]]))
+    >>> from sklearn_align import ModalityLayout
+    >>> layout = ModalityLayout(
+    ...     names=("image", "audio"), columns=(np.array([0, 1]), np.array([2])), n_features=3
+    ... )
+    >>> layout.widths
+    (2, 1)
+    >>> X = np.array([[1.0, 2.0, np.nan], [np.nan, np.nan, 3.0]])
+    >>> layout.presence(X)
     array([[ True, False],
            [False,  True]])
+    >>> layout.split(X)["audio"]
+    array([[nan],
+           [ 3.]])
     """
 
     names: tuple[str, ...]
-    columns: tuple[NDArray[np.intp], ...]
+    columns: tuple[IntArray, ...]
     n_features: int
 
     @property
@@ -61,17 +79,17 @@ class ModalityLayout:
         return len(self.names)
 
     @property
-    def order(self) -> NDArray[np.intp]:
-        """Column indices of X that put the blocks one after the other."""
+    def order(self) -> IntArray:
+        """Column indices of X in the order of the modalities."""
         return np.concatenate(self.columns)
 
     def split(self, X: NDArray[Any]) -> dict[str, NDArray[Any]]:
-        """Cut X into its blocks.
+        """Split X into the blocks of its modalities.
 
         Parameters
         ----------
         X : ndarray of shape (n_samples, n_features)
-            Rows with all the columns.
+            Samples with all columns.
 
         Returns
         -------
@@ -81,12 +99,13 @@ class ModalityLayout:
         return {name: X[:, columns] for name, columns in zip(self.names, self.columns, strict=True)}
 
     def presence(self, X: FloatArray, *, allow_partial: bool = False) -> BoolArray:
-        """Tell which blocks are present in which rows.
+        """Find the modalities that are present in each sample.
 
         Parameters
         ----------
         X : ndarray of shape (n_samples, n_features)
-            Rows whose absent blocks are all NaN.
+            Samples whose absent blocks are all NaN.
+
         allow_partial : bool, default=False
             Whether a block may hold NaN in some of its columns. Such a block counts as present.
 
@@ -109,9 +128,9 @@ class ModalityLayout:
             if not allow_partial and partial.any():
                 raise ValueError(
                     f"Input X contains NaN in part of the block of modality {name!r} in "
-                    f"{int(partial.sum())} row(s), the first is row {int(partial.argmax())}. A "
-                    "block is either complete or all NaN (absent): impute the values, or set "
-                    "partial_missing='impute'."
+                    f"{int(partial.sum())} sample(s), the first is sample "
+                    f"{int(partial.argmax())}. A block is either complete or all NaN (absent): "
+                    "impute the values, or set partial_missing='impute'."
                 )
             presence[:, index] = ~absent
         return presence
@@ -129,9 +148,11 @@ def parse_modalities(
     modalities : dict of str to int, slice, list of int or list of str, or None
         Widths (the blocks lie one after the other), or the columns of every modality by slice,
         by position or by name. None means one modality that holds all the columns.
+
     n_features : int
         Number of columns of X.
-    feature_names : iterable of str, optional
+
+    feature_names : iterable of str, default=None
         Column names of X; needed when columns are given by name.
 
     Returns
@@ -190,9 +211,10 @@ def pack_modalities(
     Parameters
     ----------
     blocks : dict of str to array-like of shape (n_samples, width), or None
-        Rows of every modality. None, or a name of `modalities` that is missing here, means absent
-        in all rows. A row of NaN means absent in that row.
-    modalities : dict of str to int, slice or list of int, optional
+        Samples of every modality. None, or a name of `modalities` that is missing here, means
+        absent from all samples. Values that are all NaN in a sample mean absent from that sample.
+
+    modalities : dict of str to int, slice or list of int, default=None
         The layout, as given to the estimator. Needed when a block is None or missing; by default
         the blocks lie one after the other in the order of `blocks`.
 
@@ -205,10 +227,11 @@ def pack_modalities(
     Raises
     ------
     ValueError
-        If names, widths or row counts disagree, or every block is absent.
+        If names, widths or numbers of samples disagree, or every block is absent.
 
     See Also
     --------
+    ModalityLayout : Splits X into blocks again.
     AECFClassifier : Takes the packed X.
 
     Examples
@@ -246,10 +269,10 @@ def pack_modalities(
                 f"blocks has {unknown}, which modalities does not name; it names "
                 f"{list(layout.names)}."
             )
-    row_counts = {name: len(block) for name, block in arrays.items()}
-    n_samples = next(iter(row_counts.values()))
-    if set(row_counts.values()) != {n_samples}:
-        raise ValueError(f"blocks have different numbers of rows: {row_counts}.")
+    lengths = {name: len(block) for name, block in arrays.items()}
+    n_samples = next(iter(lengths.values()))
+    if set(lengths.values()) != {n_samples}:
+        raise ValueError(f"blocks have different numbers of samples: {lengths}.")
     dtype = np.result_type(np.float32, *(block.dtype for block in arrays.values()))
     X: FloatArray = np.full((n_samples, layout.n_features), np.nan, dtype=dtype)
     for name, columns in zip(layout.names, layout.columns, strict=True):
@@ -264,13 +287,25 @@ def pack_modalities(
     return X
 
 
+def read_blocks(
+    X: Any, modalities: Mapping[str, Columns]
+) -> tuple[FloatArray, ModalityLayout, BoolArray]:
+    """Validate an array or DataFrame: values, layout, presence (n_samples, n_modalities)."""
+    values = np.asarray(
+        check_array(X, dtype=[np.float64, np.float32], ensure_all_finite="allow-nan")
+    )
+    names = [str(column) for column in X.columns] if hasattr(X, "columns") else None
+    layout = parse_modalities(modalities, values.shape[1], names)
+    return values, layout, layout.presence(values, allow_partial=True)
+
+
 def _is_integer(value: object) -> bool:
+    """Tell integers, NumPy's included, from booleans and other types."""
     return isinstance(value, Integral) and not isinstance(value, bool | np.bool_)
 
 
-def _columns_from_widths(
-    modalities: Mapping[str, Any], n_features: int
-) -> tuple[NDArray[np.intp], ...]:
+def _columns_from_widths(modalities: Mapping[str, Any], n_features: int) -> tuple[IntArray, ...]:
+    """Columns of consecutive blocks of the given widths."""
     for name, width in modalities.items():
         if width < 1:
             raise ValueError(f"modalities[{name!r}] is {width}; a width must be at least 1.")
@@ -285,7 +320,8 @@ def _columns_from_widths(
 
 def _resolve_columns(
     name: str, value: Any, n_features: int, feature_names: list[str] | None
-) -> NDArray[np.intp]:
+) -> IntArray:
+    """Columns of one modality (width,), given by slice, positions or names."""
     if isinstance(value, slice):
         columns = np.arange(n_features)[value]
     elif isinstance(value, str) or not isinstance(value, Sequence | np.ndarray):
@@ -313,9 +349,8 @@ def _resolve_columns(
     return columns
 
 
-def _columns_from_names(
-    name: str, wanted: list[str], feature_names: list[str] | None
-) -> NDArray[np.intp]:
+def _columns_from_names(name: str, wanted: list[str], feature_names: list[str] | None) -> IntArray:
+    """Positions of the wanted names among the names of the columns (width,)."""
     if feature_names is None:
         raise ValueError(
             f"modalities[{name!r}] gives columns by name, but X has no column names: pass a "
@@ -328,9 +363,8 @@ def _columns_from_names(
     return np.array([position[column] for column in wanted], dtype=np.intp)
 
 
-def _check_cover(
-    names: tuple[str, ...], columns: tuple[NDArray[np.intp], ...], n_features: int
-) -> None:
+def _check_cover(names: tuple[str, ...], columns: tuple[IntArray, ...], n_features: int) -> None:
+    """Raise unless every column of X belongs to exactly one modality."""
     uses = np.bincount(np.concatenate(columns), minlength=n_features)
     if (uses > 1).any():
         raise ValueError(
@@ -345,7 +379,7 @@ def _check_cover(
 
 
 def _count_columns(modalities: Mapping[str, Columns]) -> int:
-    """Count the columns that a layout without column names describes."""
+    """Count the columns of a layout that is given without column names."""
     total = 0
     for name, value in modalities.items():
         if isinstance(value, int | np.integer):
@@ -368,6 +402,7 @@ def _count_columns(modalities: Mapping[str, Columns]) -> int:
 
 
 def _as_block(name: str, block: ArrayLike) -> NDArray[Any]:
+    """Return a block as a numeric array (n_samples, width)."""
     array = np.asarray(block)
     if array.ndim != 2:
         raise ValueError(

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sklearn_align import pack_modalities
+import sklearn_align
+from sklearn_align import ModalityLayout, pack_modalities
 from sklearn_align._modalities import parse_modalities
 
 
@@ -63,6 +67,25 @@ def test_bad_layouts_name_the_fault(modalities, error, message):
         parse_modalities(modalities, 5, feature_names=list("pqrst"))
 
 
+def test_layout_is_public_and_describes_the_blocks():
+    assert "ModalityLayout" in sklearn_align.__all__
+    layout = parse_modalities({"a": [3, 0], "b": [1, 2, 4]}, 5)
+    assert isinstance(layout, ModalityLayout)
+    assert layout.widths == (2, 3)
+    assert layout.n_modalities == 2
+    assert layout.order.tolist() == [3, 0, 1, 2, 4]
+
+
+def test_layout_is_imported_on_first_use():
+    code = (
+        "import sys, sklearn_align; "
+        "assert 'sklearn_align._modalities' not in sys.modules; "
+        "sklearn_align.ModalityLayout; "
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_names_need_a_dataframe():
     with pytest.raises(ValueError, match="no column names"):
         parse_modalities({"a": ["p"]}, 1)
@@ -71,7 +94,7 @@ def test_names_need_a_dataframe():
 def test_partial_block_is_refused_unless_allowed():
     layout = parse_modalities({"a": 2, "b": 1}, 3)
     X = np.array([[1.0, 2.0, 3.0], [1.0, np.nan, 3.0]])
-    with pytest.raises(ValueError, match=r"modality 'a' in 1 row\(s\), the first is row 1"):
+    with pytest.raises(ValueError, match=r"modality 'a' in 1 sample\(s\), the first is sample 1"):
         layout.presence(X)
     assert layout.presence(X, allow_partial=True).all()
 
@@ -122,7 +145,7 @@ def test_pack_keeps_the_precision(dtypes, expected):
 @pytest.mark.parametrize(
     ("blocks", "modalities", "message"),
     [
-        ({"a": np.ones((2, 1)), "b": np.ones((3, 1))}, None, "different numbers of rows"),
+        ({"a": np.ones((2, 1)), "b": np.ones((3, 1))}, None, "different numbers of samples"),
         ({"a": np.ones(3)}, None, "two-dimensional"),
         ({"a": None}, None, "no array"),
         ({"a": np.ones((2, 1)), "b": None}, None, "width of \\['b'\\]"),

@@ -6,10 +6,10 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import ortho_group
 from sklearn.utils import Bunch, check_random_state, check_scalar
 
+from sklearn_align._typing import Float64Array, IntArray
 from sklearn_align.datasets._files import read_arrays, read_description
 
 _SENTENCE_KINDS = ["film review", "film plot", "question", "product review", "opinion phrase"]
@@ -22,8 +22,8 @@ def load_sentence_embeddings(*, return_X_y: bool = False) -> Any:
     `XB`. Held-out sentences are embedded by both, for evaluation.
 
     ================= ======
-    Rows in `XA`        3000
-    Rows in `XB`        3000
+    Samples in `XA`     3000
+    Samples in `XB`     3000
     Held-out pairs      1500
     Features             300
     Kinds of text          5
@@ -48,7 +48,7 @@ def load_sentence_embeddings(*, return_X_y: bool = False) -> Any:
         XB_test : ndarray of shape (1500, 300), float32
             The same sentences in the same order, by the second encoder.
         labels_A : ndarray of shape (3000,)
-            Kind of text of each row of `XA`, see `label_names`.
+            Kind of text of each sample of `XA`, see `label_names`.
         labels_B : ndarray of shape (3000,)
             The same for `XB`.
         labels_test : ndarray of shape (1500,)
@@ -76,8 +76,8 @@ def load_sentence_embeddings(*, return_X_y: bool = False) -> Any:
     ((3000, 300), (3000, 300), (1500, 300))
     """
     arrays = {
-        key: rows.astype(np.int64 if key.startswith("labels") else np.float32)
-        for key, rows in read_arrays("sentences_word2vec.npz").items()
+        key: values.astype(np.int64 if key.startswith("labels") else np.float32)
+        for key, values in read_arrays("sentences_word2vec.npz").items()
     }
     if return_X_y:
         return arrays["XA"], arrays["XB"]
@@ -112,44 +112,44 @@ def make_rotated_embeddings(
 ) -> Bunch:
     """Make two embedding spaces that are rotations of one another, up to noise.
 
-    Latent rows lie around cluster centres of unequal sizes, along directions of decreasing
-    variance, so that both spaces have a shape by which they can be aligned. Space A holds latent
-    rows; space B holds others, rotated and shifted. Noise is added to both.
+    Latent samples are drawn from clusters of unequal sizes, with decreasing variance along the
+    latent directions, so that the spaces can be aligned without pairs. Space A holds some of the
+    samples; space B holds others, rotated and shifted. Noise is added to both.
 
     Parameters
     ----------
     n_samples : int, default=1000
-        Rows of space A.
+        Number of samples of space A.
 
     n_features : int, default=32
-        Width of space A.
+        Number of features of space A.
 
     n_samples_target : int, default=None
-        Rows of space B; `n_samples` if None.
+        Number of samples of space B; `n_samples` if None.
 
     n_features_target : int, default=None
-        Width of space B; `n_features` if None. The latent width is the smaller one, the wider
-        space contains it as a subspace.
+        Number of features of space B; `n_features` if None. The latent space has the smaller of
+        both numbers; the wider space contains it as a subspace.
 
     n_test : int, default=500
-        Held-out rows, paired.
+        Number of held-out samples, paired.
 
     n_clusters : int, default=30
-        Latent clusters.
+        Number of latent clusters.
 
     cluster_std : float, default=0.5
         Spread of a cluster, relative to that of the centres.
 
     spectrum_decay : float, default=0.5
         The j-th latent direction has standard deviation ``j ** -spectrum_decay``; 0 for equal
-        ones.
+        standard deviations.
 
     noise : float, default=0.05
-        Length of the noise on a row, relative to the root mean square length of the rows; drawn
-        for each space separately.
+        Root mean square length of the noise, relative to that of the latent samples; drawn for
+        each space separately.
 
     shift : float, default=0.2
-        Length of the constant added to each space, likewise.
+        Length of the constant vector added to each space, relative likewise.
 
     random_state : int, RandomState instance or None, default=None
         Pass an int for the same data in every call.
@@ -160,23 +160,23 @@ def make_rotated_embeddings(
         Dictionary-like, with the attributes
 
         XA : ndarray of shape (n_samples, n_features)
-            Rows of space A.
+            Samples of space A.
         XB : ndarray of shape (n_samples_target, n_features_target)
-            Rows of space B, unpaired with `XA`.
+            Samples of space B, not paired with `XA`.
         XA_test : ndarray of shape (n_test, n_features)
-            Held-out rows in space A.
+            Held-out samples in space A.
         XB_test : ndarray of shape (n_test, n_features_target)
             Their counterparts in space B.
         rotation : ndarray of shape (n_features, n_features_target)
-            True map, ``XB_test`` is ``XA_test @ rotation`` but for shift and noise. Orthogonal
-            when the widths agree; else an orthonormal map between the latent subspaces, zero on
-            the rest of the wider space.
+            True map: ``XB_test`` is ``XA_test @ rotation`` up to shift and noise. Orthogonal when
+            both spaces have the same number of features; otherwise a partial isometry between the
+            latent subspaces, zero on the rest of the wider space.
         labels_A : ndarray of shape (n_samples,)
-            Latent cluster of each row of `XA`.
+            Latent cluster of each sample of `XA`.
         labels_B : ndarray of shape (n_samples_target,)
             The same for `XB`.
         labels_test : ndarray of shape (n_test,)
-            The same for the held-out rows.
+            The same for the held-out samples.
 
     Raises
     ------
@@ -219,16 +219,17 @@ def make_rotated_embeddings(
     scales = np.arange(1, n_latent + 1) ** -float(spectrum_decay)
     centres = rng.standard_normal((n_clusters, n_latent)) * scales
     shares = rng.dirichlet(np.full(n_clusters, 5.0))
-    n_rows = n_samples + n_samples_target + n_test
-    labels = rng.choice(n_clusters, size=n_rows, p=shares)
-    latent = centres[labels] + cluster_std * scales * rng.standard_normal((n_rows, n_latent))
+    n_total = n_samples + n_samples_target + n_test
+    labels = rng.choice(n_clusters, size=n_total, p=shares)
+    latent = centres[labels] + cluster_std * scales * rng.standard_normal((n_total, n_latent))
 
     basis_A = _orthonormal_rows(n_latent, n_features, rng)
     basis_B = _orthonormal_rows(n_latent, n_features_target, rng)
     length = float(np.sqrt((latent**2).sum(axis=1).mean()))
-    of_A, of_B, of_test = np.split(np.arange(n_rows), np.cumsum([n_samples, n_samples_target]))
+    of_A, of_B, of_test = np.split(np.arange(n_total), np.cumsum([n_samples, n_samples_target]))
 
-    def observe(basis: NDArray[np.float64], rows: list[NDArray[np.intp]]) -> list[Any]:
+    def observe(basis: Float64Array, parts: list[IntArray]) -> list[Float64Array]:
+        """Map parts of the latent samples into a space, with its shift and noise."""
         constant = rng.standard_normal(basis.shape[1])
         constant *= shift * length / np.linalg.norm(constant)
         return [
@@ -238,7 +239,7 @@ def make_rotated_embeddings(
             * length
             * rng.standard_normal((len(index), basis.shape[1]))
             / np.sqrt(basis.shape[1])
-            for index in rows
+            for index in parts
         ]
 
     XA, XA_test = observe(basis_A, [of_A, of_test])
@@ -255,9 +256,8 @@ def make_rotated_embeddings(
     )
 
 
-def _orthonormal_rows(
-    n_rows: int, n_columns: int, rng: np.random.RandomState
-) -> NDArray[np.float64]:
+def _orthonormal_rows(n_rows: int, n_columns: int, rng: np.random.RandomState) -> Float64Array:
+    """Draw a matrix (n_rows, n_columns) with orthonormal rows."""
     if n_columns == 1:
         return np.ones((1, 1))
     return np.asarray(ortho_group.rvs(n_columns, random_state=rng)[:n_rows])

@@ -1,4 +1,4 @@
-"""Reading of the files that are shipped with the package."""
+"""Reading of the data files in the package."""
 
 from __future__ import annotations
 
@@ -11,34 +11,12 @@ from numpy.typing import NDArray
 
 
 def read_arrays(name: str) -> dict[str, NDArray[Any]]:
-    """Read all arrays of an npz file.
-
-    Parameters
-    ----------
-    name : str
-        File name without folder.
-
-    Returns
-    -------
-    dict of str to ndarray
-        As stored.
-    """
+    """Return the arrays of an npz file in the folder of the data, by name."""
     content = files("sklearn_align.datasets").joinpath("data", name).read_bytes()
     with np.load(BytesIO(content), allow_pickle=False) as archive:
         return {key: archive[key] for key in archive.files}
 
 
 def read_description(name: str) -> str:
-    """Read a description.
-
-    Parameters
-    ----------
-    name : str
-        File name without folder.
-
-    Returns
-    -------
-    str
-        Text in reStructuredText.
-    """
+    """Return a description in reStructuredText from the folder of the data."""
     return files("sklearn_align.datasets").joinpath("data", name).read_text(encoding="utf-8")

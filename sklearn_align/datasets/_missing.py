@@ -1,4 +1,4 @@
-"""Rows that lose some of their modalities."""
+"""Removal of modalities at random."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.utils import check_array, check_random_state
 
-from sklearn_align._modalities import Columns, parse_modalities
-
-BoolArray = NDArray[np.bool_]
+from sklearn_align._modalities import Columns, read_blocks
+from sklearn_align._typing import BoolArray, Float64Array
 
 
 def drop_modalities(
@@ -21,12 +19,12 @@ def drop_modalities(
     rate: float | Mapping[str, float] = 0.5,
     random_state: int | np.random.RandomState | None = None,
 ) -> Any:
-    """Set whole blocks of columns to NaN at random, keeping at least one block in every row.
+    """Set whole blocks of columns to NaN at random, keeping at least one block of every sample.
 
     Parameters
     ----------
     X : array-like or DataFrame of shape (n_samples, n_features)
-        Rows; not changed. Blocks that are all NaN are missing already and stay so.
+        Samples; not changed. Blocks that are all NaN are already missing and stay so.
 
     modalities : dict of str to int, slice, list of int or list of str
         Widths of consecutive blocks, or the columns of each modality, as for
@@ -34,9 +32,9 @@ def drop_modalities(
 
     rate : float or dict of str to float, default=0.5
         Probability in [0, 1] of each present block to be dropped, for all modalities or by name;
-        modalities that the dict does not name are kept. A row in which all would be dropped keeps
-        one of them, drawn at random, so that fewer blocks are missing than `rate` says: with two
-        modalities and a rate of 0.75 it is 47 %.
+        modalities that the dict does not name are kept. A sample of which all blocks would be
+        dropped keeps one of them, drawn at random, so that the share of missing blocks is below
+        `rate`: with two modalities and a rate of 0.75 it is 47 %.
 
     random_state : int, RandomState instance or None, default=None
         Pass an int for the same result in every call. With the same int, the blocks dropped at a
@@ -66,24 +64,19 @@ def drop_modalities(
     array([[ 1.,  1., nan],
            [ 1.,  1., nan]])
     """
-    values = np.asarray(
-        check_array(X, dtype=[np.float64, np.float32], ensure_all_finite="allow-nan")
-    )
-    is_frame = hasattr(X, "columns")
-    names = [str(column) for column in X.columns] if is_frame else None
-    layout = parse_modalities(modalities, values.shape[1], names)
+    values, layout, presence = read_blocks(X, modalities)
     rates = _check_rates(rate, layout.names)
-    presence = layout.presence(values, allow_partial=True)
     dropped = _draw_dropped(presence, rates, check_random_state(random_state))
-    lost = np.zeros(values.shape, dtype=bool)
-    for columns, rows in zip(layout.columns, dropped.T, strict=True):
-        lost[np.ix_(rows, columns)] = True
-    if not is_frame:
-        return np.where(lost, values.dtype.type(np.nan), values)
-    return _frame_with_nan(X, lost)
+    missing = np.zeros(values.shape, dtype=bool)
+    for columns, samples in zip(layout.columns, dropped.T, strict=True):
+        missing[np.ix_(samples, columns)] = True
+    if hasattr(X, "columns"):
+        return _frame_with_nan(X, missing)
+    return np.where(missing, values.dtype.type(np.nan), values)
 
 
-def _check_rates(rate: float | Mapping[str, float], names: tuple[str, ...]) -> NDArray[np.float64]:
+def _check_rates(rate: float | Mapping[str, float], names: tuple[str, ...]) -> Float64Array:
+    """Return the drop rate of each modality (n_modalities,)."""
     values: list[Any]
     if isinstance(rate, Mapping):
         unknown = sorted(set(rate) - set(names))
@@ -99,9 +92,9 @@ def _check_rates(rate: float | Mapping[str, float], names: tuple[str, ...]) -> N
 
 
 def _draw_dropped(
-    presence: BoolArray, rates: NDArray[np.float64], random_state: np.random.RandomState
+    presence: BoolArray, rates: Float64Array, random_state: np.random.RandomState
 ) -> BoolArray:
-    """Return which present blocks are dropped."""
+    """Draw which present blocks are dropped (n_samples, n_modalities)."""
     draws = random_state.random_sample(presence.shape)
     dropped: BoolArray = presence & (draws < rates)
     emptied = presence.any(axis=1) & (dropped == presence).all(axis=1)
@@ -113,8 +106,8 @@ def _draw_dropped(
     return dropped
 
 
-def _frame_with_nan(X: Any, lost: BoolArray) -> Any:
-    """Return a copy of a DataFrame with NaN at the marked places."""
+def _frame_with_nan(X: Any, missing: BoolArray) -> Any:
+    """Return a copy of a DataFrame with NaN where `missing` (n_samples, n_features) is true."""
     columns = {}
     for j, name in enumerate(X.columns):
         column = check_array(
@@ -123,7 +116,7 @@ def _frame_with_nan(X: Any, lost: BoolArray) -> Any:
             ensure_2d=False,
             ensure_all_finite="allow-nan",
         )
-        columns[name] = np.where(lost[:, j], column.dtype.type(np.nan), column)
+        columns[name] = np.where(missing[:, j], column.dtype.type(np.nan), column)
     if hasattr(X, "index"):
         return type(X)(columns, index=X.index)
     return type(X)(columns)

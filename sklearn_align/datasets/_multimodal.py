@@ -1,4 +1,4 @@
-"""Rows with several modalities: two real sets and a maker of synthetic ones."""
+"""Samples with several modalities: two real data sets and a maker of synthetic ones."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def load_avmnist(
 ) -> Any:
     """Load noisy handwritten digits paired with noisy spoken ones.
 
-    Row by row, the image and the sound are of the same digit. Each is reduced to 50 principal
-    components, and each is noisy in its own degree, so that sometimes the one and sometimes the
-    other can be relied on.
+    The image and the sound of a sample show the same digit. Each is reduced to 50 principal
+    components. Their noise levels are drawn independently, so that either modality can be the more
+    reliable one.
 
     ================= ===========================
     Classes                                    10
@@ -45,7 +45,7 @@ def load_avmnist(
     Parameters
     ----------
     subset : {"all", "train", "validation", "test"}, default="all"
-        Rows to return.
+        Samples to return.
 
     return_X_y : bool, default=False
         Return ``(data, target)`` instead of a Bunch.
@@ -65,7 +65,7 @@ def load_avmnist(
         modalities : dict of str to int
             Width of each block, to be passed to estimators.
         split : ndarray of shape (n_samples,)
-            0 in training rows, 1 in validation rows, 2 in test rows.
+            0 for training samples, 1 for validation samples, 2 for test samples.
         image_noise : ndarray of shape (n_samples,)
             Standard deviation of the noise on the image.
         audio_snr : ndarray of shape (n_samples,)
@@ -107,7 +107,7 @@ def load_avmnist(
         subset=subset,
         return_X_y=return_X_y,
         as_frame=as_frame,
-        rows=extras,
+        sample_values=extras,
         DESCR=read_description("avmnist.rst"),
     )
 
@@ -119,7 +119,7 @@ def load_mfeat(
     return_X_y: bool = False,
     as_frame: bool = False,
 ) -> Any:
-    """Load the UCI Multiple Features: handwritten digits described in six ways.
+    """Load the UCI Multiple Features: handwritten digits described by six feature sets.
 
     ================= =========================================================
     Classes                                                                  10
@@ -134,7 +134,7 @@ def load_mfeat(
         Which of the five random splits `subset` refers to.
 
     subset : {"all", "train", "validation", "test"}, default="all"
-        Rows to return.
+        Samples to return.
 
     return_X_y : bool, default=False
         Return ``(data, target)`` instead of a Bunch.
@@ -156,7 +156,7 @@ def load_mfeat(
         view_names : dict of str to str
             What each view holds.
         split : ndarray of shape (n_samples,)
-            0 in training rows, 1 in validation rows, 2 in test rows, of the split chosen.
+            0 for training, 1 for validation, 2 for test samples of the chosen split.
         feature_names : list of str
             Names of the columns.
         target_names : list of str
@@ -193,7 +193,7 @@ def load_mfeat(
         subset=subset,
         return_X_y=return_X_y,
         as_frame=as_frame,
-        rows={},
+        sample_values={},
         view_names=dict(_MFEAT_VIEWS),
         DESCR=read_description("mfeat.rst"),
     )
@@ -211,30 +211,30 @@ def make_multimodal_classification(
 ) -> Bunch:
     """Make a classification problem whose features come in modalities of varying reliability.
 
-    In every modality each class has a centre of its own. The noise differs from row to row and
-    from modality to modality, so that a fusion gains by weighing them row by row.
+    Each class has one centre in each modality. The noise level is drawn for each sample and
+    modality, so that the best weights of the modalities differ between samples.
 
     Parameters
     ----------
     n_samples : int, default=1000
-        Rows; the classes are balanced up to one row.
+        Number of samples; the classes are balanced up to one sample.
 
     n_classes : int, default=3
-        Classes.
+        Number of classes.
 
     widths : sequence of int, default=(10, 10)
-        Columns of each modality.
+        Number of columns of each modality.
 
     class_sep : float or sequence of float, default=1.5
-        Root mean square distance of the centres from the origin, in units of the usual noise on
-        one feature; for all modalities, or one by one.
+        Root mean square distance of the centres from the origin, in units of the median noise on
+        one feature; one value for all modalities, or one for each.
 
     noise_spread : float, default=0.5
-        Standard deviation of the logarithm of the noise over rows and modalities; 0 for equal
-        noise.
+        Standard deviation of the logarithm of the noise level over samples and modalities; 0 for
+        equal noise.
 
     missing_rate : float, default=0.0
-        Probability in [0, 1] of a block to be missing, all NaN. One block is kept in every row.
+        Probability in [0, 1] of a block to be missing, all NaN. One block of every sample is kept.
 
     random_state : int, RandomState instance or None, default=None
         Pass an int for the same data in every call.
@@ -257,7 +257,7 @@ def make_multimodal_classification(
     ------
     ValueError
         If a size is not positive, a parameter is out of range, or there are more classes than
-        rows.
+        samples.
 
     See Also
     --------
@@ -277,8 +277,8 @@ def make_multimodal_classification(
     check_scalar(missing_rate, "missing_rate", Real, min_val=0, max_val=1)
     if n_classes > n_samples:
         raise ValueError(
-            f"n_classes={n_classes} exceeds n_samples={n_samples}: give at least one row to each "
-            "class."
+            f"n_classes={n_classes} exceeds n_samples={n_samples}: give at least one sample to "
+            "each class."
         )
     if not len(widths):
         raise ValueError("widths is empty: give the number of columns of at least one modality.")
@@ -311,9 +311,10 @@ def _make_bunch(
     subset: str,
     return_X_y: bool,
     as_frame: bool,
-    rows: dict[str, NDArray[Any]],
+    sample_values: dict[str, NDArray[Any]],
     **entries: Any,
 ) -> Any:
+    """Select a subset and return it as a Bunch or a tuple; `sample_values` are (n_samples,)."""
     if subset == "all":
         chosen = np.ones(len(target), dtype=bool)
     elif subset in _SUBSETS:
@@ -338,6 +339,6 @@ def _make_bunch(
         split=split[chosen].astype(np.int64),
         feature_names=feature_names,
         target_names=[str(digit) for digit in range(10)],
-        **{name: values[chosen] for name, values in rows.items()},
+        **{name: values[chosen] for name, values in sample_values.items()},
         **entries,
     )

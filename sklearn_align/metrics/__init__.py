@@ -9,6 +9,7 @@ from sklearn_align.metrics._alignment import (
     retrieval_accuracy,
 )
 from sklearn_align.metrics._calibration import (
+    ConfidenceBins,
     expected_calibration_error,
     maximum_calibration_error,
 )
@@ -20,6 +21,7 @@ from sklearn_align.metrics._modality import (
 )
 
 __all__ = [
+    "ConfidenceBins",
     "confidence_violation_rate",
     "csls_score",
     "effective_modalities",

@@ -1,48 +1,47 @@
-"""How well mapped rows find their counterparts, with and without knowing them.
+"""Quality of an alignment, with and without known counterparts.
 
-All functions compare directions: rows are scaled to unit length first, so that a row's length
-never matters, and a row of zeros has cosine 0 with everything. Similarities are computed in
+All functions compare directions: samples are scaled to unit length first, so that their length has
+no influence, and a sample of zeros has cosine 0 with all others. Similarities are computed in
 blocks of bounded size; no matrix of all pairs is held.
 """
 
 from __future__ import annotations
 
 from numbers import Integral
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import digamma
 from sklearn.utils import check_array, check_scalar
 
 from sklearn_align._linalg import unit_rows
 from sklearn_align._similarity import max_csls, row_blocks
-
-FloatArray = NDArray[np.floating[Any]]
-IntArray = NDArray[np.intp]
+from sklearn_align._typing import Float64Array, FloatArray, IntArray
 
 
 def retrieval_accuracy(Z: ArrayLike, T: ArrayLike, k: int = 1) -> float:
-    """Share of rows whose counterpart is among their `k` nearest rows by cosine.
+    """Share of samples whose counterpart is among their `k` nearest samples by cosine.
 
-    Row ``i`` of `Z` belongs to row ``i`` of `T`; all rows of `T` are candidates.
+    Sample ``i`` of `Z` belongs to sample ``i`` of `T`. With ``rank_i`` the rank of ``t_i`` among
+    all samples of `T`, ordered by decreasing cosine with ``z_i``, the accuracy is
+    ``sum_i [rank_i <= k] / n_samples``.
 
     Parameters
     ----------
     Z : array-like of shape (n_samples, n_features)
-        Mapped source rows.
+        Mapped source samples.
 
     T : array-like of shape (n_samples, n_features)
         Their counterparts, in the same order.
 
     k : int, default=1
-        Number of nearest rows that are looked at.
+        Number of nearest samples among which the counterpart counts as found.
 
     Returns
     -------
     accuracy : float
         In [0, 1]; higher is better. Chance is ``k / n_samples``, so any map has 1 when `k` reaches
-        the number of rows.
+        the number of samples.
 
     Raises
     ------
@@ -57,7 +56,7 @@ def retrieval_accuracy(Z: ArrayLike, T: ArrayLike, k: int = 1) -> float:
     Notes
     -----
     Cosines that agree up to rounding are ties. They count as if they were broken at random: with
-    a counterpart that shares the first place with another row, the row counts one half.
+    a counterpart that shares the first place with another sample, the sample counts one half.
 
     Examples
     --------
@@ -73,12 +72,15 @@ def retrieval_accuracy(Z: ArrayLike, T: ArrayLike, k: int = 1) -> float:
 
 
 def mean_rank(Z: ArrayLike, T: ArrayLike) -> float:
-    """Average rank of a row's counterpart among all rows of `T`, by cosine.
+    """Average rank of the counterpart of a sample among all samples of `T`, by cosine.
+
+    With ``rank_i`` the rank of ``t_i`` among all samples of `T`, ordered by decreasing cosine with
+    ``z_i``, it is ``sum_i rank_i / n_samples``.
 
     Parameters
     ----------
     Z : array-like of shape (n_samples, n_features)
-        Mapped source rows.
+        Mapped source samples.
 
     T : array-like of shape (n_samples, n_features)
         Their counterparts, in the same order.
@@ -95,11 +97,11 @@ def mean_rank(Z: ArrayLike, T: ArrayLike) -> float:
 
     See Also
     --------
-    mean_reciprocal_rank : Less sensitive to few very bad rows.
+    mean_reciprocal_rank : Less sensitive to a few samples of very large rank.
 
     Notes
     -----
-    Rows tied with the counterpart push it back by half a place each, as in
+    Each sample tied with the counterpart adds one half to its rank, as in
     :func:`scipy.stats.rankdata`.
 
     Examples
@@ -114,12 +116,15 @@ def mean_rank(Z: ArrayLike, T: ArrayLike) -> float:
 
 
 def mean_reciprocal_rank(Z: ArrayLike, T: ArrayLike) -> float:
-    """Average of one over the rank of a row's counterpart among all rows of `T`, by cosine.
+    """Average reciprocal rank of the counterpart of a sample among all samples of `T`, by cosine.
+
+    With ``rank_i`` the rank of ``t_i`` among all samples of `T`, ordered by decreasing cosine with
+    ``z_i``, it is ``sum_i (1 / rank_i) / n_samples``.
 
     Parameters
     ----------
     Z : array-like of shape (n_samples, n_features)
-        Mapped source rows.
+        Mapped source samples.
 
     T : array-like of shape (n_samples, n_features)
         Their counterparts, in the same order.
@@ -150,19 +155,19 @@ def mean_reciprocal_rank(Z: ArrayLike, T: ArrayLike) -> float:
     0.7778
     """
     n_better, n_tied = count_better(*check_paired(Z, T))
-    # sum of 1/r over the tied places r = n_better + 1, ..., n_better + 1 + n_tied
+    # Sum of 1 / r over the tied places r = n_better + 1, ..., n_better + 1 + n_tied.
     harmonic = digamma(n_better + n_tied + 2.0) - digamma(n_better + 1.0)
     reciprocal = np.where(n_tied == 0, 1 / (n_better + 1), harmonic / (n_tied + 1))
     return float(reciprocal.mean())
 
 
 def mean_cosine_similarity(Z: ArrayLike, T: ArrayLike) -> float:
-    """Average cosine between rows and their counterparts.
+    """Average cosine between samples and their counterparts.
 
     Parameters
     ----------
     Z : array-like of shape (n_samples, n_features)
-        Mapped source rows.
+        Mapped source samples.
 
     T : array-like of shape (n_samples, n_features)
         Their counterparts, in the same order.
@@ -192,28 +197,33 @@ def mean_cosine_similarity(Z: ArrayLike, T: ArrayLike) -> float:
 
 
 def csls_score(Z: ArrayLike, T: ArrayLike, n_neighbors: int = 10) -> float:
-    """Label-free quality of a map: how distinctly mapped rows find a partner.
+    """Label-free quality of a map: mean largest CSLS of the mapped samples.
 
-    The mean over the rows of `Z` of the largest value of
-    ``CSLS(z, t) = 2 cos(z, t) - r(z) - r(t)``, where ``r`` is the mean cosine of a row with its
-    nearest rows on the other side. Neither row counts nor row order have to agree.
+    Cross-domain similarity local scaling (CSLS) is the cosine, corrected for the density of both
+    neighbourhoods::
+
+        CSLS(z, t) = 2 cos(z, t) - r(z) - r(t)
+        score = mean over z in Z of max over t in T of CSLS(z, t)
+
+    where ``r`` is the mean cosine of a sample with its `n_neighbors` nearest samples in the other
+    space. The samples need not be paired, and their numbers may differ.
 
     Parameters
     ----------
     Z : array-like of shape (n_samples, n_features)
-        Mapped source rows.
+        Mapped source samples.
 
     T : array-like of shape (n_samples_target, n_features)
-        Rows of the target space.
+        Samples of the target space.
 
     n_neighbors : int, default=10
-        Neighbours over which ``r`` averages; reduced to the number of rows on a smaller side.
+        Neighbours over which ``r`` averages; at most as many as the other space has samples.
 
     Returns
     -------
     score : float
-        Higher is better. The scale depends on the two spaces: compare maps between the same
-        rows.
+        Higher is better. The scale depends on the two spaces: compare only maps between the same
+        samples.
 
     Raises
     ------
@@ -233,8 +243,8 @@ def csls_score(Z: ArrayLike, T: ArrayLike, n_neighbors: int = 10) -> float:
     --------
     >>> import numpy as np
     >>> from sklearn_align.metrics import csls_score
-    >>> rows = np.random.default_rng(0).standard_normal((200, 8))
-    >>> csls_score(rows, rows) > csls_score(rows, rows[:, ::-1])
+    >>> T = np.random.default_rng(0).standard_normal((200, 8))
+    >>> csls_score(T, T) > csls_score(T[:, ::-1], T)
     True
     """
     check_scalar(n_neighbors, "n_neighbors", Integral, min_val=1)
@@ -245,10 +255,14 @@ def csls_score(Z: ArrayLike, T: ArrayLike, n_neighbors: int = 10) -> float:
 def foscttm(Z: ArrayLike, T: ArrayLike) -> float:
     """Fraction of samples closer than the true match, averaged over both directions.
 
+    With ``closer(z_i, T)`` the number of samples of `T` closer to ``z_i`` than ``t_i``::
+
+        FOSCTTM = sum_i (closer(z_i, T) + closer(t_i, Z)) / (2 n_samples (n_samples - 1))
+
     Parameters
     ----------
     Z : array-like of shape (n_samples, n_features)
-        Mapped source rows, at least two.
+        Mapped source samples, at least two.
 
     T : array-like of shape (n_samples, n_features)
         Their counterparts, in the same order.
@@ -261,7 +275,7 @@ def foscttm(Z: ArrayLike, T: ArrayLike) -> float:
     Raises
     ------
     ValueError
-        If the inputs are not finite matrices of equal shape with at least two rows.
+        If the inputs are not finite matrices of equal shape with at least two samples.
 
     See Also
     --------
@@ -269,8 +283,8 @@ def foscttm(Z: ArrayLike, T: ArrayLike) -> float:
 
     Notes
     -----
-    Closeness is the cosine, which orders unit rows as the Euclidean distance does. Ties count one
-    half.
+    Closeness is the cosine, which orders samples of unit length as the Euclidean distance does.
+    Ties count one half.
 
     References
     ----------
@@ -292,29 +306,12 @@ def foscttm(Z: ArrayLike, T: ArrayLike) -> float:
 
 
 def count_better(Z: FloatArray, T: FloatArray) -> tuple[IntArray, IntArray]:
-    """Count the rows of `T` that come before, and level with, each row's counterpart.
-
-    Parameters
-    ----------
-    Z : ndarray of shape (n_samples, n_features)
-        Unit rows.
-
-    T : ndarray of shape (n_samples, n_features)
-        Unit rows, the counterparts in the same order.
-
-    Returns
-    -------
-    n_better : ndarray of shape (n_samples,)
-        Rows of `T` with a larger cosine than the counterpart.
-
-    n_tied : ndarray of shape (n_samples,)
-        Rows of `T`, the counterpart aside, with the same cosine up to rounding.
-    """
+    """Count the samples of `T` before, and tied with, each counterpart (n_samples,)."""
     n_samples = len(Z)
     n_better = np.empty(n_samples, dtype=np.intp)
     n_not_worse = np.empty(n_samples, dtype=np.intp)
     dtype = np.result_type(Z, T)
-    # equal rows at different places of a matrix product differ in their last bits
+    # Equal rows at different places of a matrix product differ in their last bits.
     tolerance = dtype.type(10 * np.finfo(dtype).eps)
     for block in row_blocks(n_samples, n_samples, dtype):
         cosine = Z[block] @ T.T
@@ -324,59 +321,20 @@ def count_better(Z: FloatArray, T: FloatArray) -> tuple[IntArray, IntArray]:
     return n_better, n_not_worse - n_better - 1
 
 
-def hits_among_top(n_better: IntArray, n_tied: IntArray, k: int) -> NDArray[np.float64]:
-    """Return the probability that each counterpart is among the first `k`, ties broken at random.
-
-    Parameters
-    ----------
-    n_better : ndarray of shape (n_samples,)
-        Rows that come before the counterpart.
-
-    n_tied : ndarray of shape (n_samples,)
-        Rows level with the counterpart.
-
-    k : int
-        Places that count as a hit.
-
-    Returns
-    -------
-    ndarray of shape (n_samples,)
-        In [0, 1].
-    """
+def hits_among_top(n_better: IntArray, n_tied: IntArray, k: int) -> Float64Array:
+    """Return the probability of rank at most `k` (n_samples,) with ties broken at random."""
     return np.clip((k - n_better) / (n_tied + 1), 0.0, 1.0)
 
 
 def check_paired(
     Z: ArrayLike, T: ArrayLike, ensure_min_samples: int = 1
 ) -> tuple[FloatArray, FloatArray]:
-    """Return unit rows of both inputs, which must have the same shape.
-
-    Parameters
-    ----------
-    Z : array-like of shape (n_samples, n_features)
-        Mapped source rows.
-
-    T : array-like of shape (n_samples, n_features)
-        Their counterparts, in the same order.
-
-    ensure_min_samples : int, default=1
-        Smallest number of rows.
-
-    Returns
-    -------
-    Z, T : ndarray of shape (n_samples, n_features)
-        Unit rows, float32 or float64.
-
-    Raises
-    ------
-    ValueError
-        If the inputs are not finite matrices of equal shape.
-    """
+    """Return samples of unit length of both inputs, which must have the same shape."""
     Z, T = _check_pair_of_spaces(Z, T, ensure_min_samples)
     if len(Z) != len(T):
         raise ValueError(
-            f"Z has {len(Z)} rows and T has {len(T)}: row i of T must be the counterpart of row i "
-            "of Z. For unpaired rows use csls_score."
+            f"Z has {len(Z)} samples and T has {len(T)}: sample i of T must be the counterpart of "
+            "sample i of Z. For unpaired samples use csls_score."
         )
     return Z, T
 
@@ -384,11 +342,11 @@ def check_paired(
 def _check_pair_of_spaces(
     Z: ArrayLike, T: ArrayLike, ensure_min_samples: int = 1
 ) -> tuple[FloatArray, FloatArray]:
-    """Return unit rows of both inputs, which must have the same width."""
+    """Return samples of unit length of both inputs, which must have the same number of features."""
     unit = []
-    for name, rows in (("Z", Z), ("T", T)):
+    for name, X in (("Z", Z), ("T", T)):
         checked = check_array(
-            rows,
+            X,
             dtype=[np.float64, np.float32],
             input_name=name,
             ensure_min_samples=ensure_min_samples,

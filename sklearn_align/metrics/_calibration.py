@@ -1,4 +1,4 @@
-"""How far predicted probabilities are from observed frequencies."""
+"""Calibration: the gap between predicted probabilities and observed frequencies."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from sklearn.utils import check_array, check_consistent_length, check_scalar, co
 from sklearn.utils.multiclass import type_of_target
 
 from sklearn_align._sklearn import check_sample_weight
+from sklearn_align._typing import Float64Array
+from sklearn_align.metrics._probabilities import check_range, check_sums
 
-FloatArray = NDArray[np.float64]
 Strategy = Literal["uniform", "quantile"]
-
-_SUM_TOLERANCE = 1e-3
 
 
 def expected_calibration_error(
@@ -30,7 +29,12 @@ def expected_calibration_error(
 ) -> float:
     """Average gap between confidence and accuracy over bins of confidence.
 
-    For classes, the confidence of a row is its largest probability, and a hit is a row whose most
+    With the samples sorted by confidence into bins ``b`` of total weight ``w_b``::
+
+        ECE = sum_b (w_b / sum_c w_c) * |accuracy_b - confidence_b|
+
+    where ``confidence_b`` is the mean confidence in a bin and ``accuracy_b`` the share of hits. For
+    classes, the confidence of a sample is its largest probability, and a hit is a sample whose most
     probable class is right. For multilabel targets each label is binned by its own probability
     and compared with its frequency, and the errors of the labels are averaged.
 
@@ -47,11 +51,10 @@ def expected_calibration_error(
         Number of bins.
 
     strategy : {"uniform", "quantile"}, default="uniform"
-        Bins of equal width, or bins with equally many rows (equal weight). Equal confidences are
-        never separated.
+        Bins of equal width, or bins of equal total weight. Equal confidences are never separated.
 
     sample_weight : array-like of shape (n_samples,), default=None
-        A row of weight 2 counts like two rows.
+        A sample of weight 2 counts like two samples.
 
     labels : array-like of shape (n_classes,), default=None
         Classes in the order of the columns of `y_proba`, as in ``classes_``. By default the
@@ -60,8 +63,8 @@ def expected_calibration_error(
     Returns
     -------
     error : float
-        In [0, 1]; lower is better. A finite sample has an error above 0 even when probabilities
-        are perfect, about one over the square root of the rows in a bin.
+        In [0, 1]; lower is better. Perfect probabilities have an error above 0 too when they are
+        measured on finitely many samples, about one over the square root of the samples in a bin.
 
     Raises
     ------
@@ -71,6 +74,7 @@ def expected_calibration_error(
     See Also
     --------
     maximum_calibration_error : The largest gap.
+    ConfidenceBins : Confidence and accuracy in each bin.
     sklearn.calibration.calibration_curve : The points of the curve for two classes.
 
     Notes
@@ -112,6 +116,13 @@ def maximum_calibration_error(
 ) -> float:
     """Largest gap between confidence and accuracy over bins of confidence.
 
+    With the samples sorted by confidence into bins ``b``::
+
+        MCE = max_b |accuracy_b - confidence_b|
+
+    where ``confidence_b`` is the mean confidence in a bin and ``accuracy_b`` the share of hits, as
+    in :func:`expected_calibration_error`.
+
     Parameters
     ----------
     y_true : array-like of shape (n_samples,) or (n_samples, n_labels)
@@ -125,10 +136,10 @@ def maximum_calibration_error(
         Number of bins.
 
     strategy : {"uniform", "quantile"}, default="uniform"
-        Bins of equal width, or bins with equally many rows (equal weight).
+        Bins of equal width, or bins of equal total weight. Equal confidences are never separated.
 
     sample_weight : array-like of shape (n_samples,), default=None
-        A row of weight 2 counts like two rows.
+        A sample of weight 2 counts like two samples.
 
     labels : array-like of shape (n_classes,), default=None
         Classes in the order of the columns of `y_proba`. By default the sorted classes in
@@ -150,7 +161,7 @@ def maximum_calibration_error(
 
     Notes
     -----
-    Bins with few rows dominate; ``strategy="quantile"`` avoids them.
+    Bins with few samples have large gaps by chance; ``strategy="quantile"`` avoids such bins.
 
     References
     ----------
@@ -173,7 +184,12 @@ def maximum_calibration_error(
 
 @dataclass(frozen=True)
 class ConfidenceBins:
-    """Mean confidence and accuracy in each bin that holds rows.
+    """Mean confidence, accuracy and weight in each bin that holds samples.
+
+    These are the points of a reliability curve, as
+    :class:`~sklearn_align.plotting.ReliabilityDisplay` keeps them in `bins`. The expected
+    calibration error is the mean of `gap` weighted by `weight`, the maximum calibration error its
+    maximum.
 
     Parameters
     ----------
@@ -181,54 +197,51 @@ class ConfidenceBins:
         Mean confidence.
 
     accuracy : ndarray of shape (n_filled_bins,)
-        Share of hits.
+        Weighted share of hits.
 
     weight : ndarray of shape (n_filled_bins,)
         Sum of the sample weights.
+
+    See Also
+    --------
+    expected_calibration_error : The average gap.
+    maximum_calibration_error : The largest gap.
+    sklearn_align.plotting.ReliabilityDisplay : Draws the bins.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_align.metrics import ConfidenceBins
+    >>> bins = ConfidenceBins(
+    ...     confidence=np.array([0.6, 0.9]),
+    ...     accuracy=np.array([1.0, 0.5]),
+    ...     weight=np.array([2.0, 2.0]),
+    ... )
+    >>> bins.gap
+    array([0.4, 0.4])
+    >>> round(float(np.average(bins.gap, weights=bins.weight)), 6)
+    0.4
     """
 
-    confidence: FloatArray
-    accuracy: FloatArray
-    weight: FloatArray
+    confidence: Float64Array
+    accuracy: Float64Array
+    weight: Float64Array
 
     @property
-    def gap(self) -> FloatArray:
-        """Absolute difference of confidence and accuracy."""
+    def gap(self) -> Float64Array:
+        """Absolute difference of confidence and accuracy in each bin."""
         return np.abs(self.confidence - self.accuracy)
 
 
 def bin_confidence(
-    confidence: FloatArray,
-    hit: FloatArray,
-    weight: FloatArray,
+    confidence: Float64Array,
+    hit: Float64Array,
+    weight: Float64Array,
     *,
     n_bins: int,
     strategy: Strategy,
 ) -> ConfidenceBins:
-    """Sort rows into bins of confidence.
-
-    Parameters
-    ----------
-    confidence : ndarray of shape (n_samples,)
-        In [0, 1].
-
-    hit : ndarray of shape (n_samples,)
-        1 where the event happened that `confidence` is the probability of, else 0.
-
-    weight : ndarray of shape (n_samples,)
-        Sample weights.
-
-    n_bins : int
-        Number of bins.
-
-    strategy : {"uniform", "quantile"}
-        Equal widths or equal weights.
-
-    Returns
-    -------
-    ConfidenceBins
-        Bins without weight are left out.
-    """
+    """Sort samples into bins of confidence; all arrays (n_samples,), `hit` holds 0 or 1."""
     check_scalar(n_bins, "n_bins", Integral, min_val=1)
     if strategy == "uniform":
         inner_edges = np.linspace(0.0, 1.0, n_bins + 1)[1:-1]
@@ -239,9 +252,9 @@ def bin_confidence(
         inner_edges = values[np.searchsorted(cumulated, wanted)]
     else:
         raise ValueError(f"strategy must be 'uniform' or 'quantile', got {strategy!r}.")
-    # as in calibration_curve, an edge belongs to the bin below it
+    # An edge belongs to the bin below it, as in calibration_curve of scikit-learn.
     index = np.searchsorted(inner_edges, confidence, side="left")
-    total: FloatArray = np.bincount(index, weights=weight, minlength=n_bins).astype(np.float64)
+    total: Float64Array = np.bincount(index, weights=weight, minlength=n_bins).astype(np.float64)
     filled = total > 0
     return ConfidenceBins(
         confidence=np.bincount(index, weights=weight * confidence, minlength=n_bins)[filled]
@@ -253,31 +266,18 @@ def bin_confidence(
 
 def confidence_and_hits(
     y_true: ArrayLike, y_proba: ArrayLike, labels: ArrayLike | None = None
-) -> list[tuple[FloatArray, FloatArray]]:
-    """Return confidences and hits: one pair for classes, one for each label if multilabel.
-
-    Parameters
-    ----------
-    y_true : array-like of shape (n_samples,) or (n_samples, n_labels)
-        Classes, or an indicator matrix of labels.
-
-    y_proba : array-like of shape (n_samples, n_classes), (n_samples,) or (n_samples, n_labels)
-        Probabilities.
-
-    labels : array-like of shape (n_classes,), default=None
-        Classes in the order of the columns of `y_proba`.
-
-    Returns
-    -------
-    list of (confidence, hit)
-        Arrays of shape (n_samples,), hits as 0 or 1.
-    """
+) -> list[tuple[Float64Array, Float64Array]]:
+    """Confidences and hits (n_samples,): one pair for classes, one for each label if multilabel."""
     proba = check_array(
         y_proba, dtype=[np.float64, np.float32], ensure_2d=False, input_name="y_proba"
     ).astype(np.float64)
     target = np.asarray(y_true)
     check_consistent_length(target, proba)
-    _check_range(proba)
+    if proba.ndim > 2:
+        raise ValueError(f"y_proba must have one or two dimensions, got shape {proba.shape}.")
+    check_range(proba, "y_proba", "Pass predict_proba's output, not decision values.")
+    # The tolerance admits values slightly above 1.
+    proba = np.minimum(proba, 1.0)
     if target.ndim == 2 and proba.ndim == 2 and target.shape == proba.shape:
         if labels is not None:
             raise ValueError(
@@ -305,7 +305,7 @@ def confidence_and_hits(
     _check_classes(classes, known, proba, given=labels is not None)
     best = proba.argmax(axis=1)
     hit = (known[best] == classes).astype(np.float64)
-    return [(np.minimum(proba[np.arange(len(proba)), best], 1.0), hit)]
+    return [(proba[np.arange(len(proba)), best], hit)]
 
 
 def calibration_problems(
@@ -313,51 +313,24 @@ def calibration_problems(
     y_proba: ArrayLike,
     sample_weight: ArrayLike | None,
     labels: ArrayLike | None,
-) -> list[tuple[FloatArray, FloatArray, FloatArray]]:
-    """Return what has to be binned: confidences, hits and weights, once or for each label.
-
-    Parameters
-    ----------
-    y_true : array-like of shape (n_samples,) or (n_samples, n_labels)
-        Classes, or an indicator matrix of labels.
-
-    y_proba : array-like of shape (n_samples, n_classes), (n_samples,) or (n_samples, n_labels)
-        Probabilities.
-
-    sample_weight : array-like of shape (n_samples,) or None
-        Weights of the rows.
-
-    labels : array-like of shape (n_classes,) or None
-        Classes in the order of the columns of `y_proba`.
-
-    Returns
-    -------
-    list of (confidence, hit, weight)
-        Arrays of shape (n_samples,).
-    """
+) -> list[tuple[Float64Array, Float64Array, Float64Array]]:
+    """Confidences, hits and weights (n_samples,) to be binned: once, or for each label."""
     pairs = confidence_and_hits(y_true, y_proba, labels)
     weight = cast(
-        FloatArray,
+        Float64Array,
         check_sample_weight(sample_weight, pairs[0][0], dtype=np.float64, ensure_non_negative=True),
     )
     if not weight.sum() > 0:
-        raise ValueError("sample_weight is zero for all rows: give at least one row a weight.")
+        raise ValueError(
+            "sample_weight is zero for all samples: give at least one sample a positive weight."
+        )
     return [(confidence, hit, weight) for confidence, hit in pairs]
 
 
-def _check_range(proba: FloatArray) -> None:
-    if proba.ndim > 2:
-        raise ValueError(f"y_proba must have one or two dimensions, got shape {proba.shape}.")
-    if proba.min() < 0 or proba.max() > 1 + 1e-6:
-        raise ValueError(
-            f"y_proba must hold probabilities in [0, 1], got values from {proba.min():.4g} to "
-            f"{proba.max():.4g}. Pass predict_proba's output, not decision values."
-        )
-
-
 def _check_classes(
-    classes: NDArray[Any], known: NDArray[Any], proba: FloatArray, *, given: bool
+    classes: NDArray[Any], known: NDArray[Any], proba: Float64Array, *, given: bool
 ) -> None:
+    """Raise unless the columns of `proba` (n_samples, n_classes) are the known classes."""
     if len(known) != proba.shape[1]:
         raise ValueError(
             f"y_proba has {proba.shape[1]} columns but {'labels' if given else 'y_true'} has "
@@ -366,9 +339,4 @@ def _check_classes(
     unknown = np.setdiff1d(classes, known)
     if len(unknown):
         raise ValueError(f"y_true has classes that are not in labels: {unknown.tolist()}.")
-    sums = proba.sum(axis=1)
-    if np.abs(sums - 1).max() > _SUM_TOLERANCE:
-        raise ValueError(
-            f"the rows of y_proba must sum to 1, got sums from {sums.min():.4g} to "
-            f"{sums.max():.4g}. For independent labels pass y_true as an indicator matrix."
-        )
+    check_sums(proba, "y_proba", "For independent labels pass y_true as an indicator matrix.")

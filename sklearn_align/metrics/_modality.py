@@ -1,4 +1,4 @@
-"""How many modalities a fusion uses, and what missing ones cost."""
+"""Modality weights, and scores with missing modalities."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import xlogy
 from sklearn.metrics import check_scoring
 from sklearn.utils import (
@@ -21,37 +21,37 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from sklearn_align._modalities import Columns
 from sklearn_align._sklearn import check_sample_weight
+from sklearn_align._typing import Float64Array
 from sklearn_align.datasets import drop_modalities
-
-FloatArray = NDArray[np.float64]
-
-# float32 probabilities do not sum to 1 exactly
-_PROBA_TOLERANCE = 1e-4
+from sklearn_align.metrics._probabilities import check_range, check_sums
 
 
-def modality_entropy(weights: ArrayLike, *, normalize: bool = False) -> FloatArray:
-    """Entropy of the weights that a fusion gives to the modalities of each row.
+def modality_entropy(weights: ArrayLike, *, normalize: bool = False) -> Float64Array:
+    """Entropy of the weights that a fusion gives to the modalities of each sample.
+
+    For the weights ``w_m`` of a sample it is ``H = -sum_m w_m * log(w_m)``, with ``0 log 0 = 0``.
+    With `normalize` it is divided by ``log(n)``, where ``n`` is the number of weights above 0.
 
     Parameters
     ----------
     weights : array-like of shape (n_samples, n_modalities)
-        Not negative, each row summing to 1, as ``modality_weights`` returns them. A row of zeros
-        stands for a row without any present modality.
+        Not negative and summing to 1 for each sample, as ``modality_weights`` returns them. Zeros
+        only stand for a sample without any present modality.
 
     normalize : bool, default=False
         Divide by the largest possible entropy, that of equal weights on the modalities whose
-        weight is not 0. Rows with one such modality, or none, get 0.
+        weight is not 0. Samples with one such modality, or none, get 0.
 
     Returns
     -------
     entropy : ndarray of shape (n_samples,)
-        In nats; between 0 (one modality decides) and ``log(n_modalities)``. In [0, 1] with
+        In nats; between 0 (all weight on one modality) and ``log(n_modalities)``. In [0, 1] with
         `normalize`.
 
     Raises
     ------
     ValueError
-        If a weight is negative or a row sums neither to 1 nor to 0.
+        If a weight is negative or the weights of a sample sum neither to 1 nor to 0.
 
     See Also
     --------
@@ -75,26 +75,27 @@ def modality_entropy(weights: ArrayLike, *, normalize: bool = False) -> FloatArr
     return entropy
 
 
-def effective_modalities(weights: ArrayLike) -> FloatArray:
-    """Count the modalities that a fusion effectively uses in each row.
+def effective_modalities(weights: ArrayLike) -> Float64Array:
+    """Effective number of modalities among which a fusion divides the weight of each sample.
 
-    The exponential of the entropy: `m` equal weights count as `m` modalities.
+    The exponential of the entropy, ``exp(-sum_m w_m * log(w_m))``: ``n`` equal weights count as
+    ``n`` modalities.
 
     Parameters
     ----------
     weights : array-like of shape (n_samples, n_modalities)
-        Not negative, each row summing to 1, as ``modality_weights`` returns them. A row of zeros
-        stands for a row without any present modality.
+        Not negative and summing to 1 for each sample, as ``modality_weights`` returns them. Zeros
+        only stand for a sample without any present modality.
 
     Returns
     -------
     number : ndarray of shape (n_samples,)
-        Between 1 and `n_modalities`; 0 for rows of zeros.
+        Between 1 and `n_modalities`; 0 for samples whose weights are all 0.
 
     Raises
     ------
     ValueError
-        If a weight is negative or a row sums neither to 1 nor to 0.
+        If a weight is negative or the weights of a sample sum neither to 1 nor to 0.
 
     See Also
     --------
@@ -107,7 +108,7 @@ def effective_modalities(weights: ArrayLike) -> FloatArray:
     array([2., 1., 0.])
     """
     shares = _check_weights(weights)
-    number: FloatArray = np.exp(modality_entropy(shares))
+    number: Float64Array = np.exp(modality_entropy(shares))
     number[~shares.any(axis=1)] = 0.0
     return number
 
@@ -120,10 +121,16 @@ def confidence_violation_rate(
     tolerance: float = 0.0,
     sample_weight: ArrayLike | None = None,
 ) -> float:
-    """Share of rows that a classifier is surer of with fewer modalities.
+    """Share of samples on which a classifier is more confident with fewer modalities.
 
-    A classifier that knows less should not be more confident. The confidence of a row is its
-    largest probability.
+    With confidences ``c_i`` from all modalities, ``s_i`` from a subset of them, and sample weights
+    ``w_i``::
+
+        rate = sum_i w_i * [s_i - c_i > tolerance] / sum_i w_i
+
+    The confidence of a sample is its largest probability. Where the probabilities from the subset
+    are the expectation of those from all modalities, the confidence is on average not larger with
+    fewer modalities.
 
     Parameters
     ----------
@@ -131,23 +138,23 @@ def confidence_violation_rate(
         Probabilities with some modalities missing.
 
     y_proba_full : array-like of shape (n_samples, n_classes) or (n_samples, n_labels)
-        Probabilities of the same rows with these modalities present.
+        Probabilities of the same samples with these modalities present.
 
     multilabel : bool, default=False
         Whether the columns are independent labels. The confidence is then that of each label,
-        ``max(p, 1 - p)``, and the share that of rows and labels.
+        ``max(p, 1 - p)``, and the rate is the mean over samples and labels.
 
     tolerance : float, default=0.0
         A larger confidence only counts if it is larger by more than this.
 
     sample_weight : array-like of shape (n_samples,), default=None
-        A row of weight 2 counts like two rows.
+        A sample of weight 2 counts like two samples.
 
     Returns
     -------
     rate : float
-        In [0, 1]; lower is better. 0 is out of reach for a classifier that is right to doubt
-        modalities that disagree, such as a clear image and a noisy sound.
+        In [0, 1]; lower is better. 0 is not reached in general: on single samples, modalities
+        that disagree rightly lower the confidence.
 
     Raises
     ------
@@ -156,8 +163,8 @@ def confidence_violation_rate(
 
     See Also
     --------
-    missing_modality_curve : What missing modalities cost in any score.
-    expected_calibration_error : Whether the confidence is right.
+    missing_modality_curve : Any score as a function of the rate of missing modalities.
+    expected_calibration_error : Gap between confidence and accuracy.
 
     Examples
     --------
@@ -172,27 +179,22 @@ def confidence_violation_rate(
     if subset.shape != full.shape:
         raise ValueError(
             f"y_proba_subset has shape {subset.shape} and y_proba_full {full.shape}; they must "
-            "hold the same rows and classes."
+            "hold the same samples and classes."
         )
     check_scalar(tolerance, "tolerance", Real, min_val=0)
     weight = check_sample_weight(sample_weight, full, dtype=np.float64, ensure_non_negative=True)
     if multilabel:
-        surer = np.maximum(subset, 1 - subset) - np.maximum(full, 1 - full) > tolerance
-        return float(np.average(surer.mean(axis=1), weights=weight))
+        violated = np.maximum(subset, 1 - subset) - np.maximum(full, 1 - full) > tolerance
+        return float(np.average(violated.mean(axis=1), weights=weight))
     return float(np.average(subset.max(axis=1) - full.max(axis=1) > tolerance, weights=weight))
 
 
-def _check_proba(proba: ArrayLike, name: str, multilabel: bool) -> FloatArray:
-    array: FloatArray = check_array(proba, dtype=np.float64, input_name=name)
-    if array.min() < 0 or array.max() > 1 + _PROBA_TOLERANCE:
-        raise ValueError(
-            f"{name} must hold probabilities in [0, 1], got values from {array.min():.4g} to "
-            f"{array.max():.4g}. Pass predict_proba's output, not decision values."
-        )
-    if not multilabel and np.abs(array.sum(axis=1) - 1).max() > _PROBA_TOLERANCE:
-        raise ValueError(
-            f"the rows of {name} must sum to 1. For independent labels pass multilabel=True."
-        )
+def _check_proba(proba: ArrayLike, name: str, multilabel: bool) -> Float64Array:
+    """Validate probabilities (n_samples, n_columns)."""
+    array: Float64Array = check_array(proba, dtype=np.float64, input_name=name)
+    check_range(array, name, "Pass predict_proba's output, not decision values.")
+    if not multilabel:
+        check_sums(array, name, "For independent labels pass multilabel=True.")
     return array
 
 
@@ -209,9 +211,9 @@ def missing_modality_curve(
     n_jobs: int | None = None,
     verbose: int = 0,
 ) -> Bunch:
-    """Score fitted estimators on rows from which modalities are dropped at several rates.
+    """Score fitted estimators on samples from which modalities are dropped at several rates.
 
-    All estimators are scored on the same rows with the same blocks missing. Within a repeat a
+    All estimators are scored on the same samples with the same blocks missing. Within a repeat a
     block that is missing at one rate is also missing at all higher ones, so that the points of a
     curve differ by the rate alone.
 
@@ -222,14 +224,15 @@ def missing_modality_curve(
         those that do not.
 
     X : array-like or DataFrame of shape (n_samples, n_features)
-        Rows to score on. Blocks that are missing already stay missing.
+        Samples to score on. Blocks that are already missing stay missing.
 
     y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
         Targets.
 
     rates : sequence of float, default=(0, 0.25, 0.5, 0.75)
         Probabilities in [0, 1] with which a block is dropped, see
-        :func:`~sklearn_align.datasets.drop_modalities`. One block is kept in every row.
+        :func:`~sklearn_align.datasets.drop_modalities`. One block of every
+        sample is kept.
 
     modalities : dict of str to int, slice, list of int or list of str, default=None
         The blocks. By default those of the (first) estimator, or of a pipeline's last step, that
@@ -335,32 +338,20 @@ def missing_modality_curve(
     )
 
 
+def last_step(estimator: Any) -> Any:
+    """Return the last step of a pipeline, also a nested one, and any other estimator itself."""
+    while hasattr(estimator, "steps"):
+        estimator = estimator.steps[-1][1]
+    return estimator
+
+
 def find_modalities(estimators: Sequence[Any]) -> Mapping[str, Columns]:
-    """Return the `modalities` of the first estimator that has some.
-
-    Parameters
-    ----------
-    estimators : sequence of estimator
-        Looked at in order; of pipelines the last step counts.
-
-    Returns
-    -------
-    dict
-        As the estimator was given it.
-
-    Raises
-    ------
-    ValueError
-        If none has any.
-    """
+    """Return the `modalities` of the first estimator that has some; ValueError if none has."""
     for estimator in estimators:
-        while hasattr(estimator, "steps"):
-            estimator = estimator.steps[-1][1]
-        # a fitted search holds the estimator that it chose
-        estimator = getattr(estimator, "best_estimator_", estimator)
-        while hasattr(estimator, "steps"):
-            estimator = estimator.steps[-1][1]
-        found = getattr(estimator, "modalities", None)
+        final = last_step(estimator)
+        # A fitted search holds the estimator that it selected.
+        final = last_step(getattr(final, "best_estimator_", final))
+        found = getattr(final, "modalities", None)
         if isinstance(found, Mapping):
             return found
     raise ValueError(
@@ -370,6 +361,7 @@ def find_modalities(estimators: Sequence[Any]) -> Mapping[str, Columns]:
 
 
 def _single_scorer(estimator: Any, scoring: Any) -> Any:
+    """Return the scorer of one metric."""
     if scoring is not None and not isinstance(scoring, str) and not callable(scoring):
         raise ValueError(
             f"scoring must be one metric (str, callable or None), got {scoring!r}. Call the "
@@ -387,22 +379,15 @@ def _score_once(
     rate: float,
     seed: int,
 ) -> float:
+    """Score of `estimator` on `X` with blocks dropped at `rate`."""
     X_dropped = drop_modalities(X, modalities, rate, random_state=seed)
     return float(scorer(estimator, X_dropped, y))
 
 
-def _check_weights(weights: ArrayLike) -> FloatArray:
-    shares = check_array(weights, dtype=np.float64, input_name="weights")
-    if (shares < 0).any():
-        raise ValueError(
-            f"weights must not be negative, got {shares.min():.4g}: pass modality_weights(X)."
-        )
-    sums = shares.sum(axis=1)
-    wrong = (np.abs(sums - 1) > 1e-3) & (sums != 0)
-    if wrong.any():
-        row = int(wrong.argmax())
-        raise ValueError(
-            f"each row of weights must sum to 1 (or be all 0), but row {row} sums to "
-            f"{sums[row]:.4g}. Divide the rows by their sums."
-        )
+def _check_weights(weights: ArrayLike) -> Float64Array:
+    """Validate modality weights (n_samples, n_modalities); samples may have zeros only."""
+    shares: Float64Array = check_array(weights, dtype=np.float64, input_name="weights")
+    remedy = "Pass modality_weights(X)."
+    check_range(shares, "weights", remedy)
+    check_sums(shares, "weights", remedy, allow_zeros=True)
     return np.asarray(shares)

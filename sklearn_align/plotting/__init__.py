@@ -1,4 +1,4 @@
-"""Pictures of alignments and fusions; matplotlib is only imported when something is drawn."""
+"""Displays of alignments and fusions; matplotlib is only imported when something is drawn."""
 
 from sklearn_align.plotting._alignment_history import AlignmentHistoryDisplay
 from sklearn_align.plotting._missing_modality import MissingModalityDisplay

@@ -1,4 +1,4 @@
-"""How the label-free score rose during a fit."""
+"""Label-free score in the course of a fit."""
 
 from __future__ import annotations
 
@@ -6,30 +6,31 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
-from sklearn_align.plotting._common import get_axes
+from sklearn_align.plotting._display import DisplayMixin
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.collections import PathCollection
 
 
-class AlignmentHistoryDisplay:
-    """Label-free score of an alignment by stage, with the starts it was chosen from.
+class AlignmentHistoryDisplay(DisplayMixin):
+    """Label-free score of an alignment by stage, with the candidates of its initialization.
 
-    Starts are sought and scored in the leading directions of either space, the stages after them at
-    full width: compare starts with starts, and stages with stages.
+    The initialization selects among candidates by successive halving. Candidates are scored in the
+    leading directions of both spaces, the refinements after them at full width: their scores are
+    on different scales.
 
     Parameters
     ----------
     history : list of dict
         ``history_`` of a fitted :class:`~sklearn_align.MiniVec2Vec`: a record for each stage with
-        `stage` (its name), `score` (one value for each iteration) and, in the first one,
-        `start_scores` (the scores of all starts in each round of the selection).
+        `stage` (its name), `score` (one value for each iteration) and, in the first one, named
+        ``"start"``, `start_scores` (the scores of all candidates in each round of successive
+        halving).
 
     converged : bool, default=None
-        Verdict on the alignment, shown as the title; None for no title.
+        Result of the convergence check, shown as the title; None for no title.
 
     Attributes
     ----------
@@ -43,11 +44,11 @@ class AlignmentHistoryDisplay:
         One for each stage.
 
     starts_ : matplotlib PathCollection or None
-        All starts, in all rounds.
+        Candidates of the initialization, in all rounds of successive halving.
 
     See Also
     --------
-    RetrievalDisplay : How well counterparts are found, when some are known.
+    RetrievalDisplay : Retrieval of counterparts, when some are known.
 
     Examples
     --------
@@ -87,9 +88,10 @@ class AlignmentHistoryDisplay:
         display : AlignmentHistoryDisplay
             Holds the artists.
         """
-        check_is_fitted(estimator, "history_")
-        display = cls(estimator.history_, converged=estimator.converged_)
-        return display.plot(ax, **plot_kwargs)
+        cls._check_fitted(estimator, "history_")
+        return cls.from_predictions(
+            estimator.history_, converged=estimator.converged_, ax=ax, **plot_kwargs
+        )
 
     @classmethod
     def from_predictions(
@@ -100,7 +102,7 @@ class AlignmentHistoryDisplay:
         ax: Axes | None = None,
         **plot_kwargs: Any,
     ) -> Self:
-        """Draw a history that was kept.
+        """Draw a stored history.
 
         Parameters
         ----------
@@ -123,24 +125,7 @@ class AlignmentHistoryDisplay:
         """
         return cls(history, converged=converged).plot(ax, **plot_kwargs)
 
-    def plot(self, ax: Axes | None = None, **plot_kwargs: Any) -> Self:
-        """Draw.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
-
-        **plot_kwargs : dict
-            Passed to :meth:`matplotlib.axes.Axes.plot` for all lines.
-
-        Returns
-        -------
-        display : AlignmentHistoryDisplay
-            Self.
-        """
-        self.ax_ = ax = get_axes(ax, type(self).__name__)
-        self.figure_ = ax.figure
+    def _draw(self, ax: Axes, plot_kwargs: dict[str, Any]) -> None:
         self.lines_ = []
         self.starts_: PathCollection | None = None
         n_done = 0
@@ -149,27 +134,26 @@ class AlignmentHistoryDisplay:
             scores = list(record["score"])
             x = n_done + np.arange(1, len(scores) + 1)
             if n_done and scores and last is not None:
-                # a stage begins where the one before it ended
+                # A stage begins where the one before it ended.
                 x, scores = np.r_[n_done, x], [last, *scores]
             style = {"marker": ".", "markersize": 4, **plot_kwargs}
             self.lines_ += ax.plot(x, scores, label=label, **style)
             rounds = record.get("start_scores")
             if rounds:
-                self._plot_starts(ax, n_done, rounds)
+                self._draw_candidates(ax, n_done, rounds)
             n_done += len(record["score"])
-            last = scores[-1] if scores else last
-            if rounds:
-                last = None  # of another scale than what follows
+            # Scores of candidates are on another scale than those of the stages that follow.
+            last = None if rounds else scores[-1] if scores else last
         ax.set(xlabel="Iteration", ylabel="Label-free score (mean largest CSLS)")
         if self.converged is not None:
             ax.set_title("converged" if self.converged else "not converged")
         ax.legend()
-        return self
 
-    def _plot_starts(self, ax: Axes, n_done: int, rounds: Sequence[Sequence[float]]) -> None:
+    def _draw_candidates(self, ax: Axes, n_done: int, rounds: Sequence[Sequence[float]]) -> None:
+        """Draw the scores of all candidates by round, and the best of the last round."""
         x = np.concatenate([np.full(len(one), n_done + i + 1) for i, one in enumerate(rounds)])
         self.starts_ = ax.scatter(
-            x, np.concatenate(rounds), s=18, color="0.6", label="starts (own scale)", zorder=1
+            x, np.concatenate(rounds), s=18, color="0.6", label="candidates (own scale)", zorder=1
         )
         ax.scatter(
             n_done + len(rounds),
@@ -178,13 +162,13 @@ class AlignmentHistoryDisplay:
             marker="*",
             color=self.lines_[-1].get_color(),
             edgecolor="black",
-            label="chosen start",
+            label="selected candidate",
             zorder=3,
         )
 
 
 def _labels(history: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the names of the stages, numbered where a name comes more than once."""
+    """Names of the stages, numbered where a name occurs more than once."""
     names = [str(record["stage"]) for record in history]
     return [
         f"{name} {names[: i + 1].count(name)}" if names.count(name) > 1 else name

@@ -1,4 +1,4 @@
-"""What missing modalities cost."""
+"""Score as a function of the rate of missing modalities."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from sklearn_align._modalities import Columns
-from sklearn_align.metrics import missing_modality_curve
-from sklearn_align.plotting._common import get_axes
+from sklearn_align._typing import Float64Array
+from sklearn_align.metrics._modality import last_step, missing_modality_curve
+from sklearn_align.plotting._display import DisplayMixin
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-class MissingModalityDisplay:
+class MissingModalityDisplay(DisplayMixin):
     """Score against the rate at which modalities are dropped, with bands over the repeats.
 
     Parameters
@@ -39,10 +40,10 @@ class MissingModalityDisplay:
         The figure of `ax_`.
 
     lines_ : list of matplotlib Line2D
-        Means, one line for each estimator.
+        Means over the repeats, one line for each estimator.
 
     bands_ : list of matplotlib PolyCollection
-        One standard deviation to either side.
+        One standard deviation on both sides of the mean.
 
     See Also
     --------
@@ -59,8 +60,8 @@ class MissingModalityDisplay:
 
     def __init__(
         self,
-        rates: NDArray[np.float64],
-        scores: Mapping[str, NDArray[np.float64]],
+        rates: Float64Array,
+        scores: Mapping[str, Float64Array],
         *,
         score_name: str = "Score",
     ) -> None:
@@ -92,7 +93,7 @@ class MissingModalityDisplay:
             Fitted; several are compared by name on the same missing blocks.
 
         X : array-like or DataFrame of shape (n_samples, n_features)
-            Rows to score on.
+            Samples to score on.
 
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
             Targets.
@@ -126,7 +127,11 @@ class MissingModalityDisplay:
         display : MissingModalityDisplay
             Holds the artists.
         """
-        named = estimator if isinstance(estimator, Mapping) else {_name(estimator): estimator}
+        named = (
+            estimator
+            if isinstance(estimator, Mapping)
+            else {type(last_step(estimator)).__name__: estimator}
+        )
         curve = missing_modality_curve(
             named,
             X,
@@ -139,7 +144,9 @@ class MissingModalityDisplay:
             n_jobs=n_jobs,
         )
         score_name = scoring if isinstance(scoring, str) else "Score"
-        return cls(curve.rates, curve.scores, score_name=score_name).plot(ax, **plot_kwargs)
+        return cls.from_predictions(
+            curve.rates, curve.scores, score_name=score_name, ax=ax, **plot_kwargs
+        )
 
     @classmethod
     def from_predictions(
@@ -178,7 +185,7 @@ class MissingModalityDisplay:
         Raises
         ------
         ValueError
-            If a row of scores is missing for a rate.
+            If an array of scores does not have one row for each rate.
         """
         points = np.asarray(rates, dtype=np.float64)
         named = scores if isinstance(scores, Mapping) else {"estimator": scores}
@@ -193,24 +200,7 @@ class MissingModalityDisplay:
             arrays[name] = array
         return cls(points, arrays, score_name=score_name).plot(ax, **plot_kwargs)
 
-    def plot(self, ax: Axes | None = None, **plot_kwargs: Any) -> Self:
-        """Draw.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
-
-        **plot_kwargs : dict
-            Passed to :meth:`matplotlib.axes.Axes.plot` for all lines.
-
-        Returns
-        -------
-        display : MissingModalityDisplay
-            Self.
-        """
-        self.ax_ = ax = get_axes(ax, type(self).__name__)
-        self.figure_ = ax.figure
+    def _draw(self, ax: Axes, plot_kwargs: dict[str, Any]) -> None:
         self.lines_ = []
         self.bands_ = []
         percent = 100 * self.rates
@@ -223,12 +213,5 @@ class MissingModalityDisplay:
                     percent, mean - std, mean + std, color=line.get_color(), alpha=0.2, linewidth=0
                 )
             )
-        ax.set(xlabel="Blocks dropped (%), one kept in every row", ylabel=self.score_name)
+        ax.set(xlabel="Blocks dropped (%), one kept in every sample", ylabel=self.score_name)
         ax.legend()
-        return self
-
-
-def _name(estimator: Any) -> str:
-    while hasattr(estimator, "steps"):
-        estimator = estimator.steps[-1][1]
-    return type(estimator).__name__

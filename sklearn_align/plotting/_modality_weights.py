@@ -1,4 +1,4 @@
-"""Which modalities a fusion relies on."""
+"""Mean weights of the modalities in groups of samples."""
 
 from __future__ import annotations
 
@@ -7,18 +7,22 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import check_array, check_consistent_length, column_or_1d
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils import check_array, check_consistent_length
 
+from sklearn_align._typing import BoolArray, Float64Array
 from sklearn_align.metrics import effective_modalities
-from sklearn_align.plotting._common import get_axes, ordered_groups, presence_groups
+from sklearn_align.plotting._display import DisplayMixin
+from sklearn_align.plotting._groups import Groups, label_groups, presence_groups
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-class ModalityWeightsDisplay:
-    """Mean weight of each modality, in all rows and in groups of rows.
+class ModalityWeightsDisplay(DisplayMixin):
+    """Mean weight of each modality, over all samples and over groups of samples.
+
+    The weights are the coefficients with which a fusion combines its modalities. They do not
+    measure how much a prediction depends on a modality.
 
     Parameters
     ----------
@@ -29,7 +33,10 @@ class ModalityWeightsDisplay:
         Names of the columns.
 
     groups : ndarray of shape (n_samples,), default=None
-        Group of each row; a bar is drawn for each group, below that of all rows.
+        Group of each sample; a bar is drawn for each group, below that of all samples.
+
+    group_names : list, default=None
+        Distinct groups in the order of their bars. By default they are sorted by value.
 
     Attributes
     ----------
@@ -40,14 +47,14 @@ class ModalityWeightsDisplay:
         The figure of `ax_`.
 
     bars_ : dict of str to matplotlib BarContainer
-        Bars of each modality, first that of all rows, then those of the groups.
+        Bars of each modality, first that of all samples, then those of the groups.
 
     group_names_ : list
         Groups in the order of the bars.
 
     See Also
     --------
-    sklearn_align.metrics.effective_modalities : Number of modalities used, by row.
+    sklearn_align.metrics.effective_modalities : Effective number of modalities of each sample.
 
     Examples
     --------
@@ -58,18 +65,21 @@ class ModalityWeightsDisplay:
     ...     groups=["image + sound", "image"],
     ... )
     >>> display.group_names_
-    ['image + sound', 'image']
+    ['image', 'image + sound']
     """
 
     def __init__(
         self,
-        weights: NDArray[np.float64],
+        weights: Float64Array,
         modality_names: Sequence[str],
         groups: NDArray[Any] | None = None,
+        *,
+        group_names: Sequence[Any] | None = None,
     ) -> None:
         self.weights = weights
         self.modality_names = modality_names
         self.groups = groups
+        self.group_names = group_names
 
     @classmethod
     def from_estimator(
@@ -79,7 +89,7 @@ class ModalityWeightsDisplay:
         y: ArrayLike | None = None,
         *,
         ax: Axes | None = None,
-        **bar_kwargs: Any,
+        **plot_kwargs: Any,
     ) -> Self:
         """Draw the weights of a fitted fusion.
 
@@ -89,16 +99,16 @@ class ModalityWeightsDisplay:
             Fitted.
 
         X : array-like or DataFrame of shape (n_samples, n_features)
-            Rows.
+            Samples.
 
         y : array-like of shape (n_samples,), default=None
-            Classes or other labels by which rows are grouped. By default they are grouped by the
-            modalities that are present.
+            Classes or other labels by which samples are grouped. By default they are grouped by
+            the modalities that are present.
 
         ax : matplotlib Axes, default=None
             Where to draw; None makes a new figure.
 
-        **bar_kwargs : dict
+        **plot_kwargs : dict
             Passed to :meth:`matplotlib.axes.Axes.barh` for all bars.
 
         Returns
@@ -106,17 +116,15 @@ class ModalityWeightsDisplay:
         display : ModalityWeightsDisplay
             Holds the artists.
         """
-        check_is_fitted(estimator)
-        groups: Any = y
-        if y is None and estimator.modalities is not None:
+        cls._check_fitted(estimator)
+        groups = None
+        if y is not None:
+            groups = label_groups(y)
+        elif estimator.modalities is not None:
             groups = presence_groups(X, estimator.modalities)
-        return cls.from_predictions(
-            estimator.modality_weights(X),
-            modality_names=list(estimator.modality_names_),
-            groups=groups,
-            ax=ax,
-            **bar_kwargs,
-        )
+        weights = estimator.modality_weights(X)
+        names = list(estimator.modality_names_)
+        return cls._from_groups(weights, names, groups).plot(ax, **plot_kwargs)
 
     @classmethod
     def from_predictions(
@@ -126,7 +134,7 @@ class ModalityWeightsDisplay:
         modality_names: Sequence[str] | None = None,
         groups: ArrayLike | None = None,
         ax: Axes | None = None,
-        **bar_kwargs: Any,
+        **plot_kwargs: Any,
     ) -> Self:
         """Draw weights computed beforehand.
 
@@ -139,12 +147,12 @@ class ModalityWeightsDisplay:
             Names of the columns; numbers by default.
 
         groups : array-like of shape (n_samples,), default=None
-            Group of each row.
+            Group of each sample; the groups are sorted by value.
 
         ax : matplotlib Axes, default=None
             Where to draw; None makes a new figure.
 
-        **bar_kwargs : dict
+        **plot_kwargs : dict
             Passed to :meth:`matplotlib.axes.Axes.barh` for all bars.
 
         Returns
@@ -157,56 +165,53 @@ class ModalityWeightsDisplay:
         ValueError
             If names or groups do not fit the weights.
         """
+        names = None if modality_names is None else list(modality_names)
+        labelled = None if groups is None else label_groups(groups)
+        return cls._from_groups(weights, names, labelled).plot(ax, **plot_kwargs)
+
+    @classmethod
+    def _from_groups(
+        cls, weights: ArrayLike, names: list[str] | None, groups: Groups | None
+    ) -> Self:
+        """Check names and groups against `weights` (n_samples, n_modalities)."""
         values = np.asarray(check_array(weights, dtype=np.float64, input_name="weights"))
-        names = [f"modality {j}" for j in range(values.shape[1])]
-        names = names if modality_names is None else list(modality_names)
+        if names is None:
+            names = [f"modality {j}" for j in range(values.shape[1])]
         if len(names) != values.shape[1]:
             raise ValueError(
                 f"modality_names has {len(names)} names for {values.shape[1]} columns of weights."
             )
-        labels = None
-        if groups is not None:
-            labels = column_or_1d(groups)
-            check_consistent_length(values, labels)
-        return cls(values, names, labels).plot(ax, **bar_kwargs)
+        if groups is None:
+            return cls(values, names)
+        check_consistent_length(values, groups.labels)
+        return cls(values, names, groups.labels, group_names=groups.names)
 
-    def plot(self, ax: Axes | None = None, **bar_kwargs: Any) -> Self:
-        """Draw.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
-
-        **bar_kwargs : dict
-            Passed to :meth:`matplotlib.axes.Axes.barh` for all bars.
-
-        Returns
-        -------
-        display : ModalityWeightsDisplay
-            Self.
-        """
-        self.ax_ = ax = get_axes(ax, type(self).__name__)
-        self.figure_ = ax.figure
-        self.group_names_ = [] if self.groups is None else ordered_groups(self.groups)
-        rows = [np.ones(len(self.weights), dtype=bool)]
-        rows += [self.groups == group for group in self.group_names_]
-        means = np.array([self.weights[chosen].mean(axis=0) for chosen in rows])
-        place = np.arange(len(rows))
-        left = np.zeros(len(rows))
+    def _draw(self, ax: Axes, plot_kwargs: dict[str, Any]) -> None:
+        members: list[tuple[Any, BoolArray]] = [
+            ("all samples", np.ones(len(self.weights), dtype=bool))
+        ]
+        self.group_names_: list[Any] = []
+        if self.groups is not None:
+            groups = label_groups(self.groups)
+            if self.group_names is not None:
+                groups = Groups(groups.labels, list(self.group_names))
+            self.group_names_ = groups.names
+            members += groups.members()
+        means = np.array([self.weights[mask].mean(axis=0) for _, mask in members])
+        place = np.arange(len(members))
+        left = np.zeros(len(members))
         self.bars_ = {}
         for name, mean in zip(self.modality_names, means.T, strict=True):
-            self.bars_[name] = ax.barh(place, mean, left=left, **{"label": name, **bar_kwargs})
+            self.bars_[name] = ax.barh(place, mean, left=left, **{"label": name, **plot_kwargs})
             left += mean
         effective = effective_modalities(self.weights)
         ax.set_yticks(
             place,
             [
-                f"{group} (n={int(chosen.sum())}, uses {effective[chosen].mean():.2f})"
-                for group, chosen in zip(["all rows", *self.group_names_], rows, strict=True)
+                f"{name} (n={int(mask.sum())}, effective {effective[mask].mean():.2f})"
+                for name, mask in members
             ],
         )
         ax.invert_yaxis()
         ax.set(xlabel="Mean weight", xlim=(0, 1))
         ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=min(len(self.modality_names), 4))
-        return self

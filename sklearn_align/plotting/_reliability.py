@@ -1,4 +1,4 @@
-"""Confidence against accuracy."""
+"""Accuracy as a function of confidence."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_consistent_length, column_or_1d
-from sklearn.utils.validation import check_is_fitted
 
 from sklearn_align._modalities import Columns
 from sklearn_align.metrics._calibration import (
@@ -19,13 +18,14 @@ from sklearn_align.metrics._calibration import (
     expected_calibration_error,
 )
 from sklearn_align.metrics._modality import find_modalities
-from sklearn_align.plotting._common import get_axes, ordered_groups, presence_groups
+from sklearn_align.plotting._display import DisplayMixin
+from sklearn_align.plotting._groups import Groups, label_groups, presence_groups
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-class ReliabilityDisplay:
+class ReliabilityDisplay(DisplayMixin):
     """Accuracy against confidence, with a histogram of the confidence below.
 
     Parameters
@@ -45,7 +45,7 @@ class ReliabilityDisplay:
         Accuracy against confidence.
 
     histogram_ax_ : matplotlib Axes
-        Share of the rows by confidence.
+        Share of the samples by confidence.
 
     figure_ : matplotlib Figure
         The figure of both.
@@ -107,7 +107,7 @@ class ReliabilityDisplay:
             Fitted, with ``predict_proba``.
 
         X : array-like or DataFrame of shape (n_samples, n_features)
-            Rows.
+            Samples.
 
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
             Targets.
@@ -125,7 +125,7 @@ class ReliabilityDisplay:
             Bins of equal width or of equal weight.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows.
+            Weights of the samples.
 
         name : str, default=None
             Name in the legend, by default that of the class. Not used with `by_presence`.
@@ -141,24 +141,22 @@ class ReliabilityDisplay:
         display : ReliabilityDisplay
             Holds the artists.
         """
-        check_is_fitted(estimator)
+        cls._check_fitted(estimator)
         groups = None
         if by_presence:
             found = find_modalities([estimator]) if modalities is None else modalities
             groups = presence_groups(X, found)
         target = np.asarray(y)
-        return cls.from_predictions(
-            y,
-            estimator.predict_proba(X),
+        return cls._from_groups(
+            target,
+            np.asarray(estimator.predict_proba(X)),
             groups=groups,
             n_bins=n_bins,
             strategy=strategy,
             sample_weight=sample_weight,
             labels=None if target.ndim == 2 else estimator.classes_,
             name=type(estimator).__name__ if name is None else name,
-            ax=ax,
-            **plot_kwargs,
-        )
+        ).plot(ax, **plot_kwargs)
 
     @classmethod
     def from_predictions(
@@ -186,7 +184,7 @@ class ReliabilityDisplay:
             Probabilities.
 
         groups : array-like of shape (n_samples,), default=None
-            Group of each row; a curve is drawn for each.
+            Group of each sample; a curve is drawn for each group, sorted by value.
 
         n_bins : int, default=15
             Number of bins.
@@ -195,7 +193,7 @@ class ReliabilityDisplay:
             Bins of equal width or of equal weight.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows.
+            Weights of the samples.
 
         labels : array-like of shape (n_classes,), default=None
             Classes in the order of the columns of `y_proba`. By default the sorted classes in
@@ -215,21 +213,44 @@ class ReliabilityDisplay:
         display : ReliabilityDisplay
             Holds the artists. The labels of a multilabel target share a curve.
         """
-        target, proba = np.asarray(y_true), np.asarray(y_proba)
+        return cls._from_groups(
+            np.asarray(y_true),
+            np.asarray(y_proba),
+            groups=None if groups is None else label_groups(groups),
+            n_bins=n_bins,
+            strategy=strategy,
+            sample_weight=sample_weight,
+            labels=labels,
+            name=name,
+        ).plot(ax, **plot_kwargs)
+
+    @classmethod
+    def _from_groups(
+        cls,
+        target: NDArray[Any],
+        proba: NDArray[Any],
+        *,
+        groups: Groups | None,
+        n_bins: int,
+        strategy: Strategy,
+        sample_weight: ArrayLike | None,
+        labels: ArrayLike | None,
+        name: str,
+    ) -> Self:
+        """Bin the confidence of each group, or of all samples under `name`."""
         check_consistent_length(target, proba)
         if labels is None and target.ndim == 1:
             labels = np.unique(target)
         if groups is None:
             parts = {name: np.ones(len(target), dtype=bool)}
         else:
-            membership = column_or_1d(groups)
-            check_consistent_length(target, membership)
-            parts = {str(group): membership == group for group in ordered_groups(membership)}
+            check_consistent_length(target, groups.labels)
+            parts = {str(group): mask for group, mask in groups.members()}
         weight = None if sample_weight is None else column_or_1d(sample_weight)
         bins, errors, histogram_bins = {}, {}, {}
-        for group, rows in parts.items():
-            part_weight = None if weight is None else weight[rows]
-            problems = calibration_problems(target[rows], proba[rows], part_weight, labels)
+        for group, mask in parts.items():
+            part_weight = None if weight is None else weight[mask]
+            problems = calibration_problems(target[mask], proba[mask], part_weight, labels)
             confidence, hit, weights = (
                 np.concatenate(values) for values in zip(*problems, strict=True)
             )
@@ -238,33 +259,16 @@ class ReliabilityDisplay:
                 confidence, hit, weights, n_bins=n_bins, strategy="uniform"
             )
             errors[group] = expected_calibration_error(
-                target[rows],
-                proba[rows],
+                target[mask],
+                proba[mask],
                 n_bins=n_bins,
                 strategy=strategy,
                 sample_weight=part_weight,
                 labels=labels,
             )
-        return cls(bins, errors, histogram_bins).plot(ax, **plot_kwargs)
+        return cls(bins, errors, histogram_bins)
 
-    def plot(self, ax: Axes | None = None, **plot_kwargs: Any) -> Self:
-        """Draw.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; its lower part is used for the histogram. None makes a new figure.
-
-        **plot_kwargs : dict
-            Passed to :meth:`matplotlib.axes.Axes.plot` for all curves.
-
-        Returns
-        -------
-        display : ReliabilityDisplay
-            Self.
-        """
-        self.ax_ = ax = get_axes(ax, type(self).__name__)
-        self.figure_ = ax.figure
+    def _draw(self, ax: Axes, plot_kwargs: dict[str, Any]) -> None:
         self.histogram_ax_ = _axes_below(ax)
         self.lines_ = []
         self.histograms_ = []
@@ -286,14 +290,13 @@ class ReliabilityDisplay:
             )
         ax.set(ylabel="Accuracy", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
         ax.tick_params(labelbottom=False)
-        self.histogram_ax_.set(xlabel="Confidence", ylabel="Share of rows")
+        self.histogram_ax_.set(xlabel="Confidence", ylabel="Share of samples")
         self.histogram_ax_.set_ylim(bottom=0)
         ax.legend()
-        return self
 
 
 def _axes_below(ax: Axes) -> Axes:
-    """Return axes in the lower quarter of the place of `ax`, which shrinks."""
+    """Return new axes in the lower quarter of the area of `ax`, which is reduced."""
     place = ax.get_subplotspec()
     if place is None:
         return ax.inset_axes((0, -0.4, 1, 0.3), sharex=ax)

@@ -1,4 +1,4 @@
-"""How often mapped rows find their counterparts."""
+"""Retrieval of counterparts as a function of the number of nearest neighbours."""
 
 from __future__ import annotations
 
@@ -6,36 +6,35 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.utils import check_array, check_consistent_length
-from sklearn.utils.validation import check_is_fitted
 
 from sklearn_align._linalg import polar_factor, unit_rows
+from sklearn_align._typing import Float64Array, FloatArray, IntArray
 from sklearn_align.metrics._alignment import check_paired, count_better, hits_among_top
-from sklearn_align.plotting._common import get_axes
+from sklearn_align.plotting._display import DisplayMixin
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-FloatArray = NDArray[np.floating[Any]]
 _N_POINTS = 60
 
 
-class RetrievalDisplay:
-    """Share of rows whose counterpart is among their `k` nearest rows, for all `k`.
+class RetrievalDisplay(DisplayMixin):
+    """Share of samples whose counterpart is among their `k` nearest neighbours, for all `k`.
 
-    Seen from the other side, the curve is the distribution function of the counterpart's rank.
+    As a function of `k` this is the cumulative distribution of the rank of the counterpart.
 
     Parameters
     ----------
     ks : ndarray of shape (n_points,)
-        Numbers of nearest rows.
+        Numbers of nearest neighbours.
 
     accuracies : dict of str to ndarray of shape (n_points,)
         :func:`~sklearn_align.metrics.retrieval_accuracy` at each of `ks`, by the name of the map.
 
     n_samples : int
-        Number of rows among which the counterpart is looked for.
+        Number of samples among which the counterpart is searched.
 
     Attributes
     ----------
@@ -49,7 +48,7 @@ class RetrievalDisplay:
         One for each map.
 
     chance_line_ : matplotlib Line2D
-        What a random map would reach.
+        Expected accuracy of a random map.
 
     See Also
     --------
@@ -68,7 +67,7 @@ class RetrievalDisplay:
     """
 
     def __init__(
-        self, ks: NDArray[np.intp], accuracies: Mapping[str, NDArray[np.float64]], n_samples: int
+        self, ks: IntArray, accuracies: Mapping[str, Float64Array], n_samples: int
     ) -> None:
         self.ks = ks
         self.accuracies = accuracies
@@ -85,7 +84,7 @@ class RetrievalDisplay:
         ax: Axes | None = None,
         **plot_kwargs: Any,
     ) -> Self:
-        """Draw the retrieval of a fitted aligner on paired rows, before and after alignment.
+        """Draw the retrieval of a fitted aligner on paired samples, before and after alignment.
 
         Parameters
         ----------
@@ -93,13 +92,13 @@ class RetrievalDisplay:
             Fitted.
 
         XA : array-like of shape (n_samples, n_features)
-            Rows of the source space.
+            Samples of the source space.
 
         XB : array-like of shape (n_samples, n_features_target)
             Their counterparts in the target space, in the same order.
 
         pairs : tuple of two array-likes, default=None
-            Other paired rows of both spaces, on which a supervised map is fitted for comparison
+            Other paired samples of both spaces, on which a supervised map is fitted for comparison
             (orthogonal Procrustes, "oracle").
 
         ax : matplotlib Axes, default=None
@@ -111,14 +110,14 @@ class RetrievalDisplay:
         Returns
         -------
         display : RetrievalDisplay
-            Holds the artists. Rows are compared "before" alignment only if both spaces have the
-            same width.
+            Holds the artists. The curve "before alignment" is drawn only if both spaces have the
+            same number of features.
         """
-        check_is_fitted(estimator, "map_")
+        cls._check_fitted(estimator, "map_")
         check_consistent_length(XA, XB)
         T = estimator.transform_target(XB)
         maps = {}
-        A = _enter(XA, estimator.source_mean_)
+        A = _normalize(XA, estimator.source_mean_)
         if A.shape[1] == T.shape[1]:
             maps["before alignment"] = A
         maps["aligned"] = estimator.transform(XA)
@@ -126,9 +125,9 @@ class RetrievalDisplay:
             pairs_A, pairs_B = pairs
             check_consistent_length(pairs_A, pairs_B)
             known_T = estimator.transform_target(pairs_B)
-            known_A = _enter(pairs_A, estimator.source_mean_)
+            known_A = _normalize(pairs_A, estimator.source_mean_)
             maps["oracle"] = A @ polar_factor(known_A.T @ known_T)
-        return cls._of(maps, T).plot(ax, **plot_kwargs)
+        return cls._from_maps(maps, T).plot(ax, **plot_kwargs)
 
     @classmethod
     def from_predictions(
@@ -140,12 +139,12 @@ class RetrievalDisplay:
         ax: Axes | None = None,
         **plot_kwargs: Any,
     ) -> Self:
-        """Draw the retrieval of mapped rows.
+        """Draw the retrieval of mapped samples.
 
         Parameters
         ----------
         Z : array-like of shape (n_samples, n_features)
-            Mapped source rows.
+            Mapped source samples.
 
         T : array-like of shape (n_samples, n_features)
             Their counterparts, in the same order.
@@ -164,10 +163,11 @@ class RetrievalDisplay:
         display : RetrievalDisplay
             Holds the artists.
         """
-        return cls._of({name: Z}, T).plot(ax, **plot_kwargs)
+        return cls._from_maps({name: Z}, T).plot(ax, **plot_kwargs)
 
     @classmethod
-    def _of(cls, maps: Mapping[str, ArrayLike], T: ArrayLike) -> Self:
+    def _from_maps(cls, maps: Mapping[str, ArrayLike], T: ArrayLike) -> Self:
+        """Accuracies of several mapped versions of the source samples."""
         ks = np.empty(0, dtype=np.intp)
         accuracies = {}
         for name, Z in maps.items():
@@ -180,24 +180,7 @@ class RetrievalDisplay:
             )
         return cls(ks, accuracies, int(ks[-1]))
 
-    def plot(self, ax: Axes | None = None, **plot_kwargs: Any) -> Self:
-        """Draw.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
-
-        **plot_kwargs : dict
-            Passed to :meth:`matplotlib.axes.Axes.plot` for all lines.
-
-        Returns
-        -------
-        display : RetrievalDisplay
-            Self.
-        """
-        self.ax_ = ax = get_axes(ax, type(self).__name__)
-        self.figure_ = ax.figure
+    def _draw(self, ax: Axes, plot_kwargs: dict[str, Any]) -> None:
         self.lines_ = []
         for name, accuracy in self.accuracies.items():
             label = f"{name} (top-1 {accuracy[0]:.3f})"
@@ -208,14 +191,14 @@ class RetrievalDisplay:
         )
         ax.set(
             xscale="log",
-            xlabel=f"k (of {self.n_samples} rows)",
+            xlabel=f"k (of {self.n_samples} samples)",
             ylabel="Counterpart among the k nearest",
             ylim=(-0.02, 1.02),
         )
         ax.legend()
-        return self
 
 
-def _enter(X: ArrayLike, mean: FloatArray) -> FloatArray:
-    rows = np.asarray(check_array(X, dtype=[np.float64, np.float32]))
-    return unit_rows(rows - mean.astype(rows.dtype))
+def _normalize(X: ArrayLike, mean: FloatArray) -> FloatArray:
+    """Centre samples (n_samples, n_features) with `mean` and scale them to unit length."""
+    values = np.asarray(check_array(X, dtype=[np.float64, np.float32]))
+    return unit_rows(values, mean.astype(values.dtype))

@@ -7,8 +7,8 @@ from sklearn_align.datasets import load_sentence_embeddings, make_rotated_embedd
 from sklearn_align.metrics import mean_cosine_similarity, retrieval_accuracy
 
 
-def centred(rows, reference):
-    return rows - reference.mean(axis=0)
+def centred(X, reference):
+    return X - reference.mean(axis=0)
 
 
 class TestSentences:
@@ -29,7 +29,7 @@ class TestSentences:
             labels = data[f"labels_{side}"]
             assert len(labels) == len(data.XA_test if side == "test" else data[f"X{side}"])
             assert set(labels) == set(range(len(data.label_names)))
-        # held-out rows are the same sentences in both spaces, so either space tells their kind
+        # The kind of a held-out sentence can be predicted from its embedding in either space.
         for side in ("A", "B"):
             clf = NearestCentroid().fit(data[f"X{side}"], data[f"labels_{side}"])
             assert clf.score(data[f"X{side}_test"], data.labels_test) > 0.6
@@ -44,7 +44,7 @@ class TestSentences:
         load_sentence_embeddings().XA[:] = 0
         assert load_sentence_embeddings().XA.any()
 
-    def test_held_out_rows_are_pairs_that_a_rotation_maps_onto_each_other(self):
+    def test_held_out_samples_are_pairs_that_a_rotation_maps_onto_each_other(self):
         data = load_sentence_embeddings()
         A, B = centred(data.XA_test, data.XA), centred(data.XB_test, data.XB)
         half = len(A) // 2
@@ -97,7 +97,7 @@ class TestRotated:
         np.testing.assert_allclose(difference, difference[:1].repeat(4000, axis=0), atol=1e-12)
         assert np.linalg.norm(difference[0]) == pytest.approx(0.4 * length, rel=0.03)
 
-    def test_training_rows_are_not_paired(self):
+    def test_training_samples_are_not_paired(self):
         data = make_rotated_embeddings(500, 8, noise=0, shift=0, random_state=0)
         assert not np.isclose(data.XA @ data.rotation, data.XB).all(axis=1).any()
 

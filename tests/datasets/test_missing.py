@@ -12,7 +12,7 @@ from sklearn_align.datasets import drop_modalities
 MODALITIES = {"a": 2, "b": 3, "c": 1}
 
 
-def rows(n=400):
+def make_samples(n=400):
     return np.random.default_rng(0).standard_normal((n, 6))
 
 
@@ -20,14 +20,15 @@ def presence(X):
     missing = np.isnan(X)
     blocks = [missing[:, :2], missing[:, 2:5], missing[:, 5:]]
     for block in blocks:
-        assert (block.all(axis=1) == block.any(axis=1)).all()  # whole blocks only
+        # Only whole blocks are missing.
+        assert (block.all(axis=1) == block.any(axis=1)).all()
     return ~np.column_stack([block.any(axis=1) for block in blocks])
 
 
 @settings(max_examples=50, deadline=None)
 @given(rate=st.floats(0, 1), seed=st.integers(0, 2**32 - 1))
-def test_whole_blocks_are_lost_one_is_kept_and_the_rest_is_as_it_was(rate, seed):
-    X = rows(50)
+def test_whole_blocks_are_dropped_one_is_kept_and_the_rest_is_unchanged(rate, seed):
+    X = make_samples(50)
     dropped = drop_modalities(X, MODALITIES, rate, random_state=seed)
     assert presence(dropped).any(axis=1).all()
     kept = ~np.isnan(dropped)
@@ -37,36 +38,41 @@ def test_whole_blocks_are_lost_one_is_kept_and_the_rest_is_as_it_was(rate, seed)
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
 def test_rate_is_met_but_for_the_blocks_that_are_kept(rate):
     n = 30_000
-    present = presence(drop_modalities(rows(n), MODALITIES, rate, random_state=0))
-    expected = rate - rate**3 / 3  # a row that would lose all three keeps one of them
+    present = presence(drop_modalities(make_samples(n), MODALITIES, rate, random_state=0))
+    # A sample that would lose all three blocks keeps one of them.
+    expected = rate - rate**3 / 3
     np.testing.assert_allclose(1 - present.mean(axis=0), expected, atol=0.01)
 
 
 def test_rate_by_name():
     n = 20_000
-    present = presence(drop_modalities(rows(n), MODALITIES, {"b": 0.95, "c": 0.2}, random_state=0))
+    present = presence(
+        drop_modalities(make_samples(n), MODALITIES, {"b": 0.95, "c": 0.2}, random_state=0)
+    )
     assert present[:, 0].all()
     np.testing.assert_allclose(present[:, 1:].mean(axis=0), [0.05, 0.8], atol=0.01)
 
 
 @pytest.mark.parametrize("rate", [0.0, 1.0])
 def test_extreme_rates(rate):
-    n_present = presence(drop_modalities(rows(), MODALITIES, rate, random_state=0)).sum(axis=1)
+    n_present = presence(drop_modalities(make_samples(), MODALITIES, rate, random_state=0)).sum(
+        axis=1
+    )
     assert set(n_present) == {3 if rate == 0 else 1}
 
 
-def test_losses_are_nested_over_rates():
-    losses = [
-        np.isnan(drop_modalities(rows(), MODALITIES, rate, random_state=0))
+def test_dropped_blocks_are_nested_over_rates():
+    dropped = [
+        np.isnan(drop_modalities(make_samples(), MODALITIES, rate, random_state=0))
         for rate in (0.1, 0.4, 0.8, 1.0)
     ]
-    for lower, higher in pairwise(losses):
+    for lower, higher in pairwise(dropped):
         assert (lower <= higher).all()
         assert lower.sum() < higher.sum()
 
 
 def test_blocks_that_are_missing_already_stay_missing_and_are_not_the_one_kept():
-    X = rows()
+    X = make_samples()
     X[:, :2] = np.nan
     X[:100, 5] = np.nan
     X[0] = np.nan
@@ -77,8 +83,8 @@ def test_blocks_that_are_missing_already_stay_missing_and_are_not_the_one_kept()
     assert not present[:, 0].any()
 
 
-def test_rows_differ_from_seed_to_seed_but_not_from_call_to_call():
-    X = rows()
+def test_dropped_blocks_differ_from_seed_to_seed_but_not_from_call_to_call():
+    X = make_samples()
     first, again, other = (drop_modalities(X, MODALITIES, random_state=s) for s in (0, 0, 1))
     np.testing.assert_array_equal(first, again)
     assert (np.isnan(first) != np.isnan(other)).any()
@@ -96,7 +102,7 @@ def test_type_is_kept_and_the_input_too(dtype):
 
 
 def test_pandas_keeps_index_columns_and_types():
-    X = pd.DataFrame(rows(100), columns=list("abcdef"), index=np.arange(100) + 7)
+    X = pd.DataFrame(make_samples(100), columns=list("abcdef"), index=np.arange(100) + 7)
     X = X.astype({"a": np.float32}).assign(f=np.arange(100))
     before = X.copy()
     by_name = {"first": ["b", "f"], "second": ["a", "c", "d", "e"]}
@@ -113,7 +119,7 @@ def test_pandas_keeps_index_columns_and_types():
 
 
 def test_polars():
-    X = pl.DataFrame({name: rows(50)[:, j] for j, name in enumerate("abcdef")})
+    X = pl.DataFrame({name: make_samples(50)[:, j] for j, name in enumerate("abcdef")})
     dropped = drop_modalities(X, MODALITIES, random_state=0)
     assert isinstance(dropped, pl.DataFrame)
     assert dropped.columns == X.columns
@@ -137,4 +143,4 @@ def test_polars():
 def test_bad_input(options, message):
     arguments = {"modalities": MODALITIES, **options}
     with pytest.raises(ValueError, match=message):
-        drop_modalities(rows(), **arguments)
+        drop_modalities(make_samples(), **arguments)

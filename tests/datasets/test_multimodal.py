@@ -59,19 +59,19 @@ class TestLoaders:
         with pytest.raises(ValueError, match="subset must be one of"):
             load(subset="valid")
 
-    def test_every_modality_tells_something_about_the_class(self, load, modalities, sizes):
+    def test_every_modality_predicts_the_class_above_chance(self, load, modalities, sizes):
         train, test = load(subset="train"), load(subset="test")
         start = 0
         for width in modalities.values():
             block = slice(start, start + width)
             model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
-            rows = slice(0, 1500)
-            model.fit(train.data[rows, block], train.target[rows])
+            samples = slice(0, 1500)
+            model.fit(train.data[samples, block], train.target[samples])
             assert model.score(test.data[:, block], test.target) > 0.4
             start += width
 
 
-def test_noise_of_avmnist_goes_with_its_rows():
+def test_noise_of_avmnist_belongs_to_its_samples():
     whole, test = load_avmnist(), load_avmnist(subset="test")
     for name in ("image_noise", "audio_snr"):
         np.testing.assert_array_equal(test[name], whole[name][whole.split == 2])
@@ -103,7 +103,8 @@ class TestMakeMultimodal:
         assert data.modalities == {"m0": 3, "m1": 1, "m2": 5}
         assert data.noise.shape == (101, 3)
         assert sorted(np.bincount(data.target)) == [25, 25, 25, 26]
-        assert (np.diff(data.target) != 1).any()  # shuffled
+        # The classes are shuffled.
+        assert (np.diff(data.target) != 1).any()
 
     def test_separation_by_modality(self):
         data = make_multimodal_classification(

@@ -40,7 +40,7 @@ def small_blocks(monkeypatch):
 
 
 def cosines(Z, T):
-    Z, T = (rows.astype(np.float64) for rows in (Z, T))
+    Z, T = (X.astype(np.float64) for X in (Z, T))
     return np.array(
         [[z @ t / np.linalg.norm(z) / np.linalg.norm(t) for t in T] for z in Z],
     )
@@ -71,11 +71,11 @@ def test_all_agree_with_brute_force_over_the_full_matrix(spaces):
 
 
 @pytest.mark.usefixtures("small_blocks")
-def test_csls_score_of_unequal_row_counts(spaces):
+def test_csls_score_of_unequal_numbers_of_samples(spaces):
     Z, T = spaces
     assert csls_score(Z[:31], T) == pytest.approx(brute_force_csls(Z[:31], T, 10), abs=1e-6)
     assert csls_score(Z, T[:7]) == pytest.approx(
-        # seven target rows: all of them are neighbours of a mapped row
+        # Seven target samples: all of them are neighbours of a mapped sample.
         np.mean(
             (
                 2 * cosines(Z, T[:7])
@@ -97,7 +97,7 @@ def test_size_of_the_blocks_does_not_matter(metric, spaces, monkeypatch):
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), scale=st.floats(1e-30, 1e30))
 @pytest.mark.parametrize("metric", ALL)
-def test_rotation_order_and_length_of_rows_do_not_matter(metric, seed, scale):
+def test_rotation_order_and_length_of_samples_do_not_matter(metric, seed, scale):
     rng = np.random.default_rng(seed)
     T = rng.standard_normal((40, 5))
     Z = T + 0.5 * rng.standard_normal(T.shape)
@@ -110,37 +110,37 @@ def test_rotation_order_and_length_of_rows_do_not_matter(metric, seed, scale):
     assert metric(Z * lengths * scale, T / lengths) == pytest.approx(expected, abs=1e-9)
 
 
-def test_order_of_unpaired_rows_does_not_matter_to_csls(spaces):
+def test_order_of_unpaired_samples_does_not_matter_to_csls(spaces):
     Z, T = spaces
     assert csls_score(Z, T[::-1]) == pytest.approx(csls_score(Z, T), abs=1e-6)
 
 
 def test_perfect_and_inverted_maps():
-    rows = np.random.default_rng(0).standard_normal((50, 4))
-    assert retrieval_accuracy(rows, rows) == 1
-    assert mean_rank(rows, rows) == 1
-    assert mean_reciprocal_rank(rows, rows) == 1
-    assert mean_cosine_similarity(rows, rows) == pytest.approx(1)
-    assert foscttm(rows, rows) == 0
-    assert mean_rank(-rows, rows) == len(rows)
-    assert mean_cosine_similarity(-rows, rows) == pytest.approx(-1)
-    assert foscttm(-rows, rows) == 1
+    X = np.random.default_rng(0).standard_normal((50, 4))
+    assert retrieval_accuracy(X, X) == 1
+    assert mean_rank(X, X) == 1
+    assert mean_reciprocal_rank(X, X) == 1
+    assert mean_cosine_similarity(X, X) == pytest.approx(1)
+    assert foscttm(X, X) == 0
+    assert mean_rank(-X, X) == len(X)
+    assert mean_cosine_similarity(-X, X) == pytest.approx(-1)
+    assert foscttm(-X, X) == 1
 
 
 @pytest.mark.parametrize("constant", [0.0, 1.0])
 def test_a_map_to_one_point_is_at_chance(constant):
     n = 20
-    rows = np.full((n, 3), constant)
-    assert retrieval_accuracy(rows, rows, k=3) == pytest.approx(3 / n)
-    assert mean_rank(rows, rows) == pytest.approx((n + 1) / 2)
-    assert mean_reciprocal_rank(rows, rows) == pytest.approx(np.mean(1 / np.arange(1, n + 1)))
-    assert foscttm(rows, rows) == pytest.approx(0.5)
+    X = np.full((n, 3), constant)
+    assert retrieval_accuracy(X, X, k=3) == pytest.approx(3 / n)
+    assert mean_rank(X, X) == pytest.approx((n + 1) / 2)
+    assert mean_reciprocal_rank(X, X) == pytest.approx(np.mean(1 / np.arange(1, n + 1)))
+    assert foscttm(X, X) == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_equal_rows_are_ties_in_spite_of_rounding(dtype):
-    rows = np.random.default_rng(0).standard_normal((501, 77)).astype(dtype)
-    twice = np.vstack([rows, rows])
+def test_equal_samples_are_ties_in_spite_of_rounding(dtype):
+    X = np.random.default_rng(0).standard_normal((501, 77)).astype(dtype)
+    twice = np.vstack([X, X])
     assert retrieval_accuracy(twice, twice) == pytest.approx(0.5)
     assert mean_rank(twice, twice) == pytest.approx(1.5)
     assert mean_reciprocal_rank(twice, twice) == pytest.approx(0.75)
@@ -155,7 +155,7 @@ def test_accuracy_rises_with_k_up_to_one(spaces):
 
 @pytest.mark.parametrize("metric", ALL)
 def test_inputs_are_not_changed(metric, spaces):
-    before = [rows.copy() for rows in spaces]
+    before = [X.copy() for X in spaces]
     metric(*spaces)
     np.testing.assert_array_equal(spaces[0], before[0])
     np.testing.assert_array_equal(spaces[1], before[1])
@@ -187,27 +187,27 @@ def test_bad_input(metric, Z, T, message):
 
 
 @pytest.mark.parametrize("metric", PAIRED)
-def test_unequal_row_counts_are_refused_where_rows_are_pairs(metric):
-    with pytest.raises(ValueError, match="Z has 3 rows and T has 4"):
+def test_unequal_numbers_of_samples_are_refused_where_samples_are_paired(metric):
+    with pytest.raises(ValueError, match="Z has 3 samples and T has 4"):
         metric(np.ones((3, 2)), np.ones((4, 2)))
 
 
 def test_bad_numbers_of_neighbours():
-    rows = np.eye(3)
+    X = np.eye(3)
     with pytest.raises(ValueError, match="k == 0, must be >= 1"):
-        retrieval_accuracy(rows, rows, k=0)
+        retrieval_accuracy(X, X, k=0)
     with pytest.raises(TypeError, match="k must be an instance of"):
-        retrieval_accuracy(rows, rows, k=1.5)
+        retrieval_accuracy(X, X, k=1.5)
     with pytest.raises(ValueError, match="n_neighbors == 0"):
-        csls_score(rows, rows, n_neighbors=0)
+        csls_score(X, X, n_neighbors=0)
 
 
-def test_foscttm_needs_two_rows():
+def test_foscttm_needs_two_samples():
     with pytest.raises(ValueError, match="minimum of 2"):
         foscttm([[1.0]], [[1.0]])
 
 
-def test_csls_tells_a_true_map_from_a_wrong_one():
+def test_csls_is_higher_for_the_true_map_than_for_a_wrong_one():
     rng = np.random.default_rng(0)
     T = rng.standard_normal((400, 12))
     Z = T[:300] + 0.3 * rng.standard_normal((300, 12))
@@ -219,23 +219,23 @@ def test_make_scorer_accepts_them():
         def predict(self, X):
             return X
 
-    rows = np.eye(4)
-    assert make_scorer(retrieval_accuracy, k=2)(Identity(), rows, rows) == 1
-    assert make_scorer(mean_rank, greater_is_better=False)(Identity(), rows, rows) == -1
+    X = np.eye(4)
+    assert make_scorer(retrieval_accuracy, k=2)(Identity(), X, X) == 1
+    assert make_scorer(mean_rank, greater_is_better=False)(Identity(), X, X) == -1
 
 
 @pytest.mark.slow
-def test_many_rows_need_little_memory():
+def test_many_samples_need_little_memory():
     import tracemalloc
 
     rng = np.random.default_rng(0)
-    rows = rng.standard_normal((20_000, 4)).astype(np.float32)
+    X = rng.standard_normal((20_000, 4)).astype(np.float32)
     tracemalloc.start()
     try:
-        mean_rank(rows, rows)
-        csls_score(rows, rows)
+        mean_rank(X, X)
+        csls_score(X, X)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    # the full matrix would take 1600 MB
+    # The full matrix would take 1600 MB.
     assert peak < 200e6

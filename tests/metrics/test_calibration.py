@@ -8,7 +8,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import make_scorer
 from sklearn.model_selection import GridSearchCV
 
-from sklearn_align.metrics import expected_calibration_error, maximum_calibration_error
+from sklearn_align.metrics import (
+    ConfidenceBins,
+    expected_calibration_error,
+    maximum_calibration_error,
+)
+from sklearn_align.metrics._calibration import bin_confidence
 
 BOTH = [expected_calibration_error, maximum_calibration_error]
 
@@ -56,7 +61,7 @@ def test_one_label_agrees_with_the_calibration_curve(strategy):
     frequency, mean = calibration_curve(y, p, n_bins=10, strategy=strategy)
     gap = np.abs(frequency - mean)
     maximum = maximum_calibration_error(y[:, None], p[:, None], n_bins=10, strategy=strategy)
-    # quantiles of scikit-learn are interpolated, so that rows at an edge may change sides
+    # Quantiles of scikit-learn are interpolated, so that samples at an edge may change bins.
     assert maximum == pytest.approx(gap.max(), abs=1e-12 if strategy == "uniform" else 0.02)
     if strategy == "quantile":
         expected = expected_calibration_error(
@@ -66,7 +71,7 @@ def test_one_label_agrees_with_the_calibration_curve(strategy):
 
 
 def test_worked_example():
-    # confidences .9 .9 .6 .6, one of two and none of two right
+    # Confidences .9 .9 .6 .6; one of two and none of two are hits.
     proba = [[0.9, 0.1], [0.9, 0.1], [0.4, 0.6], [0.4, 0.6]]
     y = [0, 1, 0, 0]
     assert expected_calibration_error(y, proba) == pytest.approx((0.4 + 0.6) / 2)
@@ -125,8 +130,8 @@ def test_expected_is_never_above_maximum(strategy):
         )
 
 
-def test_quantile_bins_hold_equally_many_rows():
-    # sorted by confidence, each half has its own accuracy
+def test_quantile_bins_hold_equally_many_samples():
+    # Sorted by confidence, each half has its own accuracy.
     confidence = np.linspace(0.6, 0.9, 100)
     proba = np.column_stack([confidence, 1 - confidence])
     y = np.repeat([0, 1], 50)
@@ -134,6 +139,22 @@ def test_quantile_bins_hold_equally_many_rows():
     assert expected_calibration_error(y, proba, n_bins=2, strategy="quantile") == pytest.approx(
         expected
     )
+
+
+@pytest.mark.parametrize("strategy", ["uniform", "quantile"])
+def test_errors_are_averages_of_the_bins(strategy):
+    y, proba = problem()
+    hit = (proba.argmax(axis=1) == y).astype(float)
+    weight = np.ones(len(y))
+    bins = bin_confidence(proba.max(axis=1), hit, weight, n_bins=10, strategy=strategy)
+    assert isinstance(bins, ConfidenceBins)
+    np.testing.assert_array_equal(bins.gap, abs(bins.confidence - bins.accuracy))
+    assert bins.weight.sum() == len(y)
+    options = {"n_bins": 10, "strategy": strategy}
+    assert expected_calibration_error(y, proba, **options) == pytest.approx(
+        np.average(bins.gap, weights=bins.weight)
+    )
+    assert maximum_calibration_error(y, proba, **options) == pytest.approx(bins.gap.max())
 
 
 def test_one_column_means_the_second_class():

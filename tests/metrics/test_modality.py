@@ -42,27 +42,28 @@ def test_violations_against_a_loop():
     rng = np.random.default_rng(0)
     full, subset = rng.dirichlet(np.ones(4), size=(2, 50))
     weight = rng.random(50)
-    surer = [max(subset[i]) > max(full[i]) + 0.1 for i in range(50)]
+    violated = [max(subset[i]) > max(full[i]) + 0.1 for i in range(50)]
     rate = confidence_violation_rate(subset, full, tolerance=0.1, sample_weight=weight)
-    assert rate == pytest.approx(weight[surer].sum() / weight.sum())
+    assert rate == pytest.approx(weight[violated].sum() / weight.sum())
     assert confidence_violation_rate(full, full) == 0
-    # every row goes one way or the other
+    # Each sample is more confident in one of the two directions.
     there, back = (confidence_violation_rate(*pair) for pair in ((subset, full), (full, subset)))
     assert there + back == pytest.approx(1)
 
 
 def test_violations_of_several_labels_count_labels():
     full = [[0.9, 0.1], [0.5, 0.6]]
-    subset = [[0.8, 0.05], [0.1, 0.6]]  # surer of a zero, and of another
+    # The second label of the first sample and the first label of the second one.
+    subset = [[0.8, 0.05], [0.1, 0.6]]
     assert confidence_violation_rate(subset, full, multilabel=True) == 0.5
 
 
 @pytest.mark.parametrize(
     ("subset", "options", "message"),
     [
-        ([[0.5, 0.5]] * 2, {}, "same rows and classes"),
+        ([[0.5, 0.5]] * 2, {}, "same samples and classes"),
         ([[2.0, -1.0]], {}, "values from -1 to 2"),
-        ([[0.5, 0.6]], {}, "must sum to 1.*multilabel=True"),
+        ([[0.5, 0.6]], {}, "must sum to 1.*sample 0 sum to 1.1.*multilabel=True"),
         ([[0.5, 0.5]], {"tolerance": -1.0}, "tolerance == -1.0, must be >= 0"),
         ([[0.5, 0.5]], {"sample_weight": [0.0]}, "[Ww]eight"),
     ],
@@ -72,7 +73,7 @@ def test_bad_input_of_violations(subset, options, message):
         confidence_violation_rate(subset, [[0.4, 0.6]], **options)
 
 
-def test_row_without_modalities():
+def test_sample_without_modalities():
     weights = [[0.0, 0.0], [1.0, 0.0]]
     assert effective_modalities(weights).tolist() == [0.0, 1.0]
     assert modality_entropy(weights).tolist() == [0.0, 0.0]
@@ -83,8 +84,8 @@ def test_row_without_modalities():
 @pytest.mark.parametrize(
     ("weights", "message"),
     [
-        ([[1.5, -0.5]], "not be negative"),
-        ([[0.5, 0.5], [0.7, 0.7]], "row 1 sums to 1.4"),
+        ([[1.5, -0.5]], "weights must hold probabilities"),
+        ([[0.5, 0.5], [0.7, 0.7]], "sample 1 sum to 1.4"),
         ([[np.nan, 1.0]], "weights contains NaN"),
         ([0.5, 0.5], "Expected 2D array"),
     ],
@@ -127,18 +128,19 @@ def test_shapes_and_values(data):
     assert curve.scores.shape == (3, 4)
     assert (curve.scores[0] == 1).all()
     assert (curve.scores[2] == 0.5).all()
-    # a quarter of the rows would lose both blocks and keeps one of them
+    # A quarter of the samples would lose both blocks and keep one of them.
     assert curve.mean[1] == pytest.approx(1 - (0.5 - 0.125), abs=0.05)
     np.testing.assert_allclose(curve.mean, curve.scores.mean(axis=1))
     np.testing.assert_allclose(curve.std, curve.scores.std(axis=1))
 
 
-def test_all_estimators_see_the_same_rows_also_in_separate_calls(data):
+def test_all_estimators_are_scored_on_the_same_samples_also_in_separate_calls(data):
     X, y = data.data, data.target
     one, two, three = (CountsPresent(data.modalities).fit(X, y) for _ in range(3))
     both = missing_modality_curve({"a": one, "b": two}, X, y, random_state=3)
     alone = missing_modality_curve(three, X, y, random_state=3)
-    assert len(one.seen_) == 16  # once at rate 0, five times at each of three rates
+    # Once at rate 0, five times at each of three rates.
+    assert len(one.seen_) == 16
     for seen in zip(one.seen_, two.seen_, three.seen_, strict=True):
         np.testing.assert_array_equal(seen[0], seen[1])
         np.testing.assert_array_equal(seen[0], seen[2])

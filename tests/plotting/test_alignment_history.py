@@ -20,7 +20,7 @@ def test_stages_follow_one_another():
     lines = {line.get_label(): line.get_data() for line in display.lines_}
     assert list(lines) == ["start", "first", "empty", "second"]
     assert lines["start"][0].tolist() == [1, 2]
-    # starts are scored on a scale of their own, so that no line leads from them to what follows
+    # Candidates are scored on another scale, so that no line connects them to the next stage.
     assert lines["first"][0].tolist() == [3, 4]
     assert list(lines["first"][1]) == [0.1, 0.2]
     assert lines["second"][0].tolist() == [4, 5]
@@ -29,7 +29,7 @@ def test_stages_follow_one_another():
     assert display.ax_.get_title() == "not converged"
 
 
-def test_a_single_start_and_the_stage_after_it_are_joined():
+def test_a_single_candidate_and_the_stage_after_it_are_connected():
     display = AlignmentHistoryDisplay.from_predictions(
         [{"stage": "start", "score": [0.1]}, HISTORY[1]]
     )
@@ -42,7 +42,7 @@ def test_stages_of_one_name_are_numbered():
     assert labels == ["first 1", "second", "first 2"]
 
 
-def test_without_starts_and_verdict():
+def test_without_candidates_and_convergence_check():
     display = AlignmentHistoryDisplay.from_predictions(HISTORY[1:2])
     assert display.starts_ is None
     assert display.ax_.get_title() == ""

@@ -9,7 +9,7 @@ WEIGHTS = np.array([[0.6, 0.4, 0.0], [0.2, 0.8, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0
 
 
 class Gate(BaseEstimator):
-    """Stands for a fitted fusion."""
+    """A fusion with fixed weights."""
 
     def __init__(self, modalities=None):
         self.modalities = modalities
@@ -31,7 +31,7 @@ def widths(display):
     return {name: [bar.get_width() for bar in bars] for name, bars in display.bars_.items()}
 
 
-def test_means_of_all_rows_and_of_groups():
+def test_means_of_all_samples_and_of_groups():
     display = ModalityWeightsDisplay.from_predictions(
         WEIGHTS, modality_names=["a", "b", "c"], groups=["x", "x", "y", "y"]
     )
@@ -43,8 +43,8 @@ def test_means_of_all_rows_and_of_groups():
     starts = [bar.get_x() for bar in display.bars_["b"]]
     assert starts == pytest.approx(drawn["a"])
     labels = [text.get_text() for text in display.ax_.get_yticklabels()]
-    assert labels[0].startswith("all rows (n=4")
-    assert labels[2] == "y (n=2, uses 1.00)"
+    assert labels[0].startswith("all samples (n=4")
+    assert labels[2] == "y (n=2, effective 1.00)"
 
 
 def test_estimator_is_split_by_presence_by_default(gate):
@@ -57,6 +57,35 @@ def test_estimator_is_split_by_presence_by_default(gate):
 def test_estimator_is_split_by_class_on_request(gate):
     display = ModalityWeightsDisplay.from_estimator(gate, np.ones((4, 3)), [1, 0, 1, 1])
     assert display.group_names_ == [0, 1]
+
+
+def test_presence_groups_are_ordered_by_the_number_of_modalities():
+    fusion = Gate({"a + b": 1, "c": 1, "d": 1}).fit(None)
+    X = np.array([[1, np.nan, np.nan], [np.nan, 1, 1], [np.nan, 1, 1], [1, 1, np.nan]])
+    display = ModalityWeightsDisplay.from_estimator(fusion, X)
+    assert display.group_names_ == ["a + b + c", "c + d", "a + b"]
+
+
+def test_presence_groups_of_one_label_are_kept_apart():
+    fusion = Gate({"a + b": 1, "a": 1, "b": 1}).fit(None)
+    X = np.array([[1, np.nan, np.nan], [np.nan, 1, 1], [np.nan, 1, 1], [np.nan, 1, np.nan]])
+    display = ModalityWeightsDisplay.from_estimator(fusion, X)
+    assert display.group_names_ == ["'a' + 'b'", "'a + b'", "'a'"]
+    assert [bar.get_width() for bar in display.bars_["a + b"]] == pytest.approx(
+        [0.45, 0.6, 0.6, 0.0]
+    )
+
+
+def test_labels_of_the_user_are_sorted_by_value():
+    display = ModalityWeightsDisplay.from_predictions(WEIGHTS, groups=["x + y", "a", "a", "x"])
+    assert display.group_names_ == ["a", "x", "x + y"]
+
+
+def test_order_of_groups():
+    labels = np.array(["x", "y", "y", "x"])
+    display = ModalityWeightsDisplay(WEIGHTS, ["a", "b", "c"], labels, group_names=["y", "x"])
+    assert display.plot().group_names_ == ["y", "x"]
+    assert widths(display)["a"] == pytest.approx([0.45, 0.6, 0.3])
 
 
 def test_names_default_to_numbers_and_axes_are_used():

@@ -9,7 +9,7 @@ from sklearn_align.plotting import RetrievalDisplay
 
 
 class KnownMap(BaseEstimator):
-    """An aligner that was told the map."""
+    """An aligner with a given map."""
 
     def __init__(self, data):
         self.source_mean_ = data.XA.mean(axis=0)
@@ -76,5 +76,5 @@ def test_bad_input():
     data = make_rotated_embeddings(50, 4, n_test=20, random_state=0)
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         RetrievalDisplay.from_estimator(KnownMap(data), data.XA_test, data.XB_test[:10])
-    with pytest.raises(ValueError, match="Z has 3 rows"):
+    with pytest.raises(ValueError, match="Z has 3 samples"):
         RetrievalDisplay.from_predictions(np.eye(3), np.eye(4)[:, :3])

@@ -2,23 +2,23 @@
 
 Run with the folder that holds the archives::
 
-    python tools/build_datasets.py FOLDER
+    python -m tests.datasets.build_datasets FOLDER
 
 The archives and their keys:
 
 ``sentences.npz``
-    English sentences embedded by two word2vec models (skip-gram, 300 wide, one trained on every
-    second sentence of a corpus, the other apart on all of it), as ``word2vec_a`` and
-    ``word2vec_b``. ``split`` is 0 for sentences of side A, 1 for side B, 2 for held-out ones.
-    Rows are in random order; the first ones of each kind are taken. ``row`` is the place of the
-    sentence in a list where the research sets follow one another, which tells its kind.
+    English sentences embedded by two word2vec models (skip-gram, 300 features, one trained on
+    every second sentence of a corpus, the other independently on the whole corpus), as
+    ``word2vec_a`` and ``word2vec_b``. ``split`` is 0 for sentences of side A, 1 for side B, 2 for
+    held-out ones. Samples are in random order; the first ones of each side are taken. ``row`` is
+    the position of the sentence in the concatenated research sets, which determines its kind.
 ``avmnist.npz``
     MNIST test images with additive noise and Free Spoken Digit Dataset recordings with additive
     noise, each reduced to 50 principal components: ``X_image``, ``X_audio``, ``y``, ``split``,
     ``img_noise``, ``aud_snr``. Taken whole.
 ``mfeat.npz``
     UCI Multiple Features: ``X_fac`` and so on, ``y``, ``splits``. Integer features are stored as
-    integers, the others in half precision but for the morphological ones, whose range needs
+    integers, the others in half precision, except the morphological ones, whose range needs
     single precision.
 """
 
@@ -29,12 +29,12 @@ from pathlib import Path
 
 import numpy as np
 
-OUTPUT = Path(__file__).parents[1] / "sklearn_align" / "datasets" / "data"
-N_ROWS = 3000
+OUTPUT = Path(__file__).parents[2] / "sklearn_align" / "datasets" / "data"
+N_SAMPLES = 3000
 N_TEST = 1500
-# Where a research set begins in the list of all sentences, and the kind of its texts: reviews and
-# plots of films (SUBJ), reviews of films (MR), questions (TREC), reviews of products (CR),
-# phrases (MPQA). Kinds are positions in `label_names` of the loader.
+# Position at which each research set begins in the list of all sentences, and its kind of text:
+# reviews and plots of films (SUBJ), reviews of films (MR), questions (TREC), reviews of products
+# (CR), phrases (MPQA). Kinds are positions in `label_names` of the loader.
 SET_STARTS = (0, 5000, 10_000, 16_495, 21_876, 25_641)
 SET_KINDS = (0, 1, 0, 2, 3, 4)
 
@@ -47,12 +47,12 @@ def sentences(folder: Path) -> None:
     kinds = np.array(SET_KINDS, dtype=np.int8)[which_set]
     np.savez_compressed(
         OUTPUT / "sentences_word2vec.npz",
-        XA=archive["word2vec_a"][side_A[:N_ROWS]],
-        XB=archive["word2vec_b"][side_B[:N_ROWS]],
+        XA=archive["word2vec_a"][side_A[:N_SAMPLES]],
+        XB=archive["word2vec_b"][side_B[:N_SAMPLES]],
         XA_test=archive["word2vec_a"][test[:N_TEST]],
         XB_test=archive["word2vec_b"][test[:N_TEST]],
-        labels_A=kinds[side_A[:N_ROWS]],
-        labels_B=kinds[side_B[:N_ROWS]],
+        labels_A=kinds[side_A[:N_SAMPLES]],
+        labels_B=kinds[side_B[:N_SAMPLES]],
         labels_test=kinds[test[:N_TEST]],
     )
 
@@ -98,4 +98,4 @@ if __name__ == "__main__":
     for build in (sentences, avmnist, mfeat):
         build(Path(sys.argv[1]))
     for path in sorted(OUTPUT.glob("*.npz")):
-        print(f"{path.name}: {path.stat().st_size / 2**20:.2f} MiB")
+        sys.stdout.write(f"{path.name}: {path.stat().st_size / 2**20:.2f} MiB\n")
