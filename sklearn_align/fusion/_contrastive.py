@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sklearn_align.fusion._gate import gate_entropy
 from sklearn_align.fusion._losses import info_nce
-from sklearn_align.fusion._module import AECFModule
 from sklearn_align.fusion._schedules import entropy_schedule, linear_ramp
+from sklearn_align.fusion.nn._gate import gate_entropy
+from sklearn_align.fusion.nn._module import AECFModule
 
 __all__ = ["ContrastiveLoss", "ContrastiveModule", "draw_views"]
 

@@ -8,11 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sklearn_align.fusion._gate import gate_entropy
 from sklearn_align.fusion._schedules import entropy_schedule, linear_ramp
+from sklearn_align.fusion.nn._gate import gate_entropy
 
 __all__ = [
-    "LOSS_COMPONENTS",
     "AECFLoss",
     "cross_entropy_rows",
     "focal_rows",
@@ -26,8 +25,6 @@ __all__ = [
 
 # confidences of equal subsets may differ by this much
 _ROUNDING = 1e-6
-
-LOSS_COMPONENTS = ("task", "entropy", "ece", "l2", "consistency")
 
 
 def cross_entropy_rows(logits: Tensor, y: Tensor, *, label_smoothing: float = 0.0) -> Tensor:

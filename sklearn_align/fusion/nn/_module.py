@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sklearn_align.fusion._encoders import EncoderFactory, build_encoder
-from sklearn_align.fusion._gate import ModalityGate
-from sklearn_align.fusion._heads import ExpertHeads, build_head, weighted_sum
-from sklearn_align.fusion._masker import ModalityMasker
 from sklearn_align.fusion._scaling import ColumnScaler
+from sklearn_align.fusion.nn._encoders import EncoderFactory, build_encoder
+from sklearn_align.fusion.nn._gate import ModalityGate
+from sklearn_align.fusion.nn._heads import ExpertHeads, build_head, weighted_sum
+from sklearn_align.fusion.nn._masker import ModalityMasker
 
 __all__ = ["AECFModule"]
 
