@@ -21,8 +21,9 @@ from torch import Tensor
 from sklearn_align._sklearn import Interval, StrOptions, check_sample_weight
 from sklearn_align.fusion._base import in_precision_of
 from sklearn_align.fusion._calibration import fit_log_temperature, masked_copies
+from sklearn_align.fusion._criteria import AECFLoss
 from sklearn_align.fusion._data import ModalityDataset, TensorBatches, is_prepared
-from sklearn_align.fusion._losses import AECFLoss, soft_calibration_error
+from sklearn_align.fusion._losses import soft_calibration_error
 from sklearn_align.fusion._supervised import SUPERVISED_CONSTRAINTS, SUPERVISED_LOSS, SupervisedAECF
 from sklearn_align.fusion.nn._module import AECFModule
 
