@@ -13,10 +13,13 @@ except ImportError as error:
 from sklearn_align.fusion._calibration import draw_subsets, fit_log_temperature
 from sklearn_align.fusion._classifier import AECFClassifier
 from sklearn_align.fusion._config import AECFConfig
-from sklearn_align.fusion._contrastive import ContrastiveLoss, ContrastiveModule, draw_views
+from sklearn_align.fusion._criteria import AECFLoss, ContrastiveLoss
 from sklearn_align.fusion._data import TensorBatches
 from sklearn_align.fusion._embedder import AECFEmbedder
-from sklearn_align.fusion._encoders import (
+from sklearn_align.fusion._regressor import AECFRegressor
+from sklearn_align.fusion._schedules import entropy_schedule, linear_ramp
+from sklearn_align.fusion.nn._contrastive import ContrastiveModule, draw_views
+from sklearn_align.fusion.nn._encoders import (
     IdentityEncoder,
     LinearEncoder,
     MLPEncoder,
@@ -24,19 +27,16 @@ from sklearn_align.fusion._encoders import (
     build_encoder,
     register_encoder,
 )
-from sklearn_align.fusion._gate import ModalityGate, gate_entropy, normalized_gate_entropy
-from sklearn_align.fusion._heads import (
+from sklearn_align.fusion.nn._gate import ModalityGate, gate_entropy, normalized_gate_entropy
+from sklearn_align.fusion.nn._heads import (
     EmbeddingHead,
     ExpertHeads,
     LinearHead,
     MLPHead,
     build_head,
 )
-from sklearn_align.fusion._losses import AECFLoss
-from sklearn_align.fusion._masker import ModalityMasker
-from sklearn_align.fusion._module import AECFModule
-from sklearn_align.fusion._regressor import AECFRegressor
-from sklearn_align.fusion._schedules import entropy_schedule, linear_ramp
+from sklearn_align.fusion.nn._masker import ModalityMasker
+from sklearn_align.fusion.nn._module import AECFModule
 
 __all__ = [
     "AECFClassifier",

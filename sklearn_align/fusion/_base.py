@@ -9,8 +9,8 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_align.fusion._gate import gate_entropy
 from sklearn_align.fusion._training import NetTraining
+from sklearn_align.fusion.nn._gate import gate_entropy
 
 __all__ = ["BaseAECF", "in_precision_of"]
 

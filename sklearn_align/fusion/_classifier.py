@@ -18,13 +18,14 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 from skorch import NeuralNetClassifier
 from torch import Tensor
 
-from sklearn_align._sklearn import Interval, StrOptions
+from sklearn_align._sklearn import Interval, StrOptions, check_sample_weight
 from sklearn_align.fusion._base import in_precision_of
 from sklearn_align.fusion._calibration import fit_log_temperature, masked_copies
+from sklearn_align.fusion._criteria import AECFLoss
 from sklearn_align.fusion._data import ModalityDataset, TensorBatches, is_prepared
-from sklearn_align.fusion._losses import AECFLoss, soft_calibration_error
-from sklearn_align.fusion._module import AECFModule
+from sklearn_align.fusion._losses import soft_calibration_error
 from sklearn_align.fusion._supervised import SUPERVISED_CONSTRAINTS, SUPERVISED_LOSS, SupervisedAECF
+from sklearn_align.fusion.nn._module import AECFModule
 
 __all__ = ["AECFClassifier"]
 
@@ -445,7 +446,9 @@ class AECFClassifier(SupervisedAECF, NeuralNetClassifier):
         """
         check_is_fitted(self)
         X_array, y_array = self._validate_X_y(X, y, reset=False)
-        weight = np.ones(len(y_array)) if sample_weight is None else np.asarray(sample_weight)
+        weight = check_sample_weight(
+            sample_weight, X_array, dtype=np.float64, ensure_non_negative=True
+        )
         targets = self._encode_targets(y_array, weight, reset=False, classes=None)
         presence = self._presence(X_array)
         self._check_seen(presence)

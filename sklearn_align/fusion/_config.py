@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sklearn_align.fusion._masker import MASKING_STRATEGIES
+from sklearn_align.fusion.nn._masker import MASKING_STRATEGIES
 
 __all__ = ["AECFConfig"]
 
@@ -88,7 +88,7 @@ class AECFConfig:
     n_units : int, default=512
         Width of the common space, at least 1.
     lr, gate_lr : float, default=1e-4 and 1e-3
-        Learning rates of the gate and of the rest, above 0.
+        Learning rates of everything but the gate, and of the gate, above 0.
     weight_decay : float, default=0.01
         At least 0.
     max_epochs : int, default=30

@@ -14,9 +14,10 @@ from torch import Tensor
 
 from sklearn_align._sklearn import Interval, StrOptions
 from sklearn_align.fusion._base import BaseAECF, in_precision_of
-from sklearn_align.fusion._contrastive import ContrastiveLoss, ContrastiveModule, draw_views
+from sklearn_align.fusion._criteria import ContrastiveLoss
 from sklearn_align.fusion._data import TensorBatches
 from sklearn_align.fusion._protocol import SHARED_CONSTRAINTS
+from sklearn_align.fusion.nn._contrastive import ContrastiveModule, draw_views
 
 __all__ = ["AECFEmbedder"]
 

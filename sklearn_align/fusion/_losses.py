@@ -1,33 +1,12 @@
-"""The composite loss: task, gate entropy, calibration, logit size and consistency."""
+"""Loss terms as pure functions of tensors."""
 
 from __future__ import annotations
-
-from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from sklearn_align.fusion._gate import gate_entropy
-from sklearn_align.fusion._schedules import entropy_schedule, linear_ramp
-
-__all__ = [
-    "LOSS_COMPONENTS",
-    "AECFLoss",
-    "cross_entropy_rows",
-    "focal_rows",
-    "info_nce",
-    "kl_consistency_rows",
-    "monotone_consistency_rows",
-    "soft_calibration_error",
-    "squared_error_rows",
-    "violation_rows",
-]
-
 # confidences of equal subsets may differ by this much
 _ROUNDING = 1e-6
-
-LOSS_COMPONENTS = ("task", "entropy", "ece", "l2", "consistency")
 
 
 def cross_entropy_rows(logits: Tensor, y: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
@@ -241,14 +220,14 @@ def soft_calibration_error(
     return gaps.abs().sum() / weight.sum().clamp(min=torch.finfo(logits.dtype).tiny)
 
 
-def info_nce(first: Tensor, second: Tensor, *, temperature: float = 0.1) -> Tensor:
+def info_nce(first: Tensor, second: Tensor, *, temperature: float = 0.2) -> Tensor:
     """Contrast of every row with its partner against all other rows, both ways.
 
     Parameters
     ----------
     first, second : Tensors of shape (n_samples, n_dimensions)
         Unit rows; row i of one is the partner of row i of the other.
-    temperature : float, default=0.1
+    temperature : float, default=0.2
         Divides the cosine similarities.
 
     Returns
@@ -265,246 +244,3 @@ def info_nce(first: Tensor, second: Tensor, *, temperature: float = 0.1) -> Tens
     forth = nn.functional.cross_entropy(similarity, partner, reduction="none")
     back = nn.functional.cross_entropy(similarity.T, partner, reduction="none")
     return (forth + back) / 2
-
-
-class AECFLoss(nn.Module):
-    """Weighted sum of task, entropy, calibration, size and consistency terms.
-
-    ``loss = task + lambda * entropy + ece_weight * ece + l2_weight * l2 + consistency_weight *
-    ramp * consistency``, where lambda and ramp follow the epochs and
-
-    * task is the mean over rows, and over both passes where modalities were dropped, of the
-      cross-entropy (multiclass), focal binary cross-entropy (multilabel) or squared error;
-    * entropy is minus the mean entropy of the gate's weights on all present modalities;
-    * ece is the soft-binned calibration error;
-    * l2 is the mean squared output;
-    * consistency compares the second pass with the first.
-
-    Parameters
-    ----------
-    task : {"multiclass", "multilabel", "regression"}, default="multiclass"
-        What y is.
-    max_epochs : int, default=30
-        Length of the training, for the schedules.
-    entropy_weight : float, default=0.1
-        Largest lambda.
-    entropy_free_epochs : int, default=0
-        Epochs without the entropy term.
-    entropy_warmup_epochs : int, default=5
-        Epochs in which lambda rises; afterwards a cosine takes it to 0 at `max_epochs`.
-    ece_weight : float, default=0.0
-        Weight of the calibration term.
-    l2_weight : float, default=1e-4
-        Weight of the size of the outputs.
-    consistency : {"kl", "monotone"}, default="kl"
-        ``KL(p_full || p_subset)`` (squared difference for regression), or the confidence by which
-        the subset exceeds all modalities.
-    consistency_weight : float, default=1.0
-        Weight of the consistency term.
-    consistency_ramp_epochs : int, default=5
-        Epochs in which the consistency term rises.
-    label_smoothing : float in [0, 1), default=0.0
-        Share of a multiclass target that is spread over all classes.
-    focal_gamma : float, default=0.0
-        Focusing power of the multilabel task.
-    focal_alpha : float in [0, 1], optional
-        Weight of ones in the multilabel task.
-    pos_weight : sequence of float, optional
-        Weight of the ones of each label in the multilabel task.
-
-    Attributes
-    ----------
-    components : dict of str to Tensor
-        Unweighted terms of the last call, detached: task, entropy, ece, l2, consistency; next to
-        them gate_entropy and, for classes and labels, violations: the share of rows of which the
-        second pass is surer than the first.
-    entropy_lambda : float
-        lambda of the current epoch.
-    consistency_ramp : float
-        ramp of the current epoch.
-
-    References
-    ----------
-    "Adaptive Entropy-gated Contrastive Fusion", arXiv:2505.15417.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from sklearn_align.fusion import AECFLoss
-    >>> loss = AECFLoss(entropy_weight=0.0, l2_weight=0.0)
-    >>> weights = torch.tensor([[0.5, 0.5]])
-    >>> total = loss((torch.zeros(1, 2), weights, None), torch.tensor([0]))
-    >>> round(float(total), 4), sorted(loss.components)
-    (0.6931, ['consistency', 'ece', 'entropy', 'gate_entropy', 'l2', 'task', 'violations'])
-    """
-
-    pos_weight: Tensor | None
-
-    def __init__(
-        self,
-        task: str = "multiclass",
-        *,
-        max_epochs: int = 30,
-        entropy_weight: float = 0.1,
-        entropy_free_epochs: int = 0,
-        entropy_warmup_epochs: int = 5,
-        ece_weight: float = 0.0,
-        l2_weight: float = 1e-4,
-        consistency: str = "kl",
-        consistency_weight: float = 1.0,
-        consistency_ramp_epochs: int = 5,
-        label_smoothing: float = 0.0,
-        focal_gamma: float = 0.0,
-        focal_alpha: float | None = None,
-        pos_weight: Sequence[float] | Tensor | None = None,
-    ) -> None:
-        super().__init__()
-        if task not in ("multiclass", "multilabel", "regression"):
-            raise ValueError(
-                f"task must be 'multiclass', 'multilabel' or 'regression'; got {task!r}."
-            )
-        if consistency not in ("kl", "monotone"):
-            raise ValueError(f"consistency must be 'kl' or 'monotone'; got {consistency!r}.")
-        if consistency == "monotone" and task == "regression":
-            raise ValueError("consistency='monotone' compares confidences: regression has none.")
-        self.task = task
-        self.max_epochs = max_epochs
-        self.entropy_weight = entropy_weight
-        self.entropy_free_epochs = entropy_free_epochs
-        self.entropy_warmup_epochs = entropy_warmup_epochs
-        self.ece_weight = ece_weight
-        self.l2_weight = l2_weight
-        self.consistency = consistency
-        self.consistency_weight = consistency_weight
-        self.consistency_ramp_epochs = consistency_ramp_epochs
-        self.label_smoothing = label_smoothing
-        self.focal_gamma = focal_gamma
-        self.focal_alpha = focal_alpha
-        weight = None if pos_weight is None else torch.as_tensor(pos_weight, dtype=torch.float32)
-        self.register_buffer("pos_weight", weight)
-        self.components: dict[str, Tensor] = {}
-        self.set_epoch(0)
-
-    def set_epoch(self, epoch: int) -> None:
-        """Set the weights that follow the epochs.
-
-        Parameters
-        ----------
-        epoch : int
-            Epoch, counted from 0.
-        """
-        self.entropy_lambda = entropy_schedule(
-            epoch,
-            weight=self.entropy_weight,
-            free_epochs=self.entropy_free_epochs,
-            warmup_epochs=self.entropy_warmup_epochs,
-            max_epochs=self.max_epochs,
-        )
-        self.consistency_ramp = linear_ramp(epoch, self.consistency_ramp_epochs)
-
-    def forward(
-        self,
-        outputs: tuple[Any, ...],
-        y: Tensor,
-        presence: Tensor | None = None,
-        sample_weight: Tensor | None = None,
-    ) -> Tensor:
-        """Compute the loss of a batch.
-
-        Parameters
-        ----------
-        outputs : tuple of Tensor
-            What :class:`AECFModule` returns: outputs, weights, fused, and in a second pass the
-            subset's outputs, weights and presence.
-        y : Tensor
-            Class positions (n_samples,), labels (n_samples, n_labels) or targets
-            (n_samples, n_targets).
-        presence : Tensor of bool of shape (n_samples, n_modalities), optional
-            Rows without a present modality have no weight in the ece term.
-        sample_weight : Tensor of shape (n_samples,), optional
-            Weights of the rows, with mean 1 over the training rows.
-
-        Returns
-        -------
-        loss : Tensor, scalar
-            The weighted sum.
-        """
-        full, weights = outputs[0], outputs[1]
-        has_subset = len(outputs) > 3
-        mean = _mean_over_rows(sample_weight)
-        task = mean(self._task_rows(full, y))
-        size = (full**2).mean(dim=1)
-        consistency = full.new_zeros(())
-        violations = full.new_zeros(())
-        if has_subset:
-            subset = outputs[3]
-            if self.task != "regression":
-                multilabel = self.task == "multilabel"
-                violations = mean(violation_rows(full, subset, multilabel=multilabel))
-            task = 0.5 * (task + mean(self._task_rows(subset, y)))
-            size = 0.5 * (size + (subset**2).mean(dim=1))
-            if self.consistency_weight > 0:
-                consistency = mean(self._consistency_rows(full, subset))
-        entropy = mean(gate_entropy(weights))
-        ece = self._ece(full, y, presence, sample_weight)
-        l2 = mean(size)
-        total: Tensor = task + self.l2_weight * l2
-        if self.entropy_lambda > 0:
-            total = total - self.entropy_lambda * entropy
-        if self.ece_weight > 0:
-            total = total + self.ece_weight * ece
-        if has_subset and self.consistency_weight > 0:
-            total = total + self.consistency_weight * self.consistency_ramp * consistency
-        self.components = {
-            "task": task.detach(),
-            "entropy": -entropy.detach(),
-            "ece": ece.detach(),
-            "l2": l2.detach(),
-            "consistency": consistency.detach(),
-            "gate_entropy": entropy.detach(),
-        }
-        if self.task != "regression":
-            self.components["violations"] = violations
-        return total
-
-    def _task_rows(self, outputs: Tensor, y: Tensor) -> Tensor:
-        if self.task == "multiclass":
-            return cross_entropy_rows(outputs, y, label_smoothing=self.label_smoothing)
-        if self.task == "multilabel":
-            return focal_rows(
-                outputs,
-                y,
-                gamma=self.focal_gamma,
-                alpha=self.focal_alpha,
-                pos_weight=self.pos_weight,
-            )
-        return squared_error_rows(outputs, y)
-
-    def _consistency_rows(self, full: Tensor, subset: Tensor) -> Tensor:
-        if self.task == "regression":
-            return squared_error_rows(subset, full.detach())
-        multilabel = self.task == "multilabel"
-        if self.consistency == "kl":
-            return kl_consistency_rows(full, subset, multilabel=multilabel)
-        return monotone_consistency_rows(full, subset, multilabel=multilabel)
-
-    def _ece(
-        self, outputs: Tensor, y: Tensor, presence: Tensor | None, sample_weight: Tensor | None
-    ) -> Tensor:
-        if self.ece_weight <= 0 or self.task == "regression":
-            return outputs.new_zeros(())
-        weight = torch.ones(len(outputs), device=outputs.device, dtype=outputs.dtype)
-        if sample_weight is not None:
-            weight = sample_weight.to(outputs.dtype)
-        if presence is not None:
-            weight = weight * presence.any(dim=1)
-        return soft_calibration_error(
-            outputs, y, sample_weight=weight, multilabel=self.task == "multilabel"
-        )
-
-
-def _mean_over_rows(sample_weight: Tensor | None) -> Callable[[Tensor], Tensor]:
-    if sample_weight is None:
-        return torch.mean
-    # divided by the number of rows, not by the batch's weight: batches then add up to the epoch
-    return lambda rows: (rows * sample_weight).mean()

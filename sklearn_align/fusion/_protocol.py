@@ -22,8 +22,8 @@ from sklearn_align.fusion._config import AECFConfig
 from sklearn_align.fusion._data import (
     ModalityDataset,
 )
-from sklearn_align.fusion._encoders import ACTIVATIONS
-from sklearn_align.fusion._masker import MASKING_STRATEGIES
+from sklearn_align.fusion.nn._encoders import ACTIVATIONS
+from sklearn_align.fusion.nn._masker import MASKING_STRATEGIES
 
 __all__ = ["SHARED_CONSTRAINTS", "NetProtocol"]
 

@@ -12,11 +12,11 @@ from sklearn.utils.validation import check_array
 from skorch import NeuralNetRegressor
 from torch import Tensor
 
+from sklearn_align.fusion._criteria import AECFLoss
 from sklearn_align.fusion._data import TensorBatches, is_prepared
-from sklearn_align.fusion._losses import AECFLoss
-from sklearn_align.fusion._module import AECFModule
 from sklearn_align.fusion._scaling import ColumnScaler
 from sklearn_align.fusion._supervised import SUPERVISED_CONSTRAINTS, SUPERVISED_LOSS, SupervisedAECF
+from sklearn_align.fusion.nn._module import AECFModule
 
 __all__ = ["AECFRegressor"]
 

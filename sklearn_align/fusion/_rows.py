@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from sklearn_align._modalities import parse_modalities
 from sklearn_align._sklearn import (
     check_sample_weight,
 )
-from sklearn_align.exceptions import MissingModalityWarning
+from sklearn_align.exceptions import MissingModalityWarning, warn_user
 from sklearn_align.fusion._calibration import draw_subsets
 from sklearn_align.fusion._data import (
     HoldOut,
@@ -65,11 +64,10 @@ class NetRows(NetProtocol):
                 "NaN."
             )
         if absent.any():
-            warnings.warn(
+            warn_user(
                 f"{int(absent.sum())} of {len(X_array)} rows have no present modality; they are "
                 "left out of the training.",
                 MissingModalityWarning,
-                stacklevel=3,
             )
         keep = (weight > 0) & ~absent
         if not keep.any():
@@ -155,11 +153,10 @@ class NetRows(NetProtocol):
         self._check_seen(presence)
         absent = int((~presence.any(axis=1)).sum())
         if absent:
-            warnings.warn(
+            warn_user(
                 f"{absent} of {len(X_array)} rows have no present modality; what is returned for "
                 "them does not depend on X.",
                 MissingModalityWarning,
-                stacklevel=4,
             )
         return ModalityDataset(self._tensors(X_array, presence))
 

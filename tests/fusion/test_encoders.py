@@ -7,11 +7,11 @@ from torch import nn
 from sklearn_align.fusion import (
     IdentityEncoder,
     MLPEncoder,
-    _encoders,
     available_encoders,
     build_encoder,
     register_encoder,
 )
+from sklearn_align.fusion.nn import _encoders
 
 
 def test_identity_passes_equal_widths_and_projects_others():

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sklearn_align.fusion import ModalityMasker
-from sklearn_align.fusion._masker import MASKING_STRATEGIES
+from sklearn_align.fusion.nn._masker import MASKING_STRATEGIES
 
 N_ROWS = 20_000
 

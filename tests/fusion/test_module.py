@@ -99,11 +99,9 @@ def test_order_of_the_modalities_does_not_matter(fusion):
     """Permuted blocks, encoders, experts and gate inputs give permuted weights."""
     order = [2, 0, 1]
     net = module(fusion=fusion).eval()
-    permuted = AECFModule([WIDTHS[m] for m in order], 5, n_units=8, hidden_sizes=(7,)).eval()
+    widths = [WIDTHS[m] for m in order]
+    permuted = AECFModule(widths, 5, n_units=8, hidden_sizes=(7,), fusion=fusion).eval()
     if fusion == "expert":
-        permuted = AECFModule(
-            [WIDTHS[m] for m in order], 5, n_units=8, hidden_sizes=(7,), fusion="expert"
-        ).eval()
         for new, old in enumerate(order):
             permuted.head.heads[new].load_state_dict(net.head.heads[old].state_dict())
     else:

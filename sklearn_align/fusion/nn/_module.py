@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sklearn_align.fusion._encoders import EncoderFactory, build_encoder
-from sklearn_align.fusion._gate import ModalityGate
-from sklearn_align.fusion._heads import ExpertHeads, build_head, weighted_sum
-from sklearn_align.fusion._masker import ModalityMasker
 from sklearn_align.fusion._scaling import ColumnScaler
+from sklearn_align.fusion.nn._encoders import EncoderFactory, build_encoder
+from sklearn_align.fusion.nn._gate import ModalityGate
+from sklearn_align.fusion.nn._heads import ExpertHeads, build_head, weighted_sum
+from sklearn_align.fusion.nn._masker import ModalityMasker
 
 __all__ = ["AECFModule"]
 
@@ -38,7 +38,7 @@ class AECFModule(nn.Module):
         Activation of encoders and heads.
     dropout : float in [0, 1), default=0.3
         Dropout of encoders and heads.
-    fusion : {"mean", "expert"}, default="mean"
+    fusion : {"mean", "expert"}, default="expert"
         Weighted sum of the encoded blocks before one head, or weighted sum of the outputs of one
         head per modality.
     head : {"linear", "mlp", "embedding"}, default="linear"
@@ -93,7 +93,7 @@ class AECFModule(nn.Module):
         hidden_sizes: Sequence[int] = (256,),
         activation: str = "relu",
         dropout: float = 0.3,
-        fusion: str = "mean",
+        fusion: str = "expert",
         head: str = "linear",
         gate_hidden: int = 64,
         gate_activation: str = "softmax",

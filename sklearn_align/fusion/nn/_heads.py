@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from sklearn_align.fusion._encoders import ACTIVATIONS
+from sklearn_align.fusion.nn._encoders import ACTIVATIONS
 
 __all__ = ["EmbeddingHead", "ExpertHeads", "LinearHead", "MLPHead", "build_head", "weighted_sum"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from sklearn_align.fusion._gate import normalized_gate_entropy
+from sklearn_align.fusion.nn._gate import normalized_gate_entropy
 
 __all__ = ["MASKING_STRATEGIES", "ModalityMasker"]
 

@@ -1,0 +1,1 @@
+"""Networks: encoders, gate, masker, heads and the modules made of them."""

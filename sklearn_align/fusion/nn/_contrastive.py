@@ -1,0 +1,119 @@
+"""Network of the contrastive embedding: two views of every sample."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sklearn_align.fusion.nn._module import AECFModule
+
+
+def draw_views(presence: Tensor, contrast: str = "views") -> tuple[Tensor, Tensor]:
+    """Draw two disjoint, non-empty sets of the present modalities for every row.
+
+    Parameters
+    ----------
+    presence : Tensor of bool of shape (n_samples, n_modalities)
+        True where present.
+    contrast : {"views", "modalities"}, default="views"
+        Whether the two sets share out all present modalities, or hold one modality each.
+
+    Returns
+    -------
+    first, second : Tensors of bool of shape (n_samples, n_modalities)
+        Disjoint; where only one modality is present, both hold it.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_align.fusion import draw_views
+    >>> first, second = draw_views(torch.ones(100, 3, dtype=torch.bool))
+    >>> bool((first ^ second).all())
+    True
+    """
+    noise = torch.rand(presence.shape, device=presence.device).masked_fill(~presence, 2.0)
+    rank = noise.argsort(dim=1).argsort(dim=1)
+    n_present = presence.sum(dim=1, keepdim=True)
+    if contrast == "modalities":
+        first, second = rank == 0, rank == 1
+    else:
+        draw = torch.rand(len(presence), 1, device=presence.device)
+        size = 1 + torch.floor(draw * (n_present - 1))
+        first, second = rank < size, rank >= size
+    alone = n_present < 2
+    return (first & presence) | (presence & alone), (second & presence) | (presence & alone)
+
+
+class ContrastiveModule(AECFModule):
+    """AECF network whose second and third pass see one view each.
+
+    Parameters
+    ----------
+    *args, **kwargs : object
+        See :class:`AECFModule`.
+    fusion : {"mean", "expert"}, default="mean"
+        One head on the weighted sum, so that embeddings have unit length; a mixture of experts
+        has not.
+    contrast : {"views", "modalities"}, default="views"
+        Whether the two views share out all present modalities, or hold one each.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_align.fusion import ContrastiveModule
+    >>> module = ContrastiveModule([3, 2], 4, head="embedding", masking="none")
+    >>> presence = torch.ones(6, 2, dtype=torch.bool)
+    >>> len(module.train()(torch.zeros(6, 5), presence))
+    5
+    >>> len(module.eval()(torch.zeros(6, 5), presence))
+    3
+    """
+
+    def __init__(
+        self, *args: Any, fusion: str = "mean", contrast: str = "views", **kwargs: Any
+    ) -> None:
+        super().__init__(*args, fusion=fusion, **kwargs)
+        self.contrast = contrast
+
+    def forward(
+        self,
+        X: Tensor,
+        presence: Tensor,
+        subset: Tensor | None = None,
+        other: Tensor | None = None,
+    ) -> tuple[Tensor, ...]:
+        """Embed the rows, and two views of them.
+
+        Parameters
+        ----------
+        X : Tensor of shape (n_samples, n_features)
+            Blocks one after the other, finite where absent.
+        presence : Tensor of bool of shape (n_samples, n_modalities)
+            True where a modality is present.
+        subset, other : Tensor of bool of shape (n_samples, n_modalities), optional
+            The two views. In training mode they are drawn when not given.
+
+        Returns
+        -------
+        embedding, weights, fused : Tensors
+            As for :class:`AECFModule`.
+        first, second : Tensors of shape (n_samples, n_outputs)
+            Embeddings of the views; only if there are any.
+        """
+        if subset is None and self.training:
+            subset, other = draw_views(presence, self.contrast)
+        if subset is None or other is None:
+            return super().forward(X, presence)
+        encoded = self.encode(X)
+        weights = self.gate(encoded, presence)
+        first_weights = self.gate(encoded, subset)
+        outputs, fused = self._read_out(
+            encoded, torch.cat([weights, first_weights]), torch.cat([presence, subset])
+        )
+        # encoded anew: where one modality is the only one in both views, dropout tells them apart
+        again = self.encode(X)
+        second, _ = self._read_out(again, self.gate(again, other), other)
+        n_samples = len(X)
+        return outputs[:n_samples], weights, fused[:n_samples], outputs[n_samples:], second
