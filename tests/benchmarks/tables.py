@@ -59,7 +59,7 @@ class Runs:
         """All fits, in the order of their keys."""
         if not self.path.exists():
             return pd.DataFrame(columns=self.keys)
-        frame = pd.read_csv(self.path, float_precision="round_trip")
+        frame = pd.read_csv(self.path)
         return frame.sort_values(self.keys, kind="stable", ignore_index=True)
 
     def fill(
