@@ -91,14 +91,12 @@ class Runs:
 
     def _append(self, line: Figures) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        is_new = not self.path.exists()
+        columns = read_table(self.path)[0] if self.path.exists() else None
         with self.path.open("a", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, list(line), lineterminator="\n")
-            if is_new:
+            writer = csv.DictWriter(file, columns or list(line), lineterminator="\n")
+            if columns is None:
                 writer.writeheader()
-            writer.writerow(
-                {name: float(v) if isinstance(v, float) else v for name, v in line.items()}
-            )
+            writer.writerow(line)
 
 
 def _timed(fit: Callable[..., Figures], keys: Mapping[str, Any]) -> tuple[Figures, float]:
