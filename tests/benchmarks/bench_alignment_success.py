@@ -114,7 +114,7 @@ def write_related(runs: Runs, path: Path, *, with_pairs: bool) -> None:
 
     settings = ["known pairs", "wrong pairs"] if with_pairs else []
     header = ["encoders", "samples of each side", *settings, "top-1, median", "supervised map",
-              "near the supervised map", "converged_ right", "seeds"]  # fmt: skip
+              "near the supervised map", "check correct", "seeds"]  # fmt: skip
     order = {NAMES.get(pair, pair): number for number, pair in enumerate(PAIRS)}
     write_table(path, header, sorted(lines(), key=lambda line: order.get(line[0], len(order))))
 
@@ -135,8 +135,8 @@ def write_unrelated(runs: Runs, path: Path) -> None:
                 len(group),
             ]
 
-    header = ["source", "target", "samples of each side", "largest agreement_",
-              "largest relative_score_", "rejected", "seeds"]  # fmt: skip
+    header = ["source", "target", "samples of each side", "largest agreement",
+              "largest relative score", "rejected", "seeds"]  # fmt: skip
     write_table(path, header, lines())
 
 
