@@ -13,10 +13,12 @@ import csv
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from joblib import Parallel, delayed
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TABLES = Path(__file__).parents[2] / "docs" / "tables"
 Figures = dict[str, Any]
@@ -57,6 +59,8 @@ class Runs:
 
     def frame(self) -> pd.DataFrame:
         """All fits, in the order of their keys."""
+        import pandas as pd
+
         if not self.path.exists():
             return pd.DataFrame(columns=self.keys)
         frame = pd.read_csv(self.path)
