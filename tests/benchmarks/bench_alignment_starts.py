@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import roc_auc_score
-from sklearn_align.alignment.solvers._component_statistics import skewness
-from sklearn_align.alignment.solvers._fastica import fast_ica
 from threadpoolctl import threadpool_limits
 
 from sklearn_align._linalg import polar_factor, unit_rows
 from sklearn_align.alignment import AlignmentProblem, ComponentStart
-from sklearn_align.alignment._problem import ReducedProblem
+from sklearn_align.alignment._selection import reduce_problem
+from sklearn_align.alignment.solvers._component_statistics import Components, skewness
+from sklearn_align.alignment.solvers._fastica import fast_ica
 from sklearn_align.metrics import mean_cosine_similarity
 from tests.benchmarks.alignment_data import Spaces, load_spaces
 from tests.benchmarks.tables import Figures, Runs, add_output_option, write_table
@@ -32,9 +32,6 @@ FRACTIONS = (1.0, 0.8, 0.65)
 # Transport refinement reaches the correct map from about this cosine on.
 SUFFICIENT = 0.13
 COUNTERPART = 0.5
-REDUCED_WIDTH = 128
-REDUCED_SAMPLES = 8000
-PROBE_SAMPLES = 1500
 
 
 class ReducedSpaces:
@@ -47,13 +44,8 @@ class ReducedSpaces:
         A, B = unit_rows(spaces.XA, mean_A), unit_rows(spaces.XB, mean_B)
         supervised = polar_factor(A.T @ unit_rows(spaces.XA_counterparts, mean_B))
         random_state = np.random.RandomState(0)
-        self.problem = ReducedProblem(
-            AlignmentProblem(A, B, random_state=random_state),
-            n_components=REDUCED_WIDTH,
-            n_samples=REDUCED_SAMPLES,
-            score_sample_size=PROBE_SAMPLES,
-            random_state=random_state,
-        )
+        problem = AlignmentProblem(A, B, random_state=random_state)
+        self.problem = reduce_problem(problem, random_state)
         self.supervised = polar_factor(self.problem.reduce(supervised))
         self.A_test = unit_rows(spaces.XA_test, mean_A)
         self.B_test = unit_rows(spaces.XB_test, mean_B)
@@ -68,8 +60,15 @@ class ReducedSpaces:
         """Number of components with a counterpart, and area under the curve of skewness."""
         random_state = np.random.RandomState(seed)
         left, right = (
-            fast_ica(X, n_components, contrast=contrast, random_state=random_state)
-            for X in (self.problem.coordinates_A, self.problem.coordinates_B)
+            Components.oriented(
+                *fast_ica(
+                    self.problem.whitening(side),
+                    n_components,
+                    contrast=contrast,
+                    random_state=random_state,
+                )
+            )
+            for side in ("A", "B")
         )
         mapped = unit_rows(left.directions.T) @ self.supervised
         cosine = mapped @ unit_rows(right.directions.T).T
@@ -106,7 +105,7 @@ def main(args: argparse.Namespace) -> None:
     def fit_start(pair: str, contrast: str, n_components: int, seed: int) -> Figures:
         figures: Figures = {}
         for fraction in FRACTIONS:
-            start = ComponentStart(n_components, contrast, fraction)
+            start = ComponentStart(n_components, contrast=contrast, matched_fraction=fraction)
             figures[column(fraction)] = reduced.cosine_of_start(start, seed)
         n_matched, area = reduced.counterparts(contrast, n_components, seed)
         return {**figures, "with_counterpart": n_matched, "auc": area}

@@ -11,8 +11,8 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from sklearn_align.alignment._recipes import CONVERGENCE
 
+from sklearn_align.alignment._recipes import CONVERGENCE
 from tests.benchmarks.bench_alignment_success import KEYS, KEYS_UNRELATED
 from tests.benchmarks.tables import TABLES, Runs
 
