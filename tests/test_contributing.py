@@ -13,7 +13,8 @@ SECTION = PAGE[PAGE.index("Where things are\n") : PAGE.index("Adding a refinemen
 def named_files():
     """Return every file or folder of the tables, below the folder that the header names."""
     for table in SECTION.split(".. list-table::")[1:]:
-        cells = [re.findall(r"``([^`]+)``", cell) for cell in re.split(r"\n   [* ] - ", table)[1:]]
+        texts = [cell.partition("\n\n")[0] for cell in re.split(r"\n   (?:\* -|  -) ", table)[1:]]
+        cells = [re.findall(r"``([^`]+)``", text) for text in texts]
         folders = [folder for header in cells[1:3] for folder in header]
         for column, cell in enumerate(cells[3:]):
             if column % 3:
