@@ -6,6 +6,7 @@ from sklearn.base import BaseEstimator
 
 from sklearn_align import MiniVec2Vec
 from sklearn_align.alignment import (
+    AnchorStart,
     ClusterRefinement,
     MutualNeighborRefinement,
     NeighborRefinement,
@@ -18,8 +19,8 @@ def alignment_estimators() -> list[BaseEstimator]:
     return [
         MiniVec2Vec(),
         MiniVec2Vec(n_init=1),
-        MiniVec2Vec(refinements="paper", max_iter=5),
-        MiniVec2Vec(init="anchors", n_init=2, n_runs=3),
+        MiniVec2Vec.from_paper(max_iter=5),
+        MiniVec2Vec(init=AnchorStart(n_runs=3), n_init=2),
         MiniVec2Vec(
             init="anchors",
             n_init=1,

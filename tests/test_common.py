@@ -13,9 +13,12 @@ from sklearn.utils.estimator_checks import check_param_validation, parametrize_w
 from sklearn_align import MiniVec2Vec
 from sklearn_align._sklearn import InvalidParameterError, validate_parameters
 from sklearn_align.alignment import (
+    AnchorStart,
     ClusterRefinement,
+    ComponentStart,
     MutualNeighborRefinement,
     NeighborRefinement,
+    PairStart,
     TransportRefinement,
 )
 from sklearn_align.exceptions import AlignmentWarning, SmallSampleWarning
@@ -41,20 +44,12 @@ def test_every_parameter_is_validated():
 @pytest.mark.parametrize(
     ("parameter", "value"),
     [
-        ("n_clusters", 0),
-        ("n_runs", 0),
-        ("n_qap_restarts", 0),
-        ("n_neighbors", 2.5),
-        ("anchor_sample_size", 1),
         ("init", "kmeans"),
+        ("init", 3),
+        ("selection", "best"),
         ("n_init", 0),
         ("n_init", "some"),
         ("refinements", "best"),
-        ("max_iter", 0),
-        ("sample_size", 0),
-        ("smoothing", 0.0),
-        ("smoothing", 1.1),
-        ("n_refine_clusters", 0),
         ("max_samples", 1),
         ("pair_weight", 0.0),
         ("pair_weight", -1.0),
@@ -95,6 +90,8 @@ def test_every_parameter_of_a_refinement_has_a_constraint(refinement):
         (TransportRefinement(epsilon=0.1), "'epsilon' parameter of TransportRefinement"),
         (TransportRefinement(epsilon=(0.1, 0.0)), "'epsilon' parameter of TransportRefinement"),
         (TransportRefinement(epsilon=(0.1,)), "'epsilon' parameter of TransportRefinement"),
+        (TransportRefinement(whitening=(0.1,)), "'whitening' parameter of TransportRefinement"),
+        (TransportRefinement(whitening=("a", 1)), "'whitening' parameter of TransportRef"),
         (TransportRefinement(tol=-1), "'tol' parameter of TransportRefinement"),
         (MutualNeighborRefinement(n_neighbors=0), "'n_neighbors' parameter of MutualNeighbor"),
     ],
@@ -103,6 +100,51 @@ def test_a_refinement_out_of_range_is_named_by_fit(refinement, message):
     X = np.random.default_rng(0).standard_normal((60, 3))
     with pytest.raises(ValueError, match=message):
         MiniVec2Vec(refinements=[refinement], random_state=0).fit(X, X)
+
+
+STARTS = [AnchorStart(), ComponentStart(), PairStart()]
+
+
+@pytest.mark.parametrize("start", STARTS, ids=lambda s: type(s).__name__)
+def test_every_parameter_of_an_initialization_has_a_constraint(start):
+    assert set(start.get_params()) == set(start._parameter_constraints)
+    validate_parameters(start)
+    assert clone(start).get_params() == start.get_params()
+
+
+@pytest.mark.parametrize(
+    ("start", "message"),
+    [
+        (AnchorStart(0), "'n_clusters' parameter of AnchorStart"),
+        (AnchorStart(n_runs=0), "'n_runs' parameter of AnchorStart"),
+        (AnchorStart(n_qap_restarts=0), "'n_qap_restarts' parameter of AnchorStart"),
+        (AnchorStart(n_neighbors=2.5), "'n_neighbors' parameter of AnchorStart"),
+        (AnchorStart(n_cluster_samples=1), "'n_cluster_samples' parameter of AnchorStart"),
+        (AnchorStart(n_match_samples=1), "'n_match_samples' parameter of AnchorStart"),
+        (ComponentStart(0), "'n_components' parameter of ComponentStart"),
+        (ComponentStart(contrast="cube"), "'contrast' parameter of ComponentStart"),
+        (ComponentStart(matched_fraction=0.0), "'matched_fraction' parameter of ComponentStart"),
+        (PairStart(), "PairStart needs known pairs"),
+        ([], "'init' parameter of MiniVec2Vec is an empty list"),
+        ([AnchorStart], r"'init' parameter .* initial_map\(problem"),
+        (["components"], r"'init' parameter .* initial_map\(problem"),
+    ],
+)
+def test_an_initialization_that_cannot_be_used_is_named_by_fit(start, message):
+    X = np.random.default_rng(0).standard_normal((60, 3))
+    with pytest.raises(ValueError, match=message):
+        MiniVec2Vec(init=start, random_state=0).fit(X, X)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [{"n_init": 3}, {"init": [AnchorStart(), ComponentStart()]}],
+    ids=["n_init", "list"],
+)
+def test_several_candidates_need_a_selection(parameters):
+    X = np.random.default_rng(0).standard_normal((60, 3))
+    with pytest.raises(ValueError, match="selection=None takes a single initialization"):
+        MiniVec2Vec(selection=None, **parameters).fit(X, X)
 
 
 @pytest.mark.parametrize("refinement", [TransportRefinement, "x", 3, None], ids=repr)

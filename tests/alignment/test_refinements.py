@@ -119,9 +119,10 @@ def test_known_pairs_pull_the_map(spaces, problem, rough):
     np.testing.assert_allclose(W, polar_factor(pairs.A.T @ pairs.B), atol=0.02)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn_align.exceptions.SmallSampleWarning")
 @pytest.mark.parametrize("refinement", BUILT_IN, ids=lambda r: type(r).__name__)
 @pytest.mark.parametrize(("n_A", "n_B"), [(3, 2), (1, 5), (2, 2)])
-def test_fewer_rows_than_clusters_and_neighbours(refinement, n_A, n_B):
+def test_fewer_samples_than_clusters_and_neighbors(refinement, n_A, n_B):
     rng = np.random.default_rng(0)
     problem = AlignmentProblem(
         unit_rows(rng.standard_normal((n_A, 4))), unit_rows(rng.standard_normal((n_B, 3)))
