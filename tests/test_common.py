@@ -138,8 +138,12 @@ def test_an_initialization_that_cannot_be_used_is_named_by_fit(start, message):
 
 @pytest.mark.parametrize(
     "parameters",
-    [{"n_init": 3}, {"init": [AnchorStart(), ComponentStart()]}],
-    ids=["n_init", "list"],
+    [
+        {"n_init": 3},
+        {"init": [AnchorStart(), ComponentStart()]},
+        {"init": (AnchorStart(), ComponentStart())},
+    ],
+    ids=["n_init", "list", "tuple"],
 )
 def test_several_candidates_need_a_selection(parameters):
     X = np.random.default_rng(0).standard_normal((60, 3))

@@ -65,6 +65,7 @@ def test_grid_search_without_pairs(data, target):
     assert search.score(data.XA_test) == search.best_estimator_.score(data.XA_test)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn_align.exceptions.AlignmentWarning")
 def test_parameters_of_an_initialization_are_searched(data):
     aligner = quick(init=AnchorStart(n_runs=3))
     search = GridSearchCV(aligner, {"init__n_clusters": [8, 20]}, cv=2, error_score="raise")

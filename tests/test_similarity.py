@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.neighbors import NearestNeighbors
 
 import sklearn_align._similarity as similarity_module
 from sklearn_align._similarity import (
@@ -81,6 +82,19 @@ def brute_force_mutual(X, Y, k):
         for j in range(len(Y))
         if csls[i].argmax() == j and csls[:, j].argmax() == i
     ]
+
+
+@pytest.mark.usefixtures("block_bytes")
+@pytest.mark.parametrize("k", [1, 5, 23, 99])
+def test_top_k_against_scikit_learn(k):
+    rng = np.random.default_rng(3)
+    X, Y = unit(rng.standard_normal((31, 6))), unit(rng.standard_normal((23, 6)))
+    model = NearestNeighbors(n_neighbors=min(k, 23), metric="cosine", algorithm="brute").fit(Y)
+    distance, nearest = model.kneighbors(X)
+    similarity, index = top_k(X, Y, k)
+    order = np.argsort(-similarity, axis=1)
+    np.testing.assert_array_equal(np.take_along_axis(index, order, axis=1), nearest)
+    np.testing.assert_allclose(np.take_along_axis(similarity, order, axis=1), 1 - distance)
 
 
 @pytest.mark.usefixtures("block_bytes")

@@ -36,7 +36,9 @@ def list_starts(
     for start in kinds:
         _check_step("init", start, Start, "initial_map(problem, random_state)")
     if selection is None:
-        n_candidates = n_init if n_init != "auto" else (default if isinstance(init, list) else 1)
+        n_candidates = (
+            n_init if n_init != "auto" else (default if isinstance(init, list | tuple) else 1)
+        )
         if n_candidates != 1:
             raise ValueError(
                 f"selection=None takes a single initialization, but n_init={n_init!r} and "

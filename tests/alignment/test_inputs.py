@@ -152,3 +152,20 @@ def test_the_named_target_wins_over_y():
 def test_a_data_frame_of_floats_is_a_target_space():
     frame = pd.DataFrame(np.ones((4, 2)))
     assert choose_target(None, frame, "X") is frame
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_search_runs_in_single_precision_with_pairs(paired, quick, dtype):
+    seen = []
+
+    class Spy:
+        def iterate(self, problem, W, random_state):
+            seen.extend([problem.A, problem.B, problem.pairs.A, problem.pairs.B, W])
+            seen.append(problem.solve(problem.A[:90], problem.B[:90]))
+            yield W
+
+    A, B, _ = paired
+    pairs = (np.arange(30), np.arange(30))
+    aligner = quick(refinements=[Spy()]).fit(A.astype(dtype), B.astype(dtype), pairs=pairs)
+    assert {array.dtype for array in seen} == {np.dtype(np.float32)}
+    assert aligner.map_.dtype == dtype

@@ -111,3 +111,26 @@ def test_pairs_are_reduced_and_can_be_set_aside(rows):
     assert reduced.without_pairs().pairs is None
     assert reduced.pairs is not None
     assert problem.pairs is not None
+
+
+def test_score_of_a_map_that_is_updated_in_place(rows):
+    problem = AlignmentProblem(*rows)
+    W = np.eye(8, 6)
+    before = problem.score(W)
+    W[:] = np.roll(W, 1, axis=1)
+    assert problem.score(W) == AlignmentProblem(*rows).score(W) != before
+
+
+def test_scores_of_a_refinement_that_updates_its_map_in_place(spaces, quick):
+    class InPlace:
+        def iterate(self, problem, W, random_state):
+            W = W.copy()
+            for _ in range(4):
+                X = problem.sample("A", 300, random_state)
+                nearest = (X @ W @ problem.B.T).argmax(axis=1)
+                W[:] = problem.solve(X, problem.B[nearest])
+                yield W
+
+    aligner = quick(refinements=[InPlace()]).fit(spaces.XA, spaces.XB)
+    scores = aligner.history_[-1]["score"]
+    assert len(set(scores)) == 4

@@ -1,4 +1,5 @@
 import numpy as np
+import ot
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -56,6 +57,20 @@ def test_cross_covariance_against_sinkhorn_in_the_log_domain(dtype):
     )
     assert C.dtype == dtype
     np.testing.assert_allclose(C, X.T @ plan @ Y, atol=1e-5)
+
+
+@pytest.mark.parametrize(("epsilon", "whitening"), [(0.1, 0.0), (0.05, 0.0), (0.1, 0.6)])
+def test_cross_covariance_agrees_with_pot(epsilon, whitening):
+    rng = np.random.default_rng(4)
+    X, Y = unit(rng.standard_normal((30, 5))), unit(rng.standard_normal((20, 4)))
+    W = polar_factor(rng.standard_normal((5, 4)))
+    mapped, target = X @ W, Y
+    if whitening:
+        D = partial_whitening(mapped, Y, whitening)
+        mapped, target = unit(mapped @ D), unit(Y @ D)
+    plan = ot.sinkhorn([], [], -(mapped @ target.T), epsilon, numItermax=5000, stopThr=1e-14)
+    C = transport_cross_covariance(X, Y, W, epsilon=epsilon, n_rounds=5000, whitening=whitening)
+    np.testing.assert_allclose(C, X.T @ plan @ Y, atol=1e-10)
 
 
 def test_small_epsilon_approaches_the_best_assignment():

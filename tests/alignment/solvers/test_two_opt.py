@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import quadratic_assignment
 
 from sklearn_align.alignment.solvers._two_opt import exchange_gains, two_opt
 
@@ -62,6 +63,18 @@ def test_relabelled_geometry_is_recovered(dtype):
         K[np.ix_(p, p)][None], K[None], n_restarts=40, random_state=np.random.RandomState(0)
     )
     np.testing.assert_array_equal(found[0], p)
+
+
+def test_reaches_what_scipy_reaches_from_as_many_permutations():
+    rng = np.random.default_rng(2)
+    K_A, K_B = symmetric(rng, 4, 8), symmetric(rng, 4, 8)
+    _, value = two_opt(K_A, K_B, n_restarts=40, random_state=np.random.RandomState(0))
+    for a, b, reached in zip(K_A, K_B, value, strict=True):
+        library = max(
+            quadratic_assignment(a, b, method="2opt", options={"maximize": True, "rng": rng}).fun
+            for _ in range(40)
+        )
+        assert reached == pytest.approx(library)
 
 
 def test_more_restarts_are_never_worse_on_average():
