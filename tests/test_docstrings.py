@@ -18,7 +18,6 @@ DEVIATIONS = {
     "alignment.Refinement": {"PR01"},
     "fusion.AECFModule": {"PR04"},
     "fusion.ContrastiveModule": {"PR03"},
-    "fusion.fit_log_temperature": {"RT04"},
 }
 
 

@@ -9,14 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from sklearn_align.fusion._losses import (
-    cross_entropy_rows,
-    focal_rows,
+    cross_entropy_per_sample,
+    focal_loss_per_sample,
     info_nce,
-    kl_consistency_rows,
-    monotone_consistency_rows,
+    kl_consistency_per_sample,
+    monotone_consistency_per_sample,
     soft_calibration_error,
-    squared_error_rows,
-    violation_rows,
+    squared_error_per_sample,
+    violations_per_sample,
 )
 from sklearn_align.fusion._schedules import entropy_schedule, linear_ramp
 from sklearn_align.fusion.nn._gate import gate_entropy
@@ -80,32 +80,45 @@ class AECFLoss(ScheduledLoss):
     ----------
     task : {"multiclass", "multilabel", "regression"}, default="multiclass"
         What y is.
+
     max_epochs : int, default=60
         Length of the training, for the schedules.
+
     entropy_weight : float, default=0.2
         Largest lambda.
+
     entropy_free_epochs : int, default=0
         Epochs without the entropy term.
+
     entropy_warmup_epochs : int, default=5
         Epochs in which lambda rises; afterwards a cosine takes it to 0 at `max_epochs`.
+
     ece_weight : float, default=0.0
         Weight of the calibration term.
+
     l2_weight : float, default=1e-4
         Weight of the size of the outputs.
+
     consistency : {"kl", "monotone"}, default="kl"
         ``KL(p_full || p_subset)`` (squared difference for regression), or the confidence by which
         the subset exceeds all modalities.
+
     consistency_weight : float, default=1.0
         Weight of the consistency term.
+
     consistency_ramp_epochs : int, default=5
         Epochs in which the consistency term rises.
+
     label_smoothing : float in [0, 1), default=0.0
         Share of a multiclass target that is spread over all classes.
+
     focal_gamma : float, default=0.0
         Focusing power of the multilabel task.
-    focal_alpha : float in [0, 1], optional
+
+    focal_alpha : float in [0, 1], default=None
         Weight of ones in the multilabel task.
-    pos_weight : sequence of float, optional
+
+    pos_weight : sequence of float, default=None
         Weight of the ones of each label in the multilabel task.
 
     Attributes
@@ -114,8 +127,10 @@ class AECFLoss(ScheduledLoss):
         Unweighted terms of the last call, detached: task, entropy, ece, l2, consistency; next to
         them gate_entropy and, for classes and labels, violations: the share of rows of which the
         second pass is surer than the first.
+
     entropy_lambda : float
         lambda of the current epoch.
+
     consistency_ramp : float
         ramp of the current epoch.
 
@@ -194,12 +209,15 @@ class AECFLoss(ScheduledLoss):
         outputs : tuple of Tensor
             What :class:`AECFModule` returns: outputs, weights, fused, and in a second pass the
             subset's outputs, weights and presence.
+
         y : Tensor
             Class positions (n_samples,), labels (n_samples, n_labels) or targets
             (n_samples, n_targets).
-        presence : Tensor of bool of shape (n_samples, n_modalities), optional
+
+        presence : Tensor of bool of shape (n_samples, n_modalities), default=None
             Rows without a present modality have no weight in the ece term.
-        sample_weight : Tensor of shape (n_samples,), optional
+
+        sample_weight : Tensor of shape (n_samples,), default=None
             Weights of the rows, with mean 1 over the training rows.
 
         Returns
@@ -209,8 +227,8 @@ class AECFLoss(ScheduledLoss):
         """
         full, weights = outputs[0], outputs[1]
         has_subset = len(outputs) > 3
-        mean = _mean_over_rows(sample_weight)
-        task = mean(self._task_rows(full, y))
+        mean = _mean_over_samples(sample_weight)
+        task = mean(self._task_per_sample(full, y))
         size = (full**2).mean(dim=1)
         consistency = full.new_zeros(())
         violations = full.new_zeros(())
@@ -218,11 +236,11 @@ class AECFLoss(ScheduledLoss):
             subset = outputs[3]
             if self.task != "regression":
                 multilabel = self.task == "multilabel"
-                violations = mean(violation_rows(full, subset, multilabel=multilabel))
-            task = 0.5 * (task + mean(self._task_rows(subset, y)))
+                violations = mean(violations_per_sample(full, subset, multilabel=multilabel))
+            task = 0.5 * (task + mean(self._task_per_sample(subset, y)))
             size = 0.5 * (size + (subset**2).mean(dim=1))
             if self.consistency_weight > 0:
-                consistency = mean(self._consistency_rows(full, subset))
+                consistency = mean(self._consistency_per_sample(full, subset))
         entropy = mean(gate_entropy(weights))
         ece = self._ece(full, y, presence, sample_weight)
         l2 = mean(size)
@@ -245,26 +263,26 @@ class AECFLoss(ScheduledLoss):
             self.components["violations"] = violations
         return total
 
-    def _task_rows(self, outputs: Tensor, y: Tensor) -> Tensor:
+    def _task_per_sample(self, outputs: Tensor, y: Tensor) -> Tensor:
         if self.task == "multiclass":
-            return cross_entropy_rows(outputs, y, label_smoothing=self.label_smoothing)
+            return cross_entropy_per_sample(outputs, y, label_smoothing=self.label_smoothing)
         if self.task == "multilabel":
-            return focal_rows(
+            return focal_loss_per_sample(
                 outputs,
                 y,
                 gamma=self.focal_gamma,
                 alpha=self.focal_alpha,
                 pos_weight=self.pos_weight,
             )
-        return squared_error_rows(outputs, y)
+        return squared_error_per_sample(outputs, y)
 
-    def _consistency_rows(self, full: Tensor, subset: Tensor) -> Tensor:
+    def _consistency_per_sample(self, full: Tensor, subset: Tensor) -> Tensor:
         if self.task == "regression":
-            return squared_error_rows(subset, full.detach())
+            return squared_error_per_sample(subset, full.detach())
         multilabel = self.task == "multilabel"
         if self.consistency == "kl":
-            return kl_consistency_rows(full, subset, multilabel=multilabel)
-        return monotone_consistency_rows(full, subset, multilabel=multilabel)
+            return kl_consistency_per_sample(full, subset, multilabel=multilabel)
+        return monotone_consistency_per_sample(full, subset, multilabel=multilabel)
 
     def _ece(
         self, outputs: Tensor, y: Tensor, presence: Tensor | None, sample_weight: Tensor | None
@@ -281,7 +299,7 @@ class AECFLoss(ScheduledLoss):
         )
 
 
-def _mean_over_rows(sample_weight: Tensor | None) -> Callable[[Tensor], Tensor]:
+def _mean_over_samples(sample_weight: Tensor | None) -> Callable[[Tensor], Tensor]:
     if sample_weight is None:
         return torch.mean
     # divided by the number of rows, not by the batch's weight: batches then add up to the epoch
@@ -299,14 +317,19 @@ class ContrastiveLoss(ScheduledLoss):
     ----------
     temperature : float, default=0.2
         Divides the cosine similarities.
+
     max_epochs : int, default=60
         Length of the training, for the schedule of lambda.
+
     entropy_weight : float, default=0.2
         Largest lambda.
+
     entropy_free_epochs, entropy_warmup_epochs : int, default=0 and 5
         Epochs without entropy term, and epochs of its rise.
+
     consistency_weight : float, default=1.0
         Weight of the contrast between the whole row and its views.
+
     consistency_ramp_epochs : int, default=0
         Epochs in which that weight rises.
 
@@ -314,6 +337,7 @@ class ContrastiveLoss(ScheduledLoss):
     ----------
     components : dict of str to Tensor
         Unweighted terms of the last call, detached.
+
     entropy_lambda, consistency_ramp : float
         Weights of the current epoch.
 
@@ -362,9 +386,11 @@ class ContrastiveLoss(ScheduledLoss):
         ----------
         outputs : tuple of Tensor
             What :class:`ContrastiveModule` returns.
+
         y, presence : object
             Ignored.
-        sample_weight : Tensor of shape (n_samples,), optional
+
+        sample_weight : Tensor of shape (n_samples,), default=None
             Weights of the rows.
 
         Returns

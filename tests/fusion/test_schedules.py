@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from sklearn_align.fusion import entropy_schedule, linear_ramp
+from sklearn_align.fusion._schedules import entropy_schedule, linear_ramp
 
 SETTING = {"weight": 0.2, "free_epochs": 3, "warmup_epochs": 4, "max_epochs": 20}
 

@@ -17,6 +17,7 @@ def draw_views(presence: Tensor, contrast: str = "views") -> tuple[Tensor, Tenso
     ----------
     presence : Tensor of bool of shape (n_samples, n_modalities)
         True where present.
+
     contrast : {"views", "modalities"}, default="views"
         Whether the two sets share out all present modalities, or hold one modality each.
 
@@ -53,9 +54,11 @@ class ContrastiveModule(AECFModule):
     ----------
     *args, **kwargs : object
         See :class:`AECFModule`.
+
     fusion : {"mean", "expert"}, default="mean"
         One head on the weighted sum, so that embeddings have unit length; a mixture of experts
         has not.
+
     contrast : {"views", "modalities"}, default="views"
         Whether the two views share out all present modalities, or hold one each.
 
@@ -90,15 +93,18 @@ class ContrastiveModule(AECFModule):
         ----------
         X : Tensor of shape (n_samples, n_features)
             Blocks one after the other, finite where absent.
+
         presence : Tensor of bool of shape (n_samples, n_modalities)
             True where a modality is present.
-        subset, other : Tensor of bool of shape (n_samples, n_modalities), optional
+
+        subset, other : Tensor of bool of shape (n_samples, n_modalities), default=None
             The two views. In training mode they are drawn when not given.
 
         Returns
         -------
         embedding, weights, fused : Tensors
             As for :class:`AECFModule`.
+
         first, second : Tensors of shape (n_samples, n_outputs)
             Embeddings of the views; only if there are any.
         """

@@ -31,8 +31,10 @@ class IdentityEncoder(nn.Module):
     ----------
     width : int
         Number of columns of the block.
+
     n_units : int
         Width of the common space.
+
     **options : object
         Ignored: options of other encoders.
 
@@ -63,8 +65,10 @@ class LinearEncoder(nn.Module):
     ----------
     width : int
         Number of columns of the block.
+
     n_units : int
         Width of the common space.
+
     **options : object
         Ignored: options of other encoders.
 
@@ -93,14 +97,19 @@ class MLPEncoder(nn.Module):
     ----------
     width : int
         Number of columns of the block.
+
     n_units : int
         Width of the common space.
+
     hidden_sizes : sequence of int, default=(256,)
         Widths of the layers before the last.
+
     activation : {"relu", "gelu", "tanh"}, default="relu"
         Activation after every layer.
+
     dropout : float in [0, 1), default=0.3
         Share of units dropped after every activation while training.
+
     **options : object
         Ignored: options of other encoders.
 
@@ -171,6 +180,7 @@ def register_encoder(name: str, factory: EncoderFactory) -> None:
     ----------
     name : str
         Name to register; must be new.
+
     factory : callable
         Called as ``factory(width, n_units, hidden_sizes=..., activation=..., dropout=...)``;
         returns a module that maps (n_samples, width) to (n_samples, n_units).
@@ -179,6 +189,7 @@ def register_encoder(name: str, factory: EncoderFactory) -> None:
     ------
     ValueError
         If the name is taken.
+
     TypeError
         If `factory` is not callable.
 
@@ -212,12 +223,16 @@ def build_encoder(
     encoder : str, torch.nn.Module or callable
         Registered name, a module (a copy of it is trained), or a callable that takes
         ``(width, n_units, **options)`` and returns a module.
+
     name : str
         Name of the modality, for messages.
+
     width : int
         Number of columns of the block.
+
     n_units : int
         Width of the common space.
+
     **options : object
         Options for the encoder: hidden_sizes, activation, dropout.
 

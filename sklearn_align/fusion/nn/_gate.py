@@ -45,6 +45,7 @@ def normalized_gate_entropy(weights: Tensor, presence: Tensor) -> Tensor:
     ----------
     weights : Tensor of shape (n_samples, n_modalities)
         Gate weights.
+
     presence : Tensor of shape (n_samples, n_modalities)
         1 or True where the modality is present.
 
@@ -79,14 +80,19 @@ class ModalityGate(nn.Module):
     ----------
     n_modalities : int
         Number of modalities.
+
     n_units : int
         Width of every encoded block.
+
     hidden : int, default=64
         Width of the hidden layer.
+
     temperature : float, default=2.0
         Temperature at the start.
+
     min_temperature : float, default=1.5
         Temperature below which the gate cannot sharpen.
+
     activation : {"softmax", "sigmoid"}, default="softmax"
         How scores become weights; sigmoid weights are normalised to sum to 1.
 
@@ -137,6 +143,7 @@ class ModalityGate(nn.Module):
         ----------
         encoded : Tensor of shape (n_samples, n_modalities, n_units)
             Encoded blocks, finite; values of absent blocks have no influence.
+
         presence : Tensor of bool of shape (n_samples, n_modalities)
             True where the modality is present.
 

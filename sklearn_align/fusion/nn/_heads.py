@@ -17,8 +17,10 @@ class LinearHead(nn.Module):
     ----------
     n_units : int
         Width of the common space.
+
     n_outputs : int
         Number of logits or targets.
+
     **options : object
         Ignored: options of other heads.
 
@@ -47,10 +49,13 @@ class MLPHead(nn.Module):
     ----------
     n_units : int
         Width of the common space, and of the hidden layer.
+
     n_outputs : int
         Number of logits or targets.
+
     activation : {"relu", "gelu", "tanh"}, default="relu"
         Activation of the hidden layer.
+
     dropout : float in [0, 1), default=0.3
         Share of hidden units dropped while training.
 
@@ -84,8 +89,10 @@ class EmbeddingHead(nn.Module):
     ----------
     n_units : int
         Width of the common space.
+
     n_outputs : int
         Width of the embedding.
+
     **options : object
         Ignored: options of other heads.
 
@@ -142,8 +149,10 @@ class ExpertHeads(nn.Module):
         ----------
         outputs : Tensor of shape (n_samples, n_modalities, n_outputs)
             Output of every expert.
+
         weights : Tensor of shape (..., n_samples, n_modalities)
             Gate weights.
+
         presence : Tensor of bool of shape (..., n_samples, n_modalities)
             True where the modality is present.
 
@@ -165,6 +174,7 @@ def weighted_sum(blocks: Tensor, weights: Tensor) -> Tensor:
     ----------
     blocks : Tensor of shape (n_samples, n_modalities, width)
         One block per modality.
+
     weights : Tensor of shape (..., n_samples, n_modalities)
         Weights of one or several passes over the rows.
 
@@ -190,12 +200,16 @@ def build_head(
     ----------
     head : {"linear", "mlp", "embedding"}
         Kind of head.
+
     n_units : int
         Width of the common space.
+
     n_outputs : int
         Number of outputs.
+
     activation : {"relu", "gelu", "tanh"}, default="relu"
         Activation of the hidden layer of ``mlp``.
+
     dropout : float in [0, 1), default=0.3
         Dropout of ``mlp``.
 

@@ -41,10 +41,13 @@ class ModalityMasker(nn.Module):
 
         The proportional strategies are scaled so that the mean chance over the present modalities
         is `probability`, as long as no chance exceeds 1.
+
     probability : float in [0, 1], default=0.9
         Mean chance of being dropped.
+
     tau : float, default=0.4
         Temperature of ``entropy_min`` and ``entropy_max``.
+
     min_active : int, default=1
         Number of modalities that stay in every row, or all that are present if they are fewer.
 
@@ -89,6 +92,7 @@ class ModalityMasker(nn.Module):
         ----------
         weights : Tensor of shape (n_samples, n_modalities)
             Gate weights.
+
         presence : Tensor of bool of shape (n_samples, n_modalities)
             True where the modality is present.
 
@@ -125,6 +129,7 @@ class ModalityMasker(nn.Module):
         ----------
         weights : Tensor of shape (n_samples, n_modalities)
             Gate weights.
+
         presence : Tensor of bool of shape (n_samples, n_modalities)
             True where the modality is present.
 

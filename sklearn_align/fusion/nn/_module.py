@@ -24,27 +24,38 @@ class AECFModule(nn.Module):
     ----------
     widths : sequence of int
         Number of columns of every modality; the blocks lie one after the other in X.
+
     n_outputs : int
         Number of logits, targets or embedding dimensions.
-    names : sequence of str, optional
+
+    names : sequence of str, default=None
         Names of the modalities; by default their positions.
+
     encoders : str, callable, or dict of str to str, torch.nn.Module or callable, default="mlp"
         Encoder of all modalities or of each one; modalities that a dict does not name get "mlp".
+
     n_units : int, default=128
         Width of the common space.
+
     hidden_sizes : sequence of int, default=(256,)
         Hidden layers of the "mlp" encoder.
+
     activation : {"relu", "gelu", "tanh"}, default="relu"
         Activation of encoders and heads.
+
     dropout : float in [0, 1), default=0.3
         Dropout of encoders and heads.
+
     fusion : {"mean", "expert"}, default="expert"
         Weighted sum of the encoded blocks before one head, or weighted sum of the outputs of one
         head per modality.
+
     head : {"linear", "mlp", "embedding"}, default="linear"
         Kind of head.
+
     gate_hidden, gate_activation, gate_temperature, min_gate_temperature
         See :class:`ModalityGate`.
+
     masking, masking_prob, masking_tau, min_active
         See :class:`ModalityMasker`.
 
@@ -52,14 +63,19 @@ class AECFModule(nn.Module):
     ----------
     gate : ModalityGate
         Computes the weights.
+
     masker : ModalityMasker
         Draws the modalities that stay in the second pass of a training step.
+
     log_temperature : Tensor of shape (1 + n_modalities,)
         Buffer (b0, b): in evaluation mode, outputs are divided by ``exp(b0 + b . presence)``.
+
     fallback : Tensor of shape (n_outputs,)
         Buffer: output of rows in which no modality is present.
+
     seen : Tensor of bool of shape (n_modalities,)
         Buffer: whether a modality was present in any training row.
+
     scaler : ColumnScaler
         Scaling that the estimators apply to X before it gets here.
 
@@ -182,9 +198,11 @@ class AECFModule(nn.Module):
         ----------
         X : Tensor of shape (n_samples, n_features)
             Blocks one after the other, finite where absent.
+
         presence : Tensor of bool of shape (n_samples, n_modalities)
             True where a modality is present.
-        subset : Tensor of bool of shape (n_samples, n_modalities), optional
+
+        subset : Tensor of bool of shape (n_samples, n_modalities), default=None
             Modalities that stay in a second pass. In training mode the masker draws them when
             they are not given; in evaluation mode there is no second pass then.
 
@@ -192,6 +210,7 @@ class AECFModule(nn.Module):
         -------
         outputs, weights, fused : Tensors
             Of shapes (n_samples, n_outputs), (n_samples, n_modalities) and (n_samples, n_units).
+
         subset_outputs, subset_weights, subset : Tensors
             The same for the second pass, and its presence; only when there is one.
         """
