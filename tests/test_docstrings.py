@@ -16,7 +16,6 @@ SKIPPED |= {"SS05", "PR08"}
 PROTOCOL_METHODS = {"forward", "iterate"}
 DEVIATIONS = {
     "alignment.Refinement": {"PR01"},
-    "fusion.AECFModule": {"PR04"},
     "fusion.ContrastiveModule": {"PR03"},
 }
 

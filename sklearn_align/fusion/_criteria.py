@@ -66,23 +66,36 @@ class ScheduledLoss(nn.Module):
 class AECFLoss(ScheduledLoss):
     """Weighted sum of task, entropy, calibration, size and consistency terms.
 
-    ``loss = task + lambda * entropy + ece_weight * ece + l2_weight * l2 + consistency_weight *
-    ramp * consistency``, where lambda and ramp follow the epochs and
+    ``task + lambda * entropy + ece_weight * ece + l2_weight * l2 + consistency_weight * ramp *
+    consistency``, where lambda and ramp follow the epochs. Each term is a mean over the samples i
+    of the batch, weighted with `sample_weight`. Let ``z_i`` be the outputs and ``w_i`` the gate's
+    weights on all present modalities, ``z'_i`` the outputs of the second pass, on the subset that
+    masking keeps, and ``p_i``, ``p'_i`` their probabilities, ``softmax(z)`` for classes and
+    ``sigmoid(z)`` for labels.
 
-    * task is the mean over rows, and over both passes where modalities were dropped, of the
-      cross-entropy (multiclass), focal binary cross-entropy (multilabel) or squared error;
-    * entropy is minus the mean entropy of the gate's weights on all present modalities;
-    * ece is the soft-binned calibration error;
-    * l2 is the mean squared output;
-    * consistency compares the second pass with the first.
+    * task: ``-sum_k t_ik log p_ik`` with ``t_i = (1 - s) * onehot(y_i) + s / n_classes`` and
+      ``s = label_smoothing`` (multiclass); ``mean_k a_k (1 - q_ik)**focal_gamma * -log q_ik`` with
+      the probability ``q_ik`` of the true value of label k, ``a_k = focal_alpha * pos_weight_k``
+      for ones and ``1 - focal_alpha`` for zeros, without `focal_alpha` ``pos_weight_k`` and 1
+      (multilabel) [2]_; ``mean_k (z_ik - y_ik)**2`` (regression). With a second pass, the mean of
+      the terms of both.
+    * entropy: ``sum_m w_im log w_im``, which is minus the entropy of the gate's weights.
+    * ece: ``sum_b abs(sum_i m_ib (c_i - a_i)) / n``, where ``c_i = max_k p_ik``, ``a_i`` is 1 for a
+      correct prediction and 0 for another, and ``m_ib = softmax_b(-1500 * (c_i - b)**2)`` shares
+      out sample i among 15 bins with centers b. The probabilities of several labels are pooled.
+      Not for regression.
+    * l2: ``mean_k z_ik**2``; with a second pass, the mean of both.
+    * consistency: ``KL(p_i || p'_i)``, for labels their mean, without a gradient in ``p_i`` ("kl");
+      ``relu(c'_i - c_i)`` with the confidences of both passes ("monotone"); ``mean_k (z'_ik -
+      z_ik)**2``, without a gradient in ``z_i`` (regression).
 
     Parameters
     ----------
     task : {"multiclass", "multilabel", "regression"}, default="multiclass"
-        What y is.
+        Kind of target.
 
     max_epochs : int, default=60
-        Length of the training, for the schedules.
+        Number of epochs of the training, for the schedules.
 
     entropy_weight : float, default=0.2
         Largest lambda.
@@ -100,8 +113,7 @@ class AECFLoss(ScheduledLoss):
         Weight of the size of the outputs.
 
     consistency : {"kl", "monotone"}, default="kl"
-        ``KL(p_full || p_subset)`` (squared difference for regression), or the confidence by which
-        the subset exceeds all modalities.
+        Form of the consistency term for classes and labels.
 
     consistency_weight : float, default=1.0
         Weight of the consistency term.
@@ -110,7 +122,7 @@ class AECFLoss(ScheduledLoss):
         Epochs in which the consistency term rises.
 
     label_smoothing : float in [0, 1), default=0.0
-        Share of a multiclass target that is spread over all classes.
+        Share of a multiclass target that is distributed over all classes.
 
     focal_gamma : float, default=0.0
         Focusing power of the multilabel task.
@@ -124,19 +136,21 @@ class AECFLoss(ScheduledLoss):
     Attributes
     ----------
     components : dict of str to Tensor
-        Unweighted terms of the last call, detached: task, entropy, ece, l2, consistency; next to
-        them gate_entropy and, for classes and labels, violations: the share of rows of which the
-        second pass is surer than the first.
+        Unweighted terms of the last call, detached: task, entropy, ece, l2, consistency; also
+        gate_entropy and, for classes and labels, violations: the share of samples for which the
+        second pass is more confident than the first.
 
     entropy_lambda : float
-        lambda of the current epoch.
+        Lambda of the current epoch.
 
     consistency_ramp : float
-        ramp of the current epoch.
+        Ramp of the current epoch.
 
     References
     ----------
-    "Adaptive Entropy-gated Contrastive Fusion", arXiv:2505.15417.
+    .. [1] "Adaptive Entropy-gated Contrastive Fusion", arXiv:2505.15417.
+    .. [2] T.-Y. Lin, P. Goyal, R. Girshick, K. He, P. Dollár, "Focal Loss for Dense Object
+       Detection", ICCV 2017.
 
     Examples
     --------
@@ -207,18 +221,18 @@ class AECFLoss(ScheduledLoss):
         Parameters
         ----------
         outputs : tuple of Tensor
-            What :class:`AECFModule` returns: outputs, weights, fused, and in a second pass the
-            subset's outputs, weights and presence.
+            What :class:`AECFModule` returns: outputs, weights, fused, and with a second pass its
+            outputs, weights and presence.
 
         y : Tensor
             Class positions (n_samples,), labels (n_samples, n_labels) or targets
             (n_samples, n_targets).
 
         presence : Tensor of bool of shape (n_samples, n_modalities), default=None
-            Rows without a present modality have no weight in the ece term.
+            Samples without a present modality have no weight in the ece term.
 
         sample_weight : Tensor of shape (n_samples,), default=None
-            Weights of the rows, with mean 1 over the training rows.
+            Weights of the samples, with mean 1 over the training samples.
 
         Returns
         -------
@@ -302,16 +316,26 @@ class AECFLoss(ScheduledLoss):
 def _mean_over_samples(sample_weight: Tensor | None) -> Callable[[Tensor], Tensor]:
     if sample_weight is None:
         return torch.mean
-    # divided by the number of rows, not by the batch's weight: batches then add up to the epoch
-    return lambda rows: (rows * sample_weight).mean()
+    # Division by the number of samples, not by the weight of the batch, makes batches add up.
+    return lambda values: (values * sample_weight).mean()
 
 
 class ContrastiveLoss(ScheduledLoss):
-    """InfoNCE between the two views of a row, and between the whole row and each view.
+    """InfoNCE between the two views of a sample, and between the whole sample and each view.
 
-    ``loss = task + lambda * entropy + consistency_weight * consistency``, where task contrasts the
-    views with each other, consistency each of them with the whole row, and entropy is minus the
-    mean entropy of the gate's weights.
+    ``task + lambda * entropy + consistency_weight * ramp * consistency``, where lambda and ramp
+    follow the epochs. Let ``u_i``, ``v_i`` and ``v'_i`` be the unit embeddings of sample i and of
+    its two views, and
+
+    ``nce(a, b)_i = -(log softmax_j(<a_i, b_j> / T)[i] + log softmax_j(<b_i, a_j> / T)[i]) / 2``
+
+    with ``T = temperature`` and j over the samples of the batch [1]_. Each term is a mean over the
+    samples, weighted with `sample_weight`:
+
+    * task: ``nce(v, v')_i``;
+    * consistency: ``(nce(u, v)_i + nce(u, v')_i) / 2``;
+    * entropy: ``sum_m w_im log w_im``, which is minus the entropy of the gate's weights ``w_i`` on
+      all present modalities.
 
     Parameters
     ----------
@@ -319,19 +343,22 @@ class ContrastiveLoss(ScheduledLoss):
         Divides the cosine similarities.
 
     max_epochs : int, default=60
-        Length of the training, for the schedule of lambda.
+        Number of epochs of the training, for the schedule of lambda.
 
     entropy_weight : float, default=0.2
         Largest lambda.
 
-    entropy_free_epochs, entropy_warmup_epochs : int, default=0 and 5
-        Epochs without entropy term, and epochs of its rise.
+    entropy_free_epochs : int, default=0
+        Epochs without the entropy term.
+
+    entropy_warmup_epochs : int, default=5
+        Epochs in which lambda rises; afterwards a cosine takes it to 0 at `max_epochs`.
 
     consistency_weight : float, default=1.0
-        Weight of the contrast between the whole row and its views.
+        Weight of the consistency term.
 
     consistency_ramp_epochs : int, default=0
-        Epochs in which that weight rises.
+        Epochs in which the consistency term rises.
 
     Attributes
     ----------
@@ -341,14 +368,19 @@ class ContrastiveLoss(ScheduledLoss):
     entropy_lambda, consistency_ramp : float
         Weights of the current epoch.
 
+    References
+    ----------
+    .. [1] A. van den Oord, Y. Li, O. Vinyals, "Representation Learning with Contrastive Predictive
+       Coding", arXiv:1807.03748.
+
     Examples
     --------
     >>> import torch
     >>> from sklearn_align.fusion import ContrastiveLoss
-    >>> rows = torch.eye(4)
+    >>> embedding = torch.eye(4)
     >>> weights = torch.ones(4, 1)
     >>> loss = ContrastiveLoss()
-    >>> float(loss((rows, weights, None, rows, rows), None)) < 0.1
+    >>> float(loss((embedding, weights, None, embedding, embedding), None)) < 0.1
     True
     """
 
@@ -391,7 +423,7 @@ class ContrastiveLoss(ScheduledLoss):
             Ignored.
 
         sample_weight : Tensor of shape (n_samples,), default=None
-            Weights of the rows.
+            Weights of the samples.
 
         Returns
         -------
@@ -399,10 +431,7 @@ class ContrastiveLoss(ScheduledLoss):
             The weighted sum.
         """
         whole, weights, _, first, second = outputs
-
-        def mean(rows: Tensor) -> Tensor:
-            return rows.mean() if sample_weight is None else (rows * sample_weight).mean()
-
+        mean = _mean_over_samples(sample_weight)
         task = mean(info_nce(first, second, temperature=self.temperature))
         consistency = 0.5 * mean(
             info_nce(whole, first, temperature=self.temperature)

@@ -100,7 +100,7 @@ def soft_calibration_error(
     sample_weight: Tensor | None = None,
     multilabel: bool = False,
 ) -> Tensor:
-    """Expected calibration error of logits (n_samples, n_outputs) with soft bins, a scalar.
+    """Return the calibration error of logits (n_samples, n_outputs) with soft bins, a scalar.
 
     ``sum_b abs(sum_i m_ib (c_i - a_i)) / n``, where the confidence ``c_i`` belongs to the bin with
     center b in the proportion ``m_ib = softmax_b(-sharpness * n_bins * (c_i - b)**2)`` and ``a_i``

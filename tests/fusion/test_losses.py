@@ -100,7 +100,9 @@ def test_monotone_punishes_only_a_more_confident_subset():
     # certain that a label is zero is as confident as certain that it is one
     no, yes = tensor([[-3.0]]), tensor([[1.0]])
     assert monotone_consistency_per_sample(no, yes, multilabel=True).item() == 0
-    assert monotone_consistency_per_sample(yes, no, multilabel=True).item() == pytest.approx(expected)
+    assert monotone_consistency_per_sample(yes, no, multilabel=True).item() == pytest.approx(
+        expected
+    )
 
 
 def test_sharp_soft_bins_are_hard_bins():
@@ -233,10 +235,15 @@ def test_both_passes_count_for_the_task():
     outputs, y = outputs_of_two_passes()
     loss = AECFLoss()
     loss(outputs, y)
-    both = (cross_entropy_per_sample(outputs[0], y).mean() + cross_entropy_per_sample(outputs[3], y).mean()) / 2
+    both = (
+        cross_entropy_per_sample(outputs[0], y).mean()
+        + cross_entropy_per_sample(outputs[3], y).mean()
+    ) / 2
     torch.testing.assert_close(loss.components["task"], both)
     loss(outputs[:3], y)
-    torch.testing.assert_close(loss.components["task"], cross_entropy_per_sample(outputs[0], y).mean())
+    torch.testing.assert_close(
+        loss.components["task"], cross_entropy_per_sample(outputs[0], y).mean()
+    )
 
 
 def test_entropy_term_reaches_the_gate():

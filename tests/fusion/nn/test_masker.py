@@ -26,7 +26,9 @@ def gate_weights(presence, seed=0):
     n_modalities=st.integers(1, 5),
     seed=st.integers(0, 1000),
 )
-def test_kept_modalities_are_present_and_at_least_min_active(strategy, probability, min_active, n_modalities, seed):
+def test_kept_modalities_are_present_and_at_least_min_active(
+    strategy, probability, min_active, n_modalities, seed
+):
     torch.manual_seed(seed)
     presence = torch.rand(30, n_modalities) < 0.6
     masker = ModalityMasker(strategy, probability=probability, min_active=min_active)
@@ -83,9 +85,7 @@ def test_drop_rates_agree_with_the_drop_probabilities(strategy):
     drop = masker.drop_probability(weights, presence)[0]
     kept = masker(weights.expand(N_SAMPLES, -1), presence.expand(N_SAMPLES, -1))
     # Samples of which all four are drawn keep one, with the product of the probabilities.
-    np.testing.assert_allclose(
-        (~kept).float().mean(dim=0), drop, atol=0.012 + float(drop.prod())
-    )
+    np.testing.assert_allclose((~kept).float().mean(dim=0), drop, atol=0.012 + float(drop.prod()))
 
 
 def test_entropy_masking_is_proportional_to_the_entropy_above_its_floor():
