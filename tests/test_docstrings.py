@@ -13,9 +13,10 @@ SKIPPED = {"EX01", "SA01", "ES01", "GL01", "GL02", "GL03", "RT02"}
 # The plural nouns "Probabilities" and "skorch" at the start of a text are taken for mistakes.
 SKIPPED |= {"SS05", "PR08"}
 # These implement a method whose protocol is documented once.
-PROTOCOL_METHODS = {"forward", "iterate"}
+PROTOCOL_METHODS = {"forward", "initial_map", "iterate"}
 DEVIATIONS = {
     "alignment.Refinement": {"PR01"},
+    "alignment.Start": {"PR01"},
     "fusion.ContrastiveModule": {"PR03"},
 }
 

@@ -81,13 +81,14 @@ class AECFLoss(ScheduledLoss):
       the terms of both.
     * entropy: ``sum_m w_im log w_im``, which is minus the entropy of the gate's weights.
     * ece: ``sum_b abs(sum_i m_ib (c_i - a_i)) / n``, where ``c_i = max_k p_ik``, ``a_i`` is 1 for a
-      correct prediction and 0 for another, and ``m_ib = softmax_b(-1500 * (c_i - b)**2)`` shares
-      out sample i among 15 bins with centers b. The probabilities of several labels are pooled.
-      Not for regression.
+      correct prediction and 0 for another, and ``m_ib = softmax_b(-1500 * (c_i - b)**2)`` assigns
+      sample i softly to 15 bins with centers b. For several labels, ``c_i`` and ``a_i`` are the
+      probabilities and the values of all labels. 0 for regression.
     * l2: ``mean_k z_ik**2``; with a second pass, the mean of both.
-    * consistency: ``KL(p_i || p'_i)``, for labels their mean, without a gradient in ``p_i`` ("kl");
-      ``relu(c'_i - c_i)`` with the confidences of both passes ("monotone"); ``mean_k (z'_ik -
-      z_ik)**2``, without a gradient in ``z_i`` (regression).
+    * consistency: ``KL(p_i || p'_i)`` without a gradient in ``p_i`` ("kl"), or ``relu(c'_i - c_i)``
+      with the confidences of both passes ("monotone"). For several labels, the mean of the terms
+      of all labels, with the confidence ``max(p_ik, 1 - p_ik)``. ``mean_k (z'_ik - z_ik)**2``
+      without a gradient in ``z_i`` for regression.
 
     Parameters
     ----------

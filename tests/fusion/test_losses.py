@@ -85,19 +85,19 @@ def test_multilabel_kl_against_its_definition():
     np.testing.assert_allclose(ours, expected.mean(axis=1))
 
 
-def test_kl_sends_no_gradient_into_the_full_prediction():
+def test_kl_has_no_gradient_in_the_full_prediction():
     full, subset = tensor(LOGITS).requires_grad_(), tensor(OTHER).requires_grad_()
     kl_consistency_per_sample(full, subset).sum().backward()
     assert full.grad is None
     assert (subset.grad != 0).any()
 
 
-def test_monotone_punishes_only_a_more_confident_subset():
+def test_monotone_term_is_positive_only_for_a_more_confident_subset():
     weak, strong = tensor([[1.0, 0.0]]), tensor([[3.0, 0.0]])
     assert monotone_consistency_per_sample(strong, weak).item() == 0
     expected = expit(3.0) - expit(1.0)
     assert monotone_consistency_per_sample(weak, strong).item() == pytest.approx(expected)
-    # certain that a label is zero is as confident as certain that it is one
+    # A probability p of a label is as confident as 1 - p.
     no, yes = tensor([[-3.0]]), tensor([[1.0]])
     assert monotone_consistency_per_sample(no, yes, multilabel=True).item() == 0
     assert monotone_consistency_per_sample(yes, no, multilabel=True).item() == pytest.approx(
@@ -133,10 +133,10 @@ def test_info_nce_against_its_definition_and_its_extremes():
     a = tensor(LOGITS) / tensor(LOGITS).norm(dim=1, keepdim=True)
     b = tensor(OTHER) / tensor(OTHER).norm(dim=1, keepdim=True)
     similarity = (a @ b.T / 0.2).numpy()
-    forth = -np.diag(log_softmax(similarity, axis=1))
-    back = -np.diag(log_softmax(similarity, axis=0))
+    forward = -np.diag(log_softmax(similarity, axis=1))
+    backward = -np.diag(log_softmax(similarity, axis=0))
     ours = info_nce(a, b, temperature=0.2)
-    np.testing.assert_allclose(ours, (forth + back) / 2)
+    np.testing.assert_allclose(ours, (forward + backward) / 2)
     constant = torch.ones(8, 2) / 2**0.5
     torch.testing.assert_close(info_nce(constant, constant), torch.full((8,), np.log(8)).float())
     perfect = torch.eye(8)
@@ -246,7 +246,7 @@ def test_both_passes_count_for_the_task():
     )
 
 
-def test_entropy_term_reaches_the_gate():
+def test_entropy_term_has_a_gradient_in_the_gate():
     scores = torch.randn(12, 2, requires_grad=True)
     outputs, y = outputs_of_two_passes()
     loss = AECFLoss(entropy_weight=1.0, entropy_warmup_epochs=0)
@@ -254,7 +254,7 @@ def test_entropy_term_reaches_the_gate():
     assert (scores.grad != 0).any()
 
 
-def test_weight_two_is_the_row_twice():
+def test_a_weight_of_two_equals_a_repeated_sample():
     outputs, y = outputs_of_two_passes()
     weight = torch.tensor([2.0, 0.0] + [1.0] * 10)
     index = torch.tensor([0, 0, *range(2, 12)])
@@ -264,7 +264,7 @@ def test_weight_two_is_the_row_twice():
     torch.testing.assert_close(weighted, repeated)
 
 
-def test_absent_rows_do_not_count_for_the_calibration_term():
+def test_samples_without_modality_do_not_count_for_the_calibration_term():
     outputs, y = outputs_of_two_passes()
     presence = torch.ones(12, 2, dtype=torch.bool)
     presence[:4] = False
@@ -292,6 +292,6 @@ def test_violations_agree_with_the_metric(multilabel):
     full, subset = 3 * torch.randn(2, 40, 3, generator=torch.Generator().manual_seed(0))
     squash = torch.sigmoid if multilabel else partial(torch.softmax, dim=1)
     expected = confidence_violation_rate(squash(subset), squash(full), multilabel=multilabel)
-    rows = violations_per_sample(full, subset, multilabel=multilabel)
-    assert rows.mean().item() == pytest.approx(expected)
+    violations = violations_per_sample(full, subset, multilabel=multilabel)
+    assert violations.mean().item() == pytest.approx(expected)
     assert violations_per_sample(full, full, multilabel=multilabel).sum() == 0

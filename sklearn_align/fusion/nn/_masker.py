@@ -35,8 +35,8 @@ class ModalityMasker(nn.Module):
         * ``weighted_random``: proportional to ``1 - w``.
         * ``entropy_min`` and ``entropy_max``: proportional to ``softmax(-w / tau)`` and
           ``softmax(w / tau)`` over the present modalities.
-        * ``entropy``: ``probability * max(h, 1 / 2)`` with the normalized entropy ``h = -sum(w log
-          w) / log(n_present)``.
+        * ``entropy``: ``probability * max(h, 1 / 2)``, where h is the entropy of w divided by the
+          logarithm of the number of present modalities.
 
         The proportional strategies are scaled so that the mean of q over the present modalities is
         `probability`, unless some q would exceed 1.
