@@ -57,13 +57,15 @@ html_theme_options = {
     "secondary_sidebar_items": ["page-toc"],
 }
 html_show_sourcelink = False
-# pages without pages below them have nothing to show at the left
+# Pages without subpages have no navigation at the left.
 _SINGLE_PAGES = (
     "index",
     "install",
     "quickstart",
+    "benchmarks",
     "comparison",
     "references",
+    "notes",
     "whats_new",
     "contributing",
 )
@@ -84,22 +86,22 @@ sphinx_gallery_conf = {
     "remove_config_comments": True,
 }
 
-# pictures are written to files, which matplotlib's headless backend mentions
+# Matplotlib's headless backend warns when the examples call show.
 warnings.filterwarnings("ignore", message=".*non-interactive.*", category=UserWarning)
 
 
 def escape_docstring(
     app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]
 ) -> None:
-    """Escape what Sphinx would misread.
+    """Escape text that Sphinx would misread.
 
     Fitted attributes in the shapes of types look like references, and a full stop within a
-    formula ends the summary that the API page shows.
+    formula ends the summary on the API page.
     """
     lines[:6] = [line.replace(" . ", " · ") for line in lines[:6]]
     lines[:] = [re.sub(r"\b(n_features_(?:in|target))_(?=[,)])", r"\1\\_", line) for line in lines]
 
 
 def setup(app: Any) -> None:
-    """Let numpydoc go first."""
+    """Connect after numpydoc."""
     app.connect("autodoc-process-docstring", escape_docstring, priority=900)

@@ -1,6 +1,10 @@
-"""How good the starts of a hard pair are, by kind and by share of the components matched.
+"""Cosine of the first maps of a hard pair, by contrast, number and share of matched components.
 
 python -m tests.benchmarks.bench_alignment_starts --data sentences.npz --seeds 6
+
+A component has a counterpart if the supervised map sends it to a component of the other space with
+a cosine above one half. The area under the curve tells how well skewness separates components with
+a counterpart from the others.
 """
 
 from __future__ import annotations
@@ -13,65 +17,109 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import roc_auc_score
 from threadpoolctl import threadpool_limits
 
-from sklearn_align._linalg import polar_factor
-from sklearn_align.alignment._components import independent_components, skewness
-from sklearn_align.alignment._problem import AlignmentProblem, unit_rows
-from sklearn_align.alignment._starts import ComponentStart, reduce_problem
+from sklearn_align._linalg import polar_factor, unit_rows
+from sklearn_align.alignment import AlignmentProblem, ComponentStart
+from sklearn_align.alignment._selection import reduce_problem
+from sklearn_align.alignment.solvers._component_statistics import Components, skewness
+from sklearn_align.alignment.solvers._fastica import fast_ica
 from sklearn_align.metrics import mean_cosine_similarity
-from tests.benchmarks.alignment_data import load_spaces
+from tests.benchmarks.alignment_data import Spaces, load_spaces
+from tests.benchmarks.tables import Figures, Runs, add_output_option, write_table
 
-SHARES = (1.0, 0.8, 0.65)
-# From about here a start climbs to the right map.
-GOOD = 0.13
+KEYS = ("pair", "contrast", "n_components", "seed")
+CONTRASTS = ("logcosh", "skew")
+FRACTIONS = (1.0, 0.8, 0.65)
+# Transport refinement reaches the correct map from about this cosine on.
+SUFFICIENT = 0.13
 COUNTERPART = 0.5
 
 
-def main(args: argparse.Namespace) -> None:
-    """Print the cosine of starts with held-out rows, and how many components correspond."""
-    spaces = load_spaces(args.data, *args.pair.split(":"))
-    if spaces.XA_counterparts is None:
-        raise SystemExit("--data is needed")
-    mean_A, mean_B = spaces.XA.mean(axis=0), spaces.XB.mean(axis=0)
-    A, B = unit_rows(spaces.XA, mean_A), unit_rows(spaces.XB, mean_B)
-    supervised = polar_factor(A.T @ unit_rows(spaces.XA_counterparts, mean_B))
-    A_test, B_test = unit_rows(spaces.XA_test, mean_A), unit_rows(spaces.XB_test, mean_B)
-    random_state = np.random.RandomState(0)
-    reduced = reduce_problem(AlignmentProblem(A, B, random_state=random_state), random_state)
-    W = polar_factor(reduced.reduce(supervised))
-    print(spaces.name)
-    for contrast in ("logcosh", "skew"):
-        for n_components in args.n_components:
-            cosines = {share: [] for share in SHARES}
-            matched, areas = [], []
-            for seed in range(args.seeds):
-                for share in SHARES:
-                    start = ComponentStart(n_components, contrast, share)
-                    lifted = reduced.lift(start.map(reduced, np.random.RandomState(seed)))
-                    cosines[share].append(
-                        mean_cosine_similarity(unit_rows(A_test @ lifted), B_test)
-                    )
-                stream = np.random.RandomState(seed)
-                left, right = (
-                    independent_components(X, n_components, contrast=contrast, random_state=stream)
-                    for X in (reduced.coordinates_A, reduced.coordinates_B)
+class ReducedSpaces:
+    """The leading principal directions of both spaces and the supervised map between them."""
+
+    def __init__(self, spaces: Spaces) -> None:
+        if spaces.XA_counterparts is None:
+            raise SystemExit("--data is needed")
+        mean_A, mean_B = spaces.XA.mean(axis=0), spaces.XB.mean(axis=0)
+        A, B = unit_rows(spaces.XA, mean_A), unit_rows(spaces.XB, mean_B)
+        supervised = polar_factor(A.T @ unit_rows(spaces.XA_counterparts, mean_B))
+        random_state = np.random.RandomState(0)
+        problem = AlignmentProblem(A, B, random_state=random_state)
+        self.problem = reduce_problem(problem, random_state)
+        self.supervised = polar_factor(self.problem.reduce(supervised))
+        self.A_test = unit_rows(spaces.XA_test, mean_A)
+        self.B_test = unit_rows(spaces.XB_test, mean_B)
+
+    def cosine_of_start(self, start: ComponentStart, seed: int) -> float:
+        """Mean cosine of held-out samples after the first map."""
+        W = start.initial_map(self.problem, np.random.RandomState(seed))
+        mapped = unit_rows(self.A_test @ self.problem.lift(W))
+        return float(mean_cosine_similarity(mapped, self.B_test))
+
+    def counterparts(self, contrast: str, n_components: int, seed: int) -> tuple[int, float]:
+        """Number of components with a counterpart, and area under the curve of skewness."""
+        random_state = np.random.RandomState(seed)
+        left, right = (
+            Components.oriented(
+                *fast_ica(
+                    self.problem.whitening(side),
+                    n_components,
+                    contrast=contrast,
+                    random_state=random_state,
                 )
-                cosine = unit_rows(left.directions.T) @ W @ unit_rows(right.directions.T).T
-                nodes = linear_sum_assignment(-cosine)
-                corresponds = np.zeros(cosine.shape[0], dtype=bool)
-                corresponds[nodes[0]] = cosine[nodes] > COUNTERPART
-                matched.append(corresponds.sum())
-                areas.append(roc_auc_score(corresponds, skewness(left.sources)))
-            starts = ", ".join(
-                f"share {share}: {np.mean(values):.3f} ({np.mean(np.array(values) > GOOD):.0%} "
-                f"above {GOOD})"
-                for share, values in cosines.items()
             )
-            print(
-                f"{contrast:8}{n_components:4}: {np.mean(matched):.0f} with a counterpart, area "
-                f"under the curve of skewness {np.mean(areas):.2f}; mean cosine of starts: "
-                f"{starts}",
-                flush=True,
-            )
+            for side in ("A", "B")
+        )
+        mapped = unit_rows(left.directions.T) @ self.supervised
+        cosine = mapped @ unit_rows(right.directions.T).T
+        nodes = linear_sum_assignment(-cosine)
+        corresponds = np.zeros(len(cosine), dtype=bool)
+        corresponds[nodes[0]] = cosine[nodes] > COUNTERPART
+        return int(corresponds.sum()), float(roc_auc_score(corresponds, skewness(left.sources)))
+
+
+def column(fraction: float) -> str:
+    """Name of the column of a matched fraction."""
+    return f"cosine {fraction:.0%}"
+
+
+def write_means(runs: Runs, path: Path) -> None:
+    """Write means over seeds, and the share of first maps that suffice."""
+    lines = []
+    for keys, group in runs.frame().groupby(["contrast", "n_components"]):
+        figures = [f"{group['with_counterpart'].mean():.0f}", float(group["auc"].mean())]
+        for fraction in FRACTIONS:
+            cosines = group[column(fraction)]
+            figures += [float(cosines.mean()), f"{(cosines > SUFFICIENT).sum()} of {len(group)}"]
+        lines.append([*keys, *figures, len(group)])
+    header = ["contrast", "n_components", "with a counterpart", "area under the curve"]
+    for fraction in FRACTIONS:
+        header += [f"cosine, {fraction:.0%} matched", f"above {SUFFICIENT}"]
+    write_table(path, [*header, "seeds"], lines)
+
+
+def main(args: argparse.Namespace) -> None:
+    """Run what is missing and write the table."""
+    reduced = ReducedSpaces(load_spaces(args.data, args.pair))
+
+    def fit_start(pair: str, contrast: str, n_components: int, seed: int) -> Figures:
+        figures: Figures = {}
+        for fraction in FRACTIONS:
+            start = ComponentStart(n_components, contrast=contrast, matched_fraction=fraction)
+            figures[column(fraction)] = reduced.cosine_of_start(start, seed)
+        n_matched, area = reduced.counterparts(contrast, n_components, seed)
+        return {**figures, "with_counterpart": n_matched, "auc": area}
+
+    runs = Runs(args.out, "alignment_starts", KEYS)
+    keys = {"pair": args.pair}
+    wanted = [
+        keys | {"contrast": contrast, "n_components": n_components, "seed": seed}
+        for contrast in CONTRASTS
+        for n_components in args.n_components
+        for seed in range(args.seeds)
+    ]
+    runs.fill(fit_start, wanted)
+    write_means(runs, args.out / "alignment_starts.csv")
 
 
 if __name__ == "__main__":
@@ -80,5 +128,6 @@ if __name__ == "__main__":
     parser.add_argument("--pair", default="minilm_layer4:minilm")
     parser.add_argument("--seeds", type=int, default=6)
     parser.add_argument("--n-components", type=int, nargs="+", default=[64, 80, 96, 128])
+    add_output_option(parser)
     with threadpool_limits(1):
         main(parser.parse_args())

@@ -1,102 +1,166 @@
-"""Table of seeds and pairs of encoders: which alignments succeed, and whether the verdict is right.
+"""Seeds and pairs of encoders: which alignments succeed, and whether `converged_` is right.
 
 python -m tests.benchmarks.bench_alignment_success --data sentences.npz --seeds 10
 
-With ``--unrelated``, targets that have nothing to do with the source, for which only the verdict
-is printed.
+With ``--n-pairs``, a few known pairs are passed to fit. With ``--unrelated``, the targets are
+unrelated to the source, and the table shows how often the convergence check rejects the map.
 """
 
 from __future__ import annotations
 
 import argparse
-import time
 import warnings
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-
-import numpy as np
+from typing import Any
 
 from sklearn_align import MiniVec2Vec
 from sklearn_align.exceptions import AlignmentWarning
-from tests.benchmarks.alignment_data import Spaces, load_spaces, unrelated_spaces
-
-PAIRS = (
-    "word2vec_a:word2vec_b",
-    "minilm_layer5:minilm",
-    "static:minilm",
-    "minilm_layer4:minilm",
+from tests.benchmarks.alignment_data import (
+    SHIPPED_PAIR,
+    Spaces,
+    load_spaces,
+    top1_and_cosine,
+    unrelated_spaces,
 )
+from tests.benchmarks.tables import Figures, Runs, add_output_option, write_table
 
-
+PAIRS = (SHIPPED_PAIR, "minilm_layer5:minilm", "static:minilm", "minilm_layer4:minilm")
+NAMES = {
+    "shipped": "word2vec, samples of the package",
+    SHIPPED_PAIR: "word2vec, trained twice",
+    "minilm_layer5:minilm": "layer 5 to the last layer",
+    "static:minilm": "static token vectors to the last layer",
+    "minilm_layer4:minilm": "layer 4 to the last layer",
+}
 UNRELATED = ("normal", "shuffled", "digits")
+KEYS = ("pair", "n_samples", "n_pairs", "wrong", "n_init", "seed")
+KEYS_UNRELATED = ("pair", "target", "n_samples", "n_init", "seed")
+# A map within this distance of the supervised one has succeeded.
+TOLERANCE = 0.02
 
 
-def print_verdicts_on_unrelated(spaces: Spaces, args: argparse.Namespace) -> None:
-    """Print what the aligner says of targets that have nothing to do with the source."""
-    n_rejected = 0
-    for kind in UNRELATED:
-        for seed in range(args.first_seed, args.first_seed + args.seeds):
-            drawn = unrelated_spaces(spaces.sample(args.rows, seed), kind, seed)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", AlignmentWarning)
-                aligner = MiniVec2Vec(random_state=seed, n_jobs=args.n_jobs, n_init=args.n_init)
-                aligner.fit(drawn.XA, XB=drawn.XB)
-            n_rejected += not aligner.converged_
-            print(
-                f"{drawn.name:28} seed {seed}: agreement {aligner.agreement_:.3f}, relative score "
-                f"{aligner.relative_score_:.3f}, converged {aligner.converged_}",
-                flush=True,
-            )
-    print(f"rejected {n_rejected} of {len(UNRELATED) * args.seeds}")
+def fit_aligner(XA: Any, XB: Any, pairs: Any, seed: int, n_init: Any, n_jobs: int) -> MiniVec2Vec:
+    """Fit with the defaults, without the warning of a failure."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AlignmentWarning)
+        aligner = MiniVec2Vec(random_state=seed, n_jobs=n_jobs, n_init=n_init)
+        return aligner.fit(XA, XB=XB, pairs=pairs)
+
+
+def diagnostics(aligner: MiniVec2Vec) -> Figures:
+    """Label-free diagnostics of a fit."""
+    return {
+        "score": float(aligner.alignment_score_),
+        "agreement": float(aligner.agreement_),
+        "relative_score": float(aligner.relative_score_),
+        "converged": bool(aligner.converged_),
+    }
+
+
+def fit_related(
+    spaces: Spaces, n_jobs: int, n_samples: int, n_pairs: int, wrong: float, n_init: Any,
+    seed: int, pair: str,
+) -> Figures:  # fmt: skip
+    """Fit related spaces and compare with the supervised map."""
+    drawn = spaces.draw(n_samples, seed)
+    pairs = drawn.draw_pairs(n_pairs, wrong, seed)
+    aligner = fit_aligner(drawn.XA, drawn.XB, pairs, seed, n_init, n_jobs)
+    top1, cosine = top1_and_cosine(
+        aligner.transform(drawn.XA_test), aligner.transform_target(drawn.XB_test)
+    )
+    supervised_top1, supervised_cosine = drawn.supervised()
+    return {
+        "top1": float(top1),
+        "supervised_top1": float(supervised_top1),
+        "cosine": float(cosine),
+        "supervised_cosine": float(supervised_cosine),
+        **diagnostics(aligner),
+    }
+
+
+def fit_unrelated(
+    spaces: Spaces, n_jobs: int, target: str, n_samples: int, n_init: Any, seed: int, pair: str
+) -> Figures:
+    """Fit to targets that are unrelated to the source."""
+    drawn = unrelated_spaces(spaces.draw(n_samples, seed), target, seed)
+    return diagnostics(fit_aligner(drawn.XA, drawn.XB, None, seed, n_init, n_jobs))
+
+
+def write_related(runs: Runs, path: Path, *, with_pairs: bool) -> None:
+    """Write one line for each pair of encoders, number of samples and number of known pairs."""
+    frame = runs.frame()
+    frame = frame[(frame["n_pairs"] > 0) == with_pairs]
+
+    def lines() -> Iterator[list[Any]]:
+        columns = ["pair", "n_samples", "n_pairs", "wrong", "n_init"]
+        for (pair, n_samples, n_pairs, wrong, _), group in frame.groupby(columns, sort=False):
+            top1, supervised = group["top1"], group["supervised_top1"]
+            comparable = supervised.notna().all()
+            near = (top1 > supervised - TOLERANCE).sum()
+            right = (group["converged"] == (top1 > supervised / 2)).sum()
+            settings = [n_pairs, f"{wrong:.0%}"] if with_pairs else []
+            yield [
+                NAMES.get(pair, pair),
+                n_samples,
+                *settings,
+                float(top1.median()),
+                float(supervised.median()) if comparable else "",
+                f"{near} of {len(group)}" if comparable else "",
+                f"{right} of {len(group)}" if comparable else "",
+                len(group),
+            ]
+
+    settings = ["known pairs", "wrong pairs"] if with_pairs else []
+    header = ["encoders", "samples of each side", *settings, "top-1, median", "supervised map",
+              "near the supervised map", "check correct", "seeds"]  # fmt: skip
+    order = {NAMES.get(pair, pair): number for number, pair in enumerate(PAIRS)}
+    write_table(path, header, sorted(lines(), key=lambda line: order.get(line[0], len(order))))
+
+
+def write_unrelated(runs: Runs, path: Path) -> None:
+    """Write one line for each source and kind of target."""
+
+    def lines() -> Iterator[list[Any]]:
+        columns = ["pair", "target", "n_samples", "n_init"]
+        for (pair, target, n_samples, _), group in runs.frame().groupby(columns, sort=False):
+            yield [
+                pair.split(":")[0],
+                target,
+                n_samples,
+                float(group["agreement"].max()),
+                float(group["relative_score"].max()),
+                f"{(~group['converged']).sum()} of {len(group)}",
+                len(group),
+            ]
+
+    header = ["source", "target", "samples of each side", "largest agreement",
+              "largest relative score", "rejected", "seeds"]  # fmt: skip
+    write_table(path, header, lines())
 
 
 def main(args: argparse.Namespace) -> None:
-    """Print the table."""
-    for pair in args.pairs if args.data else PAIRS[:1]:
-        spaces = load_spaces(args.data, *pair.split(":"))
+    """Run what is missing and write the table."""
+    seeds = range(args.first_seed, args.first_seed + args.seeds)
+    name = "alignment_success"
+    if args.unrelated:
+        runs = Runs(args.out, f"{name}_unrelated", KEYS_UNRELATED)
+    else:
+        runs = Runs(args.out, name, KEYS)
+    for pair in args.pairs if args.data else ["shipped"]:
+        spaces = load_spaces(args.data, pair)
+        keys = {"pair": pair, "n_samples": args.n_samples, "n_init": args.n_init}
         if args.unrelated:
-            print_verdicts_on_unrelated(spaces, args)
-            continue
-        results = []
-        for seed in range(args.first_seed, args.first_seed + args.seeds):
-            drawn = spaces.sample(args.rows, seed)
-            known = None
-            if args.n_pairs:
-                if drawn.XA_counterparts is None:
-                    raise SystemExit("--n-pairs needs --data")
-                rng = np.random.default_rng(seed)
-                rows = rng.choice(len(drawn.XA), args.n_pairs, replace=False)
-                counterparts = drawn.XA_counterparts[rows]
-                n_wrong = round(args.wrong * args.n_pairs)
-                counterparts[:n_wrong] = np.roll(counterparts[:n_wrong], 1, axis=0)
-                known = (drawn.XA[rows], counterparts)
-            start = time.perf_counter()
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", AlignmentWarning)
-                aligner = MiniVec2Vec(random_state=seed, n_jobs=args.n_jobs, n_init=args.n_init)
-                aligner.fit(drawn.XA, XB=drawn.XB, pairs=known)
-            seconds = time.perf_counter() - start
-            top1, cosine = drawn.top1_and_cosine(
-                aligner.transform(drawn.XA_test), aligner.transform_target(drawn.XB_test)
-            )
-            oracle_top1, oracle_cosine = drawn.oracle()
-            results.append((top1, oracle_top1, aligner.converged_))
-            print(
-                f"{spaces.name:28} seed {seed}: top-1 {top1:.4f} (oracle {oracle_top1:.4f}), "
-                f"cosine {cosine:.3f} ({oracle_cosine:.3f}), score "
-                f"{aligner.alignment_score_:.4f}, agreement {aligner.agreement_:.3f}, relative "
-                f"score {aligner.relative_score_:.3f}, converged "
-                f"{aligner.converged_}, {seconds:.1f} s",
-                flush=True,
-            )
-        top1s, oracles, verdicts = (np.array(column) for column in zip(*results, strict=True))
-        if args.data:
-            right = (verdicts == (top1s > oracles / 2)).sum()
-            print(
-                f"{spaces.name:28} succeeded {(top1s > oracles - 0.02).sum()} of {len(results)}, "
-                f"verdict right {right} of {len(results)}, median top-1 minus oracle "
-                f"{np.median(top1s - oracles):+.4f}\n",
-                flush=True,
-            )
+            wanted = [keys | {"target": kind, "seed": s} for kind in UNRELATED for s in seeds]
+            runs.fill(partial(fit_unrelated, spaces, args.n_jobs), wanted)
+            write_unrelated(runs, args.out / f"{name}_unrelated.csv")
+        else:
+            keys |= {"n_pairs": args.n_pairs, "wrong": args.wrong}
+            wanted = [keys | {"seed": seed} for seed in seeds]
+            runs.fill(partial(fit_related, spaces, args.n_jobs), wanted)
+            suffix = "_pairs" if args.n_pairs else ""
+            write_related(runs, args.out / f"{name}{suffix}.csv", with_pairs=args.n_pairs > 0)
 
 
 if __name__ == "__main__":
@@ -105,10 +169,11 @@ if __name__ == "__main__":
     parser.add_argument("--pairs", nargs="+", default=PAIRS, help="source:target")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--first-seed", type=int, default=0)
-    parser.add_argument("--rows", type=int, default=7000, help="rows per side")
+    parser.add_argument("--n-samples", type=int, default=7000, help="samples of each side")
     parser.add_argument("--n-pairs", type=int, default=0, help="known pairs")
     parser.add_argument("--wrong", type=float, default=0.0, help="share of wrong known pairs")
     parser.add_argument("--unrelated", action="store_true", help="targets without a match")
     parser.add_argument("--n-init", type=lambda v: v if v == "auto" else int(v), default="auto")
     parser.add_argument("--n-jobs", type=int, default=1)
+    add_output_option(parser)
     main(parser.parse_args())

@@ -1,7 +1,7 @@
-"""What AECF is compared with: every method takes rows with missing blocks and is calibrated.
+"""Methods that AECF is compared with; each accepts missing blocks and is calibrated.
 
-Each ``fit_*`` function takes training rows, rows held out for the temperature, the modalities and a
-seed, and returns a function from rows to probabilities. Missing blocks are NaN.
+Each ``fit_*`` function takes training samples, samples held out for the temperature, the modalities
+and a seed, and returns a function from samples to probabilities. Missing blocks are NaN.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from sklearn_align.fusion import AECFModule
 
 Array = NDArray[Any]
 Predict = Callable[[Array], Array]
-Rows = tuple[Array, Array]
+Samples = tuple[Array, Array]
 
 
 class ConcatNet(nn.Module):
@@ -42,12 +42,12 @@ class ConcatNet(nn.Module):
         self.layers = mlp(sum(widths) + len(widths), n_units, n_classes)
 
     def forward(self, X: Tensor) -> Tensor:
-        """Map rows with NaN blocks to logits."""
+        """Map samples with NaN blocks to logits."""
         presence = ~X[:, self.widths.cumsum(0) - self.widths].isnan()
         if self.training and self.drop_rate > 0:
             noise = torch.rand(presence.shape).masked_fill(~presence, -1.0)
-            luckiest = noise == noise.amax(dim=1, keepdim=True)
-            presence = presence & ((noise > self.drop_rate) | luckiest)
+            always_kept = noise == noise.amax(dim=1, keepdim=True)
+            presence = presence & ((noise > self.drop_rate) | always_kept)
         visible = presence.repeat_interleave(self.widths, dim=1)
         blocks = torch.where(visible, X.nan_to_num(), 0.0)
         outputs: Tensor = self.layers(torch.cat([blocks, presence.float()], dim=1))
@@ -79,31 +79,31 @@ def train(net: nn.Module, X: Array, y: Array, seed: int, epochs: int) -> Predict
     mean, scale = np.nanmean(X, axis=0), np.nanstd(X, axis=0)
     scale = np.where(scale > 0, scale, 1.0)
 
-    def scaled(rows: Array) -> Tensor:
-        return torch.from_numpy(((rows - mean) / scale).astype(np.float32))
+    def scaled(X: Array) -> Tensor:
+        return torch.from_numpy(((X - mean) / scale).astype(np.float32))
 
     inputs, targets = scaled(X), torch.from_numpy(y)
     optimizer = torch.optim.AdamW(net.parameters(), lr=1e-3, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=epochs)
     generator = torch.Generator().manual_seed(seed)
     for _ in range(epochs):
-        for rows in torch.randperm(len(X), generator=generator).split(128):
+        for batch in torch.randperm(len(X), generator=generator).split(128):
             optimizer.zero_grad()
-            nn.functional.cross_entropy(net(inputs[rows]), targets[rows]).backward()
+            nn.functional.cross_entropy(net(inputs[batch]), targets[batch]).backward()
             nn.utils.clip_grad_norm_(net.parameters(), 1.0)
             optimizer.step()
         schedule.step()
     net.eval()
 
-    def predict(rows: Array) -> Array:
+    def predict(X: Array) -> Array:
         with torch.no_grad():
-            return log_softmax(net(scaled(rows)).double().numpy(), axis=1)
+            return log_softmax(net(scaled(X)).double().numpy(), axis=1)
 
     return predict
 
 
 def with_temperature(log_proba: Predict, X: Array, y: Array) -> Predict:
-    """Scale the logarithms of probabilities by the temperature that suits held-out rows best."""
+    """Scale logarithms of probabilities by the temperature of least loss on held-out samples."""
     logits = np.maximum(log_proba(X), -50.0)
     classes = np.arange(logits.shape[1])
 
@@ -113,87 +113,100 @@ def with_temperature(log_proba: Predict, X: Array, y: Array) -> Predict:
         )
 
     factor = np.exp(-minimize_scalar(loss, bounds=(-3, 3), method="bounded").x)
-    return lambda rows: softmax(np.maximum(log_proba(rows), -50.0) * factor, axis=1)
+    return lambda X: softmax(np.maximum(log_proba(X), -50.0) * factor, axis=1)
 
 
 def half_missing(X: Array, modalities: dict[str, int], seed: int) -> Array:
-    """Drop half of the blocks: what temperatures are fitted on and trees are augmented with."""
+    """Drop half of the blocks, for the fit of temperatures and as augmentation of trees."""
     return drop_modalities(X, modalities, 0.5, random_state=seed)
 
 
 def fit_concat(
-    rows: Rows, held_out: Rows, modalities: dict[str, int], seed: int, drop_rate: float = 0.0
+    samples: Samples,
+    held_out: Samples,
+    modalities: dict[str, int],
+    seed: int,
+    drop_rate: float = 0.0,
 ) -> Predict:
     """Fit a network on the concatenated blocks, with as many parameters as AECF."""
     torch.manual_seed(seed)
-    widths, n_classes = tuple(modalities.values()), len(np.unique(rows[1]))
+    widths, n_classes = tuple(modalities.values()), len(np.unique(samples[1]))
     n_inputs = sum(widths) + len(widths)
     n_units = width_of_equal_size(n_inputs, n_classes, size_of_aecf(widths, n_classes))
     torch.manual_seed(seed)
     net = ConcatNet(widths, n_classes, n_units, drop_rate)
-    predict = train(net, *rows, seed, epochs=60)
+    predict = train(net, *samples, seed, epochs=60)
     return with_temperature(predict, half_missing(held_out[0], modalities, seed), held_out[1])
 
 
 def fit_concat_dropout(
-    rows: Rows, held_out: Rows, modalities: dict[str, int], seed: int
+    samples: Samples, held_out: Samples, modalities: dict[str, int], seed: int
 ) -> Predict:
     """Fit the same network while half of the blocks are dropped in every step."""
-    return fit_concat(rows, held_out, modalities, seed, drop_rate=0.5)
+    return fit_concat(samples, held_out, modalities, seed, drop_rate=0.5)
 
 
 def fit_boosting(
-    rows: Rows, held_out: Rows, modalities: dict[str, int], seed: int, augment: bool = False
+    samples: Samples,
+    held_out: Samples,
+    modalities: dict[str, int],
+    seed: int,
+    augment: bool = False,
 ) -> Predict:
-    """Fit gradient boosting, which knows what to do with NaN."""
-    X, y = rows
+    """Fit gradient boosting, which accepts NaN."""
+    X, y = samples
     if augment:
         X, y = np.vstack([X, half_missing(X, modalities, seed)]), np.append(y, y)
     trees = HistGradientBoostingClassifier(max_iter=40, random_state=seed).fit(X, y)
 
-    def log_proba(rows: Array) -> Array:
-        return np.log(trees.predict_proba(rows) + 1e-12)
+    def log_proba(X: Array) -> Array:
+        return np.log(trees.predict_proba(X) + 1e-12)
 
     return with_temperature(log_proba, half_missing(held_out[0], modalities, seed), held_out[1])
 
 
 def fit_boosting_augmented(
-    rows: Rows, held_out: Rows, modalities: dict[str, int], seed: int
+    samples: Samples, held_out: Samples, modalities: dict[str, int], seed: int
 ) -> Predict:
-    """Fit gradient boosting on the rows and a copy of them with half of the blocks dropped."""
-    return fit_boosting(rows, held_out, modalities, seed, augment=True)
+    """Fit gradient boosting on the samples and a copy of them with half of the blocks dropped."""
+    return fit_boosting(samples, held_out, modalities, seed, augment=True)
 
 
 def fit_imputed_regression(
-    rows: Rows, held_out: Rows, modalities: dict[str, int], seed: int
+    samples: Samples, held_out: Samples, modalities: dict[str, int], seed: int
 ) -> Predict:
-    """Fit logistic regression on scaled columns with means for what is missing."""
+    """Fit logistic regression on scaled columns, missing values replaced by means."""
     model = make_pipeline(
         StandardScaler(), SimpleImputer(strategy="mean"), LogisticRegression(max_iter=1000)
-    ).fit(*rows)
+    ).fit(*samples)
     X = half_missing(held_out[0], modalities, seed)
     return with_temperature(model.predict_log_proba, X, held_out[1])
 
 
 class MLPPerSubset:
-    """One network per set of present modalities, trained on the rows that have them all.
+    """One network per set of present modalities, trained on the samples that have them all.
 
     The networks are trained when a set first occurs. They have 128 units in each hidden layer: of
     six modalities there are 63 sets.
     """
 
     def __init__(
-        self, rows: Rows, held_out: Rows, modalities: dict[str, int], seed: int, epochs: int = 60
+        self,
+        samples: Samples,
+        held_out: Samples,
+        modalities: dict[str, int],
+        seed: int,
+        epochs: int = 60,
     ) -> None:
-        self.rows, self.held_out, self.seed, self.epochs = rows, held_out, seed, epochs
+        self.samples, self.held_out, self.seed, self.epochs = samples, held_out, seed, epochs
         self.widths = np.array(list(modalities.values()))
         self.first = np.cumsum(self.widths) - self.widths
-        self.n_classes = len(np.unique(rows[1]))
-        self.frequencies = np.bincount(rows[1]) / len(rows[1])
+        self.n_classes = len(np.unique(samples[1]))
+        self.frequencies = np.bincount(samples[1]) / len(samples[1])
         self.networks: dict[tuple[bool, ...], Predict | None] = {}
 
     def __call__(self, X: Array) -> Array:
-        """Predict every row with the network of its set."""
+        """Predict every sample with the network of its set."""
         presence = ~np.isnan(X[:, self.first])
         proba = np.empty((len(X), self.n_classes))
         for kind in np.unique(presence, axis=0):
@@ -208,29 +221,29 @@ class MLPPerSubset:
     def _fit(self, kind: Array) -> Predict | None:
         columns = np.repeat(kind, self.widths)
 
-        def of_kind(rows: Rows) -> Rows:
-            complete = ~np.isnan(rows[0][:, columns]).any(axis=1)
-            return rows[0][complete], rows[1][complete]
+        def complete(samples: Samples) -> Samples:
+            kept = ~np.isnan(samples[0][:, columns]).any(axis=1)
+            return samples[0][kept], samples[1][kept]
 
-        (X, y), (X_held, y_held) = of_kind(self.rows), of_kind(self.held_out)
+        (X, y), (X_held, y_held) = complete(self.samples), complete(self.held_out)
         if len(X) < 2:
             return None
         torch.manual_seed(self.seed)
         net = mlp(int(columns.sum()), 128, self.n_classes)
         predict = train(net, X[:, columns], y, self.seed, self.epochs)
         if len(X_held) < 2:
-            return lambda rows: softmax(predict(rows[:, columns]), axis=1)
-        return with_temperature(lambda rows: predict(rows[:, columns]), X_held, y_held)
+            return lambda X: softmax(predict(X[:, columns]), axis=1)
+        return with_temperature(lambda X: predict(X[:, columns]), X_held, y_held)
 
 
 def fit_mlp_per_subset(
-    rows: Rows, held_out: Rows, modalities: dict[str, int], seed: int
+    samples: Samples, held_out: Samples, modalities: dict[str, int], seed: int
 ) -> Predict:
     """Fit one network per set of modalities that occurs."""
-    return MLPPerSubset(rows, held_out, modalities, seed)
+    return MLPPerSubset(samples, held_out, modalities, seed)
 
 
-BASELINES: dict[str, Callable[[Rows, Rows, dict[str, int], int], Predict]] = {
+BASELINES: dict[str, Callable[[Samples, Samples, dict[str, int], int], Predict]] = {
     "concat": fit_concat,
     "concat + modality dropout": fit_concat_dropout,
     "gradient boosting": fit_boosting,

@@ -1,4 +1,4 @@
-"""A plain implementation of mini-vec2vec as published: the yardstick, not part of the package.
+"""A plain implementation of mini-vec2vec as published, to compare with; not part of the package.
 
 Follows Algorithms 1-4 of G. Dar, "mini-vec2vec: Scaling Universal Geometry Alignment with Linear
 Transformations", arXiv:2510.02348, with scikit-learn's k-means, scipy's 2-opt and full similarity
@@ -14,24 +14,21 @@ from numpy.typing import NDArray
 from scipy.optimize import quadratic_assignment
 from sklearn.cluster import KMeans
 
+from tests.benchmarks.alignment_data import unit
+
 FloatArray = NDArray[np.floating[Any]]
 
 
-def unit(X: FloatArray) -> FloatArray:
-    """Rows scaled to unit length."""
-    return X / np.maximum(np.linalg.norm(X, axis=1, keepdims=True), 1e-12)
-
-
 def procrustes(X: FloatArray, Y: FloatArray) -> FloatArray:
-    """Orthogonal map of the rows of X onto those of Y."""
+    """Orthogonal map of the samples X onto their counterparts Y."""
     U, _, Vt = np.linalg.svd(X.T @ Y, full_matrices=False)
     return U @ Vt
 
 
 def mean_of_nearest(similarity: FloatArray, values: FloatArray, k: int) -> FloatArray:
-    """Mean of the values of the k most similar columns of every row."""
+    """Mean of the values of the k most similar samples, for every row of the similarities."""
     nearest = np.argpartition(similarity, -k, axis=1)[:, -k:]
-    return np.stack([values[row].mean(axis=0) for row in nearest])
+    return np.stack([values[index].mean(axis=0) for index in nearest])
 
 
 def published_recipe(
@@ -49,7 +46,7 @@ def published_recipe(
     smoothing: float = 0.5,
     n_refine_clusters: int = 500,
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return both means and the map."""
+    """Fit and return both means and the map."""
     rng = np.random.RandomState(seed)
     mean_A, mean_B = XA.mean(axis=0), XB.mean(axis=0)
     A, B = unit(XA - mean_A), unit(XB - mean_B)
@@ -58,9 +55,9 @@ def published_recipe(
     for _ in range(n_runs):
         centres = []
         for X in (A, B):
-            rows = rng.choice(len(X), min(subsample, len(X)), replace=False)
+            drawn = rng.choice(len(X), min(subsample, len(X)), replace=False)
             model = KMeans(n_clusters, n_init=1, random_state=rng.randint(2**31 - 1))
-            centres.append(model.fit(X[rows]).cluster_centers_)
+            centres.append(model.fit(X[drawn]).cluster_centers_)
         centred = [c - c.mean(axis=0) for c in centres]
         gram_A, gram_B = (unit(c) @ unit(c).T for c in centred)
         results = [
@@ -77,9 +74,9 @@ def published_recipe(
     W = procrustes(A, mean_of_nearest(relative_A @ relative_B.T, B, n_neighbors))
 
     for _ in range(n_iter):
-        rows = rng.choice(len(A), min(sample_size, len(A)), replace=False)
-        matched = mean_of_nearest((A[rows] @ W) @ B.T, B, n_neighbors)
-        W = (1 - smoothing) * W + smoothing * procrustes(A[rows], matched)
+        drawn = A[rng.choice(len(A), min(sample_size, len(A)), replace=False)]
+        matched = mean_of_nearest((drawn @ W) @ B.T, B, n_neighbors)
+        W = (1 - smoothing) * W + smoothing * procrustes(drawn, matched)
 
     n_refine_clusters = min(n_refine_clusters, len(A), len(B))
     centres_A = (

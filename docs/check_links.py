@@ -1,12 +1,12 @@
-"""Check that every internal link of a built site leads somewhere.
+"""Check that every internal link of a built site has a target.
 
 Run with the folder that holds the pages::
 
-    python tools/check_links.py docs/_build/html
+    python docs/check_links.py docs/_build/html
 
 Every ``href`` and ``src`` without a host must name a file below the folder, and its fragment an
 anchor of that file. Links to other hosts are not followed. Folders whose name begins with an
-underscore hold no pages but parts of them, which may be linked to and are not searched.
+underscore hold parts of pages: links may lead to them, but they are not searched.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Page(HTMLParser):
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Collect what the tag refers to and what it can be referred to by."""
+        """Collect the links and the anchors of a tag."""
         for attribute, value in attrs:
             if attribute in PLACES and value:
                 self.links.append(value)
@@ -40,18 +40,7 @@ class Page(HTMLParser):
 
 
 def list_pages(folder: Path) -> list[Path]:
-    """Return the files of the pages.
-
-    Parameters
-    ----------
-    folder : Path
-        Root of the site.
-
-    Returns
-    -------
-    list of Path
-        All ``html`` files outside folders such as ``_static``.
-    """
+    """Return the ``html`` files outside folders such as ``_static``."""
     return [
         path
         for path in sorted(folder.rglob("*.html"))
@@ -60,18 +49,7 @@ def list_pages(folder: Path) -> list[Path]:
 
 
 def broken_links(folder: Path) -> list[str]:
-    """Return a line for each internal link that leads nowhere.
-
-    Parameters
-    ----------
-    folder : Path
-        Root of the site.
-
-    Returns
-    -------
-    list of str
-        ``page: link``, sorted.
-    """
+    """Return a line ``page: link`` for each internal link without a target, sorted."""
     folder = folder.resolve()
     pages = {path: Page(path.read_text(encoding="utf-8")) for path in list_pages(folder)}
     broken = set()
@@ -96,7 +74,7 @@ def main(folder: Path) -> int:
     """Print the broken links and return their number, or 1 when there is no page at all."""
     n_pages = len(list_pages(folder))
     if not n_pages:
-        print(f"{folder} holds no page")
+        print(f"{folder} contains no page")
         return 1
     broken = broken_links(folder)
     print("\n".join([*broken, f"{n_pages} pages, {len(broken)} broken internal links"]))
