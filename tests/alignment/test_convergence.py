@@ -221,10 +221,16 @@ def test_agreement_and_relative_score_are_both_needed(spaces, problem):
     truth = spaces.rotation.astype(np.float32)
     wrong = np.roll(truth, 1, axis=1)
     good, bad = (
-        check_convergence(AlignmentProblem(problem.A, problem.B), reduced, W, [reduced.reduce(W)], None,
-              np.random.RandomState(0))
+        check_convergence(
+            AlignmentProblem(problem.A, problem.B),
+            reduced,
+            W,
+            [reduced.reduce(W)],
+            None,
+            np.random.RandomState(0),
+        )
         for W in (truth, wrong)
-    )  # fmt: skip
+    )
     assert good.agreement > 0.9
     assert good.converged
     # A second map with the same error agrees; the relative score is low.
