@@ -17,9 +17,7 @@ PROTOCOL_METHODS = {"forward", "initial_map", "iterate"}
 DEVIATIONS = {
     "alignment.Refinement": {"PR01"},
     "alignment.Start": {"PR01"},
-    "fusion.AECFModule": {"PR04"},
     "fusion.ContrastiveModule": {"PR03"},
-    "fusion.fit_log_temperature": {"RT04"},
 }
 
 

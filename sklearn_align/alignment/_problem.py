@@ -221,7 +221,7 @@ class AlignmentProblem:
         return self.A if side == "A" else self.B
 
     def whitening(self, side: Side) -> Whitening:
-        """Return the covariance of the principal coordinates, which is computed once.
+        """Return the covariance of the principal coordinates, computed once for all starts.
 
         Parameters
         ----------

@@ -10,30 +10,26 @@ except ImportError as error:
         "sklearn_align.fusion needs torch and skorch: pip install 'sklearn-align[fusion]'."
     ) from error
 
-from sklearn_align.fusion._calibration import draw_subsets, fit_log_temperature
 from sklearn_align.fusion._classifier import AECFClassifier
 from sklearn_align.fusion._config import AECFConfig
 from sklearn_align.fusion._criteria import AECFLoss, ContrastiveLoss
 from sklearn_align.fusion._data import TensorBatches
 from sklearn_align.fusion._embedder import AECFEmbedder
 from sklearn_align.fusion._regressor import AECFRegressor
-from sklearn_align.fusion._schedules import entropy_schedule, linear_ramp
-from sklearn_align.fusion.nn._contrastive import ContrastiveModule, draw_views
+from sklearn_align.fusion.nn._contrastive import ContrastiveModule
 from sklearn_align.fusion.nn._encoders import (
     IdentityEncoder,
     LinearEncoder,
     MLPEncoder,
     available_encoders,
-    build_encoder,
     register_encoder,
 )
-from sklearn_align.fusion.nn._gate import ModalityGate, gate_entropy, normalized_gate_entropy
+from sklearn_align.fusion.nn._gate import ModalityGate
 from sklearn_align.fusion.nn._heads import (
     EmbeddingHead,
     ExpertHeads,
     LinearHead,
     MLPHead,
-    build_head,
 )
 from sklearn_align.fusion.nn._masker import ModalityMasker
 from sklearn_align.fusion.nn._module import AECFModule
@@ -58,14 +54,5 @@ __all__ = [
     "ModalityMasker",
     "TensorBatches",
     "available_encoders",
-    "build_encoder",
-    "build_head",
-    "draw_subsets",
-    "draw_views",
-    "entropy_schedule",
-    "fit_log_temperature",
-    "gate_entropy",
-    "linear_ramp",
-    "normalized_gate_entropy",
     "register_encoder",
 ]

@@ -9,14 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from sklearn_align.fusion._losses import (
-    cross_entropy_rows,
-    focal_rows,
+    cross_entropy_per_sample,
+    focal_loss_per_sample,
     info_nce,
-    kl_consistency_rows,
-    monotone_consistency_rows,
+    kl_consistency_per_sample,
+    monotone_consistency_per_sample,
     soft_calibration_error,
-    squared_error_rows,
-    violation_rows,
+    squared_error_per_sample,
+    violations_per_sample,
 )
 from sklearn_align.fusion._schedules import entropy_schedule, linear_ramp
 from sklearn_align.fusion.nn._gate import gate_entropy
@@ -66,62 +66,92 @@ class ScheduledLoss(nn.Module):
 class AECFLoss(ScheduledLoss):
     """Weighted sum of task, entropy, calibration, size and consistency terms.
 
-    ``loss = task + lambda * entropy + ece_weight * ece + l2_weight * l2 + consistency_weight *
-    ramp * consistency``, where lambda and ramp follow the epochs and
+    ``task + lambda * entropy + ece_weight * ece + l2_weight * l2 + consistency_weight * ramp *
+    consistency``, where lambda and ramp follow the epochs. Each term is a mean over the samples i
+    of the batch, weighted with `sample_weight`. Let ``z_i`` be the outputs and ``w_i`` the gate's
+    weights on all present modalities, ``z'_i`` the outputs of the second pass, on the subset that
+    masking keeps, and ``p_i``, ``p'_i`` their probabilities, ``softmax(z)`` for classes and
+    ``sigmoid(z)`` for labels.
 
-    * task is the mean over rows, and over both passes where modalities were dropped, of the
-      cross-entropy (multiclass), focal binary cross-entropy (multilabel) or squared error;
-    * entropy is minus the mean entropy of the gate's weights on all present modalities;
-    * ece is the soft-binned calibration error;
-    * l2 is the mean squared output;
-    * consistency compares the second pass with the first.
+    * task: ``-sum_k t_ik log p_ik`` with ``t_i = (1 - s) * onehot(y_i) + s / n_classes`` and
+      ``s = label_smoothing`` (multiclass); ``mean_k a_k (1 - q_ik)**focal_gamma * -log q_ik`` with
+      the probability ``q_ik`` of the true value of label k, ``a_k = focal_alpha * pos_weight_k``
+      for ones and ``1 - focal_alpha`` for zeros, without `focal_alpha` ``pos_weight_k`` and 1
+      (multilabel) [2]_; ``mean_k (z_ik - y_ik)**2`` (regression). With a second pass, the mean of
+      the terms of both.
+    * entropy: ``sum_m w_im log w_im``, which is minus the entropy of the gate's weights.
+    * ece: ``sum_b abs(sum_i m_ib (c_i - a_i)) / n``, where ``c_i = max_k p_ik``, ``a_i`` is 1 for a
+      correct prediction and 0 for another, and ``m_ib = softmax_b(-1500 * (c_i - b)**2)`` assigns
+      sample i softly to 15 bins with centers b. For several labels, ``c_i`` and ``a_i`` are the
+      probabilities and the values of all labels. 0 for regression.
+    * l2: ``mean_k z_ik**2``; with a second pass, the mean of both.
+    * consistency: ``KL(p_i || p'_i)`` without a gradient in ``p_i`` ("kl"), or ``relu(c'_i - c_i)``
+      with the confidences of both passes ("monotone"). For several labels, the mean of the terms
+      of all labels, with the confidence ``max(p_ik, 1 - p_ik)``. ``mean_k (z'_ik - z_ik)**2``
+      without a gradient in ``z_i`` for regression.
 
     Parameters
     ----------
     task : {"multiclass", "multilabel", "regression"}, default="multiclass"
-        What y is.
+        Kind of target.
+
     max_epochs : int, default=60
-        Length of the training, for the schedules.
+        Number of epochs of the training, for the schedules.
+
     entropy_weight : float, default=0.2
         Largest lambda.
+
     entropy_free_epochs : int, default=0
         Epochs without the entropy term.
+
     entropy_warmup_epochs : int, default=5
         Epochs in which lambda rises; afterwards a cosine takes it to 0 at `max_epochs`.
+
     ece_weight : float, default=0.0
         Weight of the calibration term.
+
     l2_weight : float, default=1e-4
         Weight of the size of the outputs.
+
     consistency : {"kl", "monotone"}, default="kl"
-        ``KL(p_full || p_subset)`` (squared difference for regression), or the confidence by which
-        the subset exceeds all modalities.
+        Form of the consistency term for classes and labels.
+
     consistency_weight : float, default=1.0
         Weight of the consistency term.
+
     consistency_ramp_epochs : int, default=5
         Epochs in which the consistency term rises.
+
     label_smoothing : float in [0, 1), default=0.0
-        Share of a multiclass target that is spread over all classes.
+        Share of a multiclass target that is distributed over all classes.
+
     focal_gamma : float, default=0.0
         Focusing power of the multilabel task.
-    focal_alpha : float in [0, 1], optional
+
+    focal_alpha : float in [0, 1], default=None
         Weight of ones in the multilabel task.
-    pos_weight : sequence of float, optional
+
+    pos_weight : sequence of float, default=None
         Weight of the ones of each label in the multilabel task.
 
     Attributes
     ----------
     components : dict of str to Tensor
-        Unweighted terms of the last call, detached: task, entropy, ece, l2, consistency; next to
-        them gate_entropy and, for classes and labels, violations: the share of rows of which the
-        second pass is surer than the first.
+        Unweighted terms of the last call, detached: task, entropy, ece, l2, consistency; also
+        gate_entropy and, for classes and labels, violations: the share of samples for which the
+        second pass is more confident than the first.
+
     entropy_lambda : float
-        lambda of the current epoch.
+        Lambda of the current epoch.
+
     consistency_ramp : float
-        ramp of the current epoch.
+        Ramp of the current epoch.
 
     References
     ----------
-    "Adaptive Entropy-gated Contrastive Fusion", arXiv:2505.15417.
+    .. [1] "Adaptive Entropy-gated Contrastive Fusion", arXiv:2505.15417.
+    .. [2] T.-Y. Lin, P. Goyal, R. Girshick, K. He, P. Dollár, "Focal Loss for Dense Object
+       Detection", ICCV 2017.
 
     Examples
     --------
@@ -192,15 +222,18 @@ class AECFLoss(ScheduledLoss):
         Parameters
         ----------
         outputs : tuple of Tensor
-            What :class:`AECFModule` returns: outputs, weights, fused, and in a second pass the
-            subset's outputs, weights and presence.
+            What :class:`AECFModule` returns: outputs, weights, fused, and with a second pass its
+            outputs, weights and presence.
+
         y : Tensor
             Class positions (n_samples,), labels (n_samples, n_labels) or targets
             (n_samples, n_targets).
-        presence : Tensor of bool of shape (n_samples, n_modalities), optional
-            Rows without a present modality have no weight in the ece term.
-        sample_weight : Tensor of shape (n_samples,), optional
-            Weights of the rows, with mean 1 over the training rows.
+
+        presence : Tensor of bool of shape (n_samples, n_modalities), default=None
+            Samples without a present modality have no weight in the ece term.
+
+        sample_weight : Tensor of shape (n_samples,), default=None
+            Weights of the samples, with mean 1 over the training samples.
 
         Returns
         -------
@@ -209,8 +242,8 @@ class AECFLoss(ScheduledLoss):
         """
         full, weights = outputs[0], outputs[1]
         has_subset = len(outputs) > 3
-        mean = _mean_over_rows(sample_weight)
-        task = mean(self._task_rows(full, y))
+        mean = _mean_over_samples(sample_weight)
+        task = mean(self._task_per_sample(full, y))
         size = (full**2).mean(dim=1)
         consistency = full.new_zeros(())
         violations = full.new_zeros(())
@@ -218,11 +251,11 @@ class AECFLoss(ScheduledLoss):
             subset = outputs[3]
             if self.task != "regression":
                 multilabel = self.task == "multilabel"
-                violations = mean(violation_rows(full, subset, multilabel=multilabel))
-            task = 0.5 * (task + mean(self._task_rows(subset, y)))
+                violations = mean(violations_per_sample(full, subset, multilabel=multilabel))
+            task = 0.5 * (task + mean(self._task_per_sample(subset, y)))
             size = 0.5 * (size + (subset**2).mean(dim=1))
             if self.consistency_weight > 0:
-                consistency = mean(self._consistency_rows(full, subset))
+                consistency = mean(self._consistency_per_sample(full, subset))
         entropy = mean(gate_entropy(weights))
         ece = self._ece(full, y, presence, sample_weight)
         l2 = mean(size)
@@ -245,26 +278,26 @@ class AECFLoss(ScheduledLoss):
             self.components["violations"] = violations
         return total
 
-    def _task_rows(self, outputs: Tensor, y: Tensor) -> Tensor:
+    def _task_per_sample(self, outputs: Tensor, y: Tensor) -> Tensor:
         if self.task == "multiclass":
-            return cross_entropy_rows(outputs, y, label_smoothing=self.label_smoothing)
+            return cross_entropy_per_sample(outputs, y, label_smoothing=self.label_smoothing)
         if self.task == "multilabel":
-            return focal_rows(
+            return focal_loss_per_sample(
                 outputs,
                 y,
                 gamma=self.focal_gamma,
                 alpha=self.focal_alpha,
                 pos_weight=self.pos_weight,
             )
-        return squared_error_rows(outputs, y)
+        return squared_error_per_sample(outputs, y)
 
-    def _consistency_rows(self, full: Tensor, subset: Tensor) -> Tensor:
+    def _consistency_per_sample(self, full: Tensor, subset: Tensor) -> Tensor:
         if self.task == "regression":
-            return squared_error_rows(subset, full.detach())
+            return squared_error_per_sample(subset, full.detach())
         multilabel = self.task == "multilabel"
         if self.consistency == "kl":
-            return kl_consistency_rows(full, subset, multilabel=multilabel)
-        return monotone_consistency_rows(full, subset, multilabel=multilabel)
+            return kl_consistency_per_sample(full, subset, multilabel=multilabel)
+        return monotone_consistency_per_sample(full, subset, multilabel=multilabel)
 
     def _ece(
         self, outputs: Tensor, y: Tensor, presence: Tensor | None, sample_weight: Tensor | None
@@ -281,50 +314,74 @@ class AECFLoss(ScheduledLoss):
         )
 
 
-def _mean_over_rows(sample_weight: Tensor | None) -> Callable[[Tensor], Tensor]:
+def _mean_over_samples(sample_weight: Tensor | None) -> Callable[[Tensor], Tensor]:
     if sample_weight is None:
         return torch.mean
-    # divided by the number of rows, not by the batch's weight: batches then add up to the epoch
-    return lambda rows: (rows * sample_weight).mean()
+    # Division by the number of samples, not by the weight of the batch, makes batches add up.
+    return lambda values: (values * sample_weight).mean()
 
 
 class ContrastiveLoss(ScheduledLoss):
-    """InfoNCE between the two views of a row, and between the whole row and each view.
+    """InfoNCE between the two views of a sample, and between the whole sample and each view.
 
-    ``loss = task + lambda * entropy + consistency_weight * consistency``, where task contrasts the
-    views with each other, consistency each of them with the whole row, and entropy is minus the
-    mean entropy of the gate's weights.
+    ``task + lambda * entropy + consistency_weight * ramp * consistency``, where lambda and ramp
+    follow the epochs. Let ``u_i``, ``v_i`` and ``v'_i`` be the unit embeddings of sample i and of
+    its two views, and
+
+    ``nce(a, b)_i = -(log softmax_j(<a_i, b_j> / T)[i] + log softmax_j(<b_i, a_j> / T)[i]) / 2``
+
+    with ``T = temperature`` and j over the samples of the batch [1]_. Each term is a mean over the
+    samples, weighted with `sample_weight`:
+
+    * task: ``nce(v, v')_i``;
+    * consistency: ``(nce(u, v)_i + nce(u, v')_i) / 2``;
+    * entropy: ``sum_m w_im log w_im``, which is minus the entropy of the gate's weights ``w_i`` on
+      all present modalities.
 
     Parameters
     ----------
     temperature : float, default=0.2
         Divides the cosine similarities.
+
     max_epochs : int, default=60
-        Length of the training, for the schedule of lambda.
+        Number of epochs of the training, for the schedule of lambda.
+
     entropy_weight : float, default=0.2
         Largest lambda.
-    entropy_free_epochs, entropy_warmup_epochs : int, default=0 and 5
-        Epochs without entropy term, and epochs of its rise.
+
+    entropy_free_epochs : int, default=0
+        Epochs without the entropy term.
+
+    entropy_warmup_epochs : int, default=5
+        Epochs in which lambda rises; afterwards a cosine takes it to 0 at `max_epochs`.
+
     consistency_weight : float, default=1.0
-        Weight of the contrast between the whole row and its views.
+        Weight of the consistency term.
+
     consistency_ramp_epochs : int, default=0
-        Epochs in which that weight rises.
+        Epochs in which the consistency term rises.
 
     Attributes
     ----------
     components : dict of str to Tensor
         Unweighted terms of the last call, detached.
+
     entropy_lambda, consistency_ramp : float
         Weights of the current epoch.
+
+    References
+    ----------
+    .. [1] A. van den Oord, Y. Li, O. Vinyals, "Representation Learning with Contrastive Predictive
+       Coding", arXiv:1807.03748.
 
     Examples
     --------
     >>> import torch
     >>> from sklearn_align.fusion import ContrastiveLoss
-    >>> rows = torch.eye(4)
+    >>> embedding = torch.eye(4)
     >>> weights = torch.ones(4, 1)
     >>> loss = ContrastiveLoss()
-    >>> float(loss((rows, weights, None, rows, rows), None)) < 0.1
+    >>> float(loss((embedding, weights, None, embedding, embedding), None)) < 0.1
     True
     """
 
@@ -362,10 +419,12 @@ class ContrastiveLoss(ScheduledLoss):
         ----------
         outputs : tuple of Tensor
             What :class:`ContrastiveModule` returns.
+
         y, presence : object
             Ignored.
-        sample_weight : Tensor of shape (n_samples,), optional
-            Weights of the rows.
+
+        sample_weight : Tensor of shape (n_samples,), default=None
+            Weights of the samples.
 
         Returns
         -------
@@ -373,10 +432,7 @@ class ContrastiveLoss(ScheduledLoss):
             The weighted sum.
         """
         whole, weights, _, first, second = outputs
-
-        def mean(rows: Tensor) -> Tensor:
-            return rows.mean() if sample_weight is None else (rows * sample_weight).mean()
-
+        mean = _mean_over_samples(sample_weight)
         task = mean(info_nce(first, second, temperature=self.temperature))
         consistency = 0.5 * mean(
             info_nce(whole, first, temperature=self.temperature)

@@ -1,35 +1,20 @@
-"""Loss terms as pure functions of tensors."""
+"""Loss terms as pure functions of tensors, one value for each sample."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-# confidences of equal subsets may differ by this much
+# Confidences of equal subsets differ by up to this much, from rounding.
 _ROUNDING = 1e-6
 
 
-def cross_entropy_rows(logits: Tensor, y: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
-    """Cross-entropy of every row.
-
-    Parameters
-    ----------
-    logits : Tensor of shape (n_samples, n_classes)
-        Scores.
-    y : Tensor of int of shape (n_samples,)
-        Class positions.
-    label_smoothing : float in [0, 1), default=0.0
-        Share of the target that is spread evenly over all classes.
-
-    Returns
-    -------
-    loss : Tensor of shape (n_samples,)
-        In nats.
-    """
+def cross_entropy_per_sample(logits: Tensor, y: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
+    """Cross-entropy in nats of logits (n_samples, n_classes), y (n_samples,): (n_samples,)."""
     return nn.functional.cross_entropy(logits, y, reduction="none", label_smoothing=label_smoothing)
 
 
-def focal_rows(
+def focal_loss_per_sample(
     logits: Tensor,
     y: Tensor,
     *,
@@ -37,30 +22,15 @@ def focal_rows(
     alpha: float | None = None,
     pos_weight: Tensor | None = None,
 ) -> Tensor:
-    """Focal binary cross-entropy of every row, averaged over labels.
+    """Focal binary cross-entropy of logits and y (n_samples, n_labels), mean over labels.
 
-    Parameters
-    ----------
-    logits : Tensor of shape (n_samples, n_labels)
-        Scores.
-    y : Tensor of shape (n_samples, n_labels)
-        0 or 1.
-    gamma : float, default=0.0
-        Power of ``1 - p_t``, where p_t is the probability of the true value; 0 gives the plain
-        binary cross-entropy.
-    alpha : float in [0, 1], optional
-        Weight of ones; zeros weigh ``1 - alpha``. None weighs both 1.
-    pos_weight : Tensor of shape (n_labels,), optional
-        Weight of the ones of each label.
-
-    Returns
-    -------
-    loss : Tensor of shape (n_samples,)
-        In nats.
+    ``(1 - q)**gamma * -log(q)`` with the probability q of the true value. Ones are weighted with
+    `alpha` and `pos_weight` (n_labels,), zeros with ``1 - alpha``.
 
     References
     ----------
-    "Focal Loss for Dense Object Detection", arXiv:1708.02002.
+    .. [1] T.-Y. Lin, P. Goyal, R. Girshick, K. He, P. Dollár, "Focal Loss for Dense Object
+       Detection", ICCV 2017.
     """
     y = y.to(logits.dtype)
     plain = nn.functional.binary_cross_entropy_with_logits(logits, y, reduction="none")
@@ -74,24 +44,9 @@ def focal_rows(
     return loss.mean(dim=1)
 
 
-def squared_error_rows(outputs: Tensor, y: Tensor) -> Tensor:
-    """Squared error of every row, averaged over targets.
-
-    Parameters
-    ----------
-    outputs, y : Tensors of shape (n_samples, n_targets)
-        Predictions and targets.
-
-    Returns
-    -------
-    loss : Tensor of shape (n_samples,)
-        In squared units of y.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ: broadcasting would compare every row with every other.
-    """
+def squared_error_per_sample(outputs: Tensor, y: Tensor) -> Tensor:
+    """Squared error of outputs and y (n_samples, n_targets), mean over targets: (n_samples,)."""
+    # Broadcasting would compare every sample with every other.
     if outputs.shape != y.shape:
         raise ValueError(
             f"outputs have shape {tuple(outputs.shape)} and y {tuple(y.shape)}; they must agree."
@@ -99,21 +54,8 @@ def squared_error_rows(outputs: Tensor, y: Tensor) -> Tensor:
     return ((outputs - y) ** 2).mean(dim=1)
 
 
-def kl_consistency_rows(full: Tensor, subset: Tensor, *, multilabel: bool = False) -> Tensor:
-    """Divergence of the prediction on a subset from the one on all modalities.
-
-    Parameters
-    ----------
-    full, subset : Tensors of shape (n_samples, n_classes)
-        Logits. No gradient flows into `full`.
-    multilabel : bool, default=False
-        Whether the columns are independent labels.
-
-    Returns
-    -------
-    divergence : Tensor of shape (n_samples,)
-        ``KL(p_full || p_subset)`` in nats, averaged over labels for multilabel.
-    """
+def kl_consistency_per_sample(full: Tensor, subset: Tensor, *, multilabel: bool = False) -> Tensor:
+    """``KL(p_full || p_subset)`` of logits (n_samples, n_outputs), without gradient in `full`."""
     full = full.detach()
     if multilabel:
         p = torch.sigmoid(full)
@@ -125,21 +67,10 @@ def kl_consistency_rows(full: Tensor, subset: Tensor, *, multilabel: bool = Fals
     return (log_p.exp() * (log_p - log_q)).sum(dim=1)
 
 
-def monotone_consistency_rows(full: Tensor, subset: Tensor, *, multilabel: bool = False) -> Tensor:
-    """By how much a subset of the modalities is more confident than all of them.
-
-    Parameters
-    ----------
-    full, subset : Tensors of shape (n_samples, n_classes)
-        Logits.
-    multilabel : bool, default=False
-        Whether the columns are independent labels.
-
-    Returns
-    -------
-    excess : Tensor of shape (n_samples,)
-        ``relu(confidence(subset) - confidence(full))``, averaged over labels for multilabel.
-    """
+def monotone_consistency_per_sample(
+    full: Tensor, subset: Tensor, *, multilabel: bool = False
+) -> Tensor:
+    """``relu(confidence(subset) - confidence(full))`` of logits (n_samples, n_outputs)."""
     if multilabel:
         return torch.relu(torch.sigmoid(subset.abs()) - torch.sigmoid(full.abs())).mean(dim=1)
     return torch.relu(
@@ -148,20 +79,10 @@ def monotone_consistency_rows(full: Tensor, subset: Tensor, *, multilabel: bool 
 
 
 @torch.no_grad()
-def violation_rows(full: Tensor, subset: Tensor, *, multilabel: bool = False) -> Tensor:
-    """Whether a subset of the modalities is more confident than all of them.
+def violations_per_sample(full: Tensor, subset: Tensor, *, multilabel: bool = False) -> Tensor:
+    """Whether ``confidence(subset) > confidence(full)``, for logits (n_samples, n_outputs).
 
-    Parameters
-    ----------
-    full, subset : Tensors of shape (n_samples, n_classes)
-        Logits.
-    multilabel : bool, default=False
-        Whether the columns are independent labels.
-
-    Returns
-    -------
-    violations : Tensor of shape (n_samples,)
-        0 or 1, averaged over labels for multilabel. Differences within rounding do not count.
+    0 or 1, or the mean over labels. Differences within rounding do not count.
     """
     if multilabel:
         excess = torch.sigmoid(subset.abs()) - torch.sigmoid(full.abs())
@@ -179,28 +100,12 @@ def soft_calibration_error(
     sample_weight: Tensor | None = None,
     multilabel: bool = False,
 ) -> Tensor:
-    """Compute the expected calibration error with soft bins, so that it has a gradient.
+    """Return the calibration error of logits (n_samples, n_outputs) with soft bins, a scalar.
 
-    Parameters
-    ----------
-    logits : Tensor of shape (n_samples, n_classes)
-        Scores.
-    y : Tensor of shape (n_samples,) or (n_samples, n_labels)
-        Class positions, or 0 and 1 for multilabel.
-    n_bins : int, default=15
-        Number of bins of equal width.
-    sharpness : float, default=100.0
-        A confidence c belongs to the bin with centre b in proportion to
-        ``exp(-sharpness * n_bins * (c - b)**2)``; large values give hard bins.
-    sample_weight : Tensor of shape (n_samples,), optional
-        Weights of the rows.
-    multilabel : bool, default=False
-        Whether the columns are independent labels; their probabilities are pooled.
-
-    Returns
-    -------
-    error : Tensor, scalar
-        Mean over rows of the gap between confidence and accuracy of their bin; 0 without rows.
+    ``sum_b abs(sum_i m_ib (c_i - a_i)) / n``, where the confidence ``c_i`` belongs to the bin with
+    center b in the proportion ``m_ib = softmax_b(-sharpness * n_bins * (c_i - b)**2)`` and ``a_i``
+    is 1 for a correct prediction. Soft bins have a gradient; large `sharpness` gives hard bins. The
+    probabilities of several labels are pooled. 0 without samples.
     """
     if multilabel:
         confidence = torch.sigmoid(logits).flatten()
@@ -213,34 +118,26 @@ def soft_calibration_error(
     weight = torch.ones_like(confidence)
     if sample_weight is not None:
         weight = sample_weight.to(confidence.dtype).repeat_interleave(repeats)
-    centres = (torch.arange(n_bins, device=logits.device, dtype=logits.dtype) + 0.5) / n_bins
-    distance = (confidence.unsqueeze(1) - centres) ** 2
+    centers = (torch.arange(n_bins, device=logits.device, dtype=logits.dtype) + 0.5) / n_bins
+    distance = (confidence.unsqueeze(1) - centers) ** 2
     membership = torch.softmax(-sharpness * n_bins * distance, dim=1) * weight.unsqueeze(1)
     gaps = (membership * (confidence - correct).unsqueeze(1)).sum(dim=0)
     return gaps.abs().sum() / weight.sum().clamp(min=torch.finfo(logits.dtype).tiny)
 
 
 def info_nce(first: Tensor, second: Tensor, *, temperature: float = 0.2) -> Tensor:
-    """Contrast of every row with its partner against all other rows, both ways.
+    """InfoNCE of unit vectors (n_samples, n_components), both ways: (n_samples,), in nats.
 
-    Parameters
-    ----------
-    first, second : Tensors of shape (n_samples, n_dimensions)
-        Unit rows; row i of one is the partner of row i of the other.
-    temperature : float, default=0.2
-        Divides the cosine similarities.
-
-    Returns
-    -------
-    loss : Tensor of shape (n_samples,)
-        Mean of the two cross-entropies of picking the partner, in nats.
+    The mean of ``-log softmax_j(<f_i, s_j> / temperature)[i]`` and of the same with `first` and
+    `second` exchanged.
 
     References
     ----------
-    "Representation Learning with Contrastive Predictive Coding", arXiv:1807.03748.
+    .. [1] A. van den Oord, Y. Li, O. Vinyals, "Representation Learning with Contrastive Predictive
+       Coding", arXiv:1807.03748.
     """
     similarity = first @ second.T / temperature
     partner = torch.arange(len(first), device=first.device)
-    forth = nn.functional.cross_entropy(similarity, partner, reduction="none")
-    back = nn.functional.cross_entropy(similarity.T, partner, reduction="none")
-    return (forth + back) / 2
+    forward = nn.functional.cross_entropy(similarity, partner, reduction="none")
+    backward = nn.functional.cross_entropy(similarity.T, partner, reduction="none")
+    return (forward + backward) / 2

@@ -10,8 +10,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_align.exceptions import MissingModalityWarning
-from sklearn_align.fusion import AECFEmbedder, ContrastiveLoss, ContrastiveModule, draw_views
+from sklearn_align.fusion import AECFEmbedder, ContrastiveLoss, ContrastiveModule
 from sklearn_align.fusion._losses import info_nce
+from sklearn_align.fusion.nn._contrastive import draw_views
 
 MODALITIES = {"image": 6, "sound": 5, "text": 4}
 

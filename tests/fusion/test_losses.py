@@ -10,14 +10,14 @@ from sklearn.metrics import log_loss
 
 from sklearn_align.fusion import AECFLoss
 from sklearn_align.fusion._losses import (
-    cross_entropy_rows,
-    focal_rows,
+    cross_entropy_per_sample,
+    focal_loss_per_sample,
     info_nce,
-    kl_consistency_rows,
-    monotone_consistency_rows,
+    kl_consistency_per_sample,
+    monotone_consistency_per_sample,
     soft_calibration_error,
-    squared_error_rows,
-    violation_rows,
+    squared_error_per_sample,
+    violations_per_sample,
 )
 from sklearn_align.metrics import confidence_violation_rate
 
@@ -36,14 +36,14 @@ def tensor(array):
 
 
 def test_cross_entropy_against_sklearn():
-    ours = cross_entropy_rows(tensor(LOGITS), tensor(Y)).mean().item()
+    ours = cross_entropy_per_sample(tensor(LOGITS), tensor(Y)).mean().item()
     assert ours == pytest.approx(log_loss(Y, softmax(LOGITS, axis=1)))
 
 
 def test_label_smoothing_against_its_definition():
     target = 0.9 * np.eye(4)[Y] + 0.1 / 4
     expected = -(target * log_softmax(LOGITS, axis=1)).sum(axis=1)
-    ours = cross_entropy_rows(tensor(LOGITS), tensor(Y), label_smoothing=0.1)
+    ours = cross_entropy_per_sample(tensor(LOGITS), tensor(Y), label_smoothing=0.1)
     np.testing.assert_allclose(ours, expected)
 
 
@@ -56,7 +56,7 @@ def test_focal_loss_against_its_definition(gamma, alpha):
     alpha_true = 1.0 if alpha is None else np.where(LABELS == 1, alpha, 1 - alpha)
     pos = np.where(LABELS == 1, weight, 1.0)
     expected = (alpha_true * (1 - p_true) ** gamma * -np.log(p_true) * pos).mean(axis=1)
-    ours = focal_rows(
+    ours = focal_loss_per_sample(
         tensor(LOGITS), tensor(LABELS), gamma=gamma, alpha=alpha, pos_weight=tensor(weight)
     )
     np.testing.assert_allclose(ours, expected)
@@ -64,43 +64,45 @@ def test_focal_loss_against_its_definition(gamma, alpha):
 
 def test_squared_error_refuses_to_broadcast():
     with pytest.raises(ValueError, match="must agree"):
-        squared_error_rows(torch.zeros(5, 1), torch.zeros(5))
-    error = squared_error_rows(tensor(LOGITS), tensor(OTHER))
+        squared_error_per_sample(torch.zeros(5, 1), torch.zeros(5))
+    error = squared_error_per_sample(tensor(LOGITS), tensor(OTHER))
     np.testing.assert_allclose(error, ((LOGITS - OTHER) ** 2).mean(axis=1))
 
 
 def test_kl_against_its_definition_and_zero_for_equal_predictions():
     p, q = softmax(LOGITS, axis=1), softmax(OTHER, axis=1)
-    ours = kl_consistency_rows(tensor(LOGITS), tensor(OTHER))
+    ours = kl_consistency_per_sample(tensor(LOGITS), tensor(OTHER))
     np.testing.assert_allclose(ours, (p * np.log(p / q)).sum(axis=1))
     assert (ours > 0).all()
-    shifted = kl_consistency_rows(tensor(LOGITS), tensor(LOGITS + 3.0))
+    shifted = kl_consistency_per_sample(tensor(LOGITS), tensor(LOGITS + 3.0))
     np.testing.assert_allclose(shifted, 0, atol=1e-12)
 
 
 def test_multilabel_kl_against_its_definition():
     p, q = expit(LOGITS), expit(OTHER)
     expected = p * np.log(p / q) + (1 - p) * np.log((1 - p) / (1 - q))
-    ours = kl_consistency_rows(tensor(LOGITS), tensor(OTHER), multilabel=True)
+    ours = kl_consistency_per_sample(tensor(LOGITS), tensor(OTHER), multilabel=True)
     np.testing.assert_allclose(ours, expected.mean(axis=1))
 
 
-def test_kl_sends_no_gradient_into_the_full_prediction():
+def test_kl_has_no_gradient_in_the_full_prediction():
     full, subset = tensor(LOGITS).requires_grad_(), tensor(OTHER).requires_grad_()
-    kl_consistency_rows(full, subset).sum().backward()
+    kl_consistency_per_sample(full, subset).sum().backward()
     assert full.grad is None
     assert (subset.grad != 0).any()
 
 
-def test_monotone_punishes_only_a_more_confident_subset():
+def test_monotone_term_is_positive_only_for_a_more_confident_subset():
     weak, strong = tensor([[1.0, 0.0]]), tensor([[3.0, 0.0]])
-    assert monotone_consistency_rows(strong, weak).item() == 0
+    assert monotone_consistency_per_sample(strong, weak).item() == 0
     expected = expit(3.0) - expit(1.0)
-    assert monotone_consistency_rows(weak, strong).item() == pytest.approx(expected)
-    # certain that a label is zero is as confident as certain that it is one
+    assert monotone_consistency_per_sample(weak, strong).item() == pytest.approx(expected)
+    # A probability p of a label is as confident as 1 - p.
     no, yes = tensor([[-3.0]]), tensor([[1.0]])
-    assert monotone_consistency_rows(no, yes, multilabel=True).item() == 0
-    assert monotone_consistency_rows(yes, no, multilabel=True).item() == pytest.approx(expected)
+    assert monotone_consistency_per_sample(no, yes, multilabel=True).item() == 0
+    assert monotone_consistency_per_sample(yes, no, multilabel=True).item() == pytest.approx(
+        expected
+    )
 
 
 def test_sharp_soft_bins_are_hard_bins():
@@ -131,10 +133,10 @@ def test_info_nce_against_its_definition_and_its_extremes():
     a = tensor(LOGITS) / tensor(LOGITS).norm(dim=1, keepdim=True)
     b = tensor(OTHER) / tensor(OTHER).norm(dim=1, keepdim=True)
     similarity = (a @ b.T / 0.2).numpy()
-    forth = -np.diag(log_softmax(similarity, axis=1))
-    back = -np.diag(log_softmax(similarity, axis=0))
+    forward = -np.diag(log_softmax(similarity, axis=1))
+    backward = -np.diag(log_softmax(similarity, axis=0))
     ours = info_nce(a, b, temperature=0.2)
-    np.testing.assert_allclose(ours, (forth + back) / 2)
+    np.testing.assert_allclose(ours, (forward + backward) / 2)
     constant = torch.ones(8, 2) / 2**0.5
     torch.testing.assert_close(info_nce(constant, constant), torch.full((8,), np.log(8)).float())
     perfect = torch.eye(8)
@@ -145,13 +147,13 @@ def test_info_nce_against_its_definition_and_its_extremes():
 
 Y_T, LABELS_T = torch.from_numpy(Y), torch.from_numpy(LABELS)
 COMPONENTS = {
-    "cross_entropy": lambda a, b: cross_entropy_rows(a, Y_T, label_smoothing=0.1),
-    "focal": lambda a, b: focal_rows(a, LABELS_T, gamma=2.0, alpha=0.25),
-    "squared_error": squared_error_rows,
-    "kl": lambda a, b: kl_consistency_rows(b.detach(), a),
-    "kl_multilabel": lambda a, b: kl_consistency_rows(b.detach(), a, multilabel=True),
-    "monotone": monotone_consistency_rows,
-    "monotone_multilabel": lambda a, b: monotone_consistency_rows(a, b, multilabel=True),
+    "cross_entropy": lambda a, b: cross_entropy_per_sample(a, Y_T, label_smoothing=0.1),
+    "focal": lambda a, b: focal_loss_per_sample(a, LABELS_T, gamma=2.0, alpha=0.25),
+    "squared_error": squared_error_per_sample,
+    "kl": lambda a, b: kl_consistency_per_sample(b.detach(), a),
+    "kl_multilabel": lambda a, b: kl_consistency_per_sample(b.detach(), a, multilabel=True),
+    "monotone": monotone_consistency_per_sample,
+    "monotone_multilabel": lambda a, b: monotone_consistency_per_sample(a, b, multilabel=True),
     "ece": lambda a, b: soft_calibration_error(a, Y_T),
     "ece_multilabel": lambda a, b: soft_calibration_error(a, LABELS_T, multilabel=True),
     "info_nce": lambda a, b: info_nce(
@@ -233,13 +235,18 @@ def test_both_passes_count_for_the_task():
     outputs, y = outputs_of_two_passes()
     loss = AECFLoss()
     loss(outputs, y)
-    both = (cross_entropy_rows(outputs[0], y).mean() + cross_entropy_rows(outputs[3], y).mean()) / 2
+    both = (
+        cross_entropy_per_sample(outputs[0], y).mean()
+        + cross_entropy_per_sample(outputs[3], y).mean()
+    ) / 2
     torch.testing.assert_close(loss.components["task"], both)
     loss(outputs[:3], y)
-    torch.testing.assert_close(loss.components["task"], cross_entropy_rows(outputs[0], y).mean())
+    torch.testing.assert_close(
+        loss.components["task"], cross_entropy_per_sample(outputs[0], y).mean()
+    )
 
 
-def test_entropy_term_reaches_the_gate():
+def test_entropy_term_has_a_gradient_in_the_gate():
     scores = torch.randn(12, 2, requires_grad=True)
     outputs, y = outputs_of_two_passes()
     loss = AECFLoss(entropy_weight=1.0, entropy_warmup_epochs=0)
@@ -247,7 +254,7 @@ def test_entropy_term_reaches_the_gate():
     assert (scores.grad != 0).any()
 
 
-def test_weight_two_is_the_row_twice():
+def test_a_weight_of_two_equals_a_repeated_sample():
     outputs, y = outputs_of_two_passes()
     weight = torch.tensor([2.0, 0.0] + [1.0] * 10)
     index = torch.tensor([0, 0, *range(2, 12)])
@@ -257,7 +264,7 @@ def test_weight_two_is_the_row_twice():
     torch.testing.assert_close(weighted, repeated)
 
 
-def test_absent_rows_do_not_count_for_the_calibration_term():
+def test_samples_without_modality_do_not_count_for_the_calibration_term():
     outputs, y = outputs_of_two_passes()
     presence = torch.ones(12, 2, dtype=torch.bool)
     presence[:4] = False
@@ -285,6 +292,6 @@ def test_violations_agree_with_the_metric(multilabel):
     full, subset = 3 * torch.randn(2, 40, 3, generator=torch.Generator().manual_seed(0))
     squash = torch.sigmoid if multilabel else partial(torch.softmax, dim=1)
     expected = confidence_violation_rate(squash(subset), squash(full), multilabel=multilabel)
-    rows = violation_rows(full, subset, multilabel=multilabel)
-    assert rows.mean().item() == pytest.approx(expected)
-    assert violation_rows(full, full, multilabel=multilabel).sum() == 0
+    violations = violations_per_sample(full, subset, multilabel=multilabel)
+    assert violations.mean().item() == pytest.approx(expected)
+    assert violations_per_sample(full, full, multilabel=multilabel).sum() == 0

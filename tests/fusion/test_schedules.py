@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from sklearn_align.fusion import entropy_schedule, linear_ramp
+from sklearn_align.fusion._schedules import entropy_schedule, linear_ramp
 
 SETTING = {"weight": 0.2, "free_epochs": 3, "warmup_epochs": 4, "max_epochs": 20}
 
@@ -29,15 +29,15 @@ def test_entropy_weight_at_the_edges():
     assert values[20] == 0.0
 
 
-def test_entropy_weight_never_rises_again():
-    """Neither on the way down nor after the last epoch."""
+def test_entropy_weight_does_not_increase_after_its_maximum():
+    """Neither in the cosine nor after the last epoch."""
     values = [entropy_schedule(epoch, **SETTING) for epoch in range(6, 100)]
     assert all(later <= earlier for earlier, later in itertools.pairwise(values))
     assert values[14:] == [0.0] * len(values[14:])
 
 
 @pytest.mark.parametrize("warmup_epochs", [0, 1])
-def test_no_warmup_starts_at_the_top(warmup_epochs):
+def test_without_warmup_the_first_weight_is_the_largest(warmup_epochs):
     setting = {**SETTING, "free_epochs": 0, "warmup_epochs": warmup_epochs}
     assert entropy_schedule(0, **setting) == pytest.approx(0.2)
 

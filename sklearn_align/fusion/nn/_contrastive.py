@@ -11,27 +11,10 @@ from sklearn_align.fusion.nn._module import AECFModule
 
 
 def draw_views(presence: Tensor, contrast: str = "views") -> tuple[Tensor, Tensor]:
-    """Draw two disjoint, non-empty sets of the present modalities for every row.
+    """Draw two disjoint sets of the present modalities, each (n_samples, n_modalities) of bool.
 
-    Parameters
-    ----------
-    presence : Tensor of bool of shape (n_samples, n_modalities)
-        True where present.
-    contrast : {"views", "modalities"}, default="views"
-        Whether the two sets share out all present modalities, or hold one modality each.
-
-    Returns
-    -------
-    first, second : Tensors of bool of shape (n_samples, n_modalities)
-        Disjoint; where only one modality is present, both hold it.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from sklearn_align.fusion import draw_views
-    >>> first, second = draw_views(torch.ones(100, 3, dtype=torch.bool))
-    >>> bool((first ^ second).all())
-    True
+    They share out all present modalities ("views") or hold one each ("modalities"). Where a single
+    modality is present, both hold it.
     """
     noise = torch.rand(presence.shape, device=presence.device).masked_fill(~presence, 2.0)
     rank = noise.argsort(dim=1).argsort(dim=1)
@@ -47,15 +30,17 @@ def draw_views(presence: Tensor, contrast: str = "views") -> tuple[Tensor, Tenso
 
 
 class ContrastiveModule(AECFModule):
-    """AECF network whose second and third pass see one view each.
+    """AECF network whose second and third pass use one view of the sample each.
 
     Parameters
     ----------
     *args, **kwargs : object
-        See :class:`AECFModule`.
+        Further parameters of :class:`AECFModule`.
+
     fusion : {"mean", "expert"}, default="mean"
-        One head on the weighted sum, so that embeddings have unit length; a mixture of experts
-        has not.
+        "mean": one head on the weighted sum, whose embeddings have unit length. "expert": the
+        weighted sum of the embeddings of one head per modality, which is shorter.
+
     contrast : {"views", "modalities"}, default="views"
         Whether the two views share out all present modalities, or hold one each.
 
@@ -84,21 +69,24 @@ class ContrastiveModule(AECFModule):
         subset: Tensor | None = None,
         other: Tensor | None = None,
     ) -> tuple[Tensor, ...]:
-        """Embed the rows, and two views of them.
+        """Embed the samples, and two views of them.
 
         Parameters
         ----------
         X : Tensor of shape (n_samples, n_features)
             Blocks one after the other, finite where absent.
+
         presence : Tensor of bool of shape (n_samples, n_modalities)
             True where a modality is present.
-        subset, other : Tensor of bool of shape (n_samples, n_modalities), optional
+
+        subset, other : Tensor of bool of shape (n_samples, n_modalities), default=None
             The two views. In training mode they are drawn when not given.
 
         Returns
         -------
         embedding, weights, fused : Tensors
             As for :class:`AECFModule`.
+
         first, second : Tensors of shape (n_samples, n_outputs)
             Embeddings of the views; only if there are any.
         """
@@ -112,7 +100,7 @@ class ContrastiveModule(AECFModule):
         outputs, fused = self._read_out(
             encoded, torch.cat([weights, first_weights]), torch.cat([presence, subset])
         )
-        # encoded anew: where one modality is the only one in both views, dropout tells them apart
+        # A second encoding has another dropout, so that equal views of one modality differ.
         again = self.encode(X)
         second, _ = self._read_out(again, self.gate(again, other), other)
         n_samples = len(X)

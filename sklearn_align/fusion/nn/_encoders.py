@@ -1,4 +1,4 @@
-"""Encoders: one network per modality, from the block's width to the common width."""
+"""Encoders: one network per modality, from the width of its block to the common width."""
 
 from __future__ import annotations
 
@@ -9,30 +9,22 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 
-__all__ = [
-    "ACTIVATIONS",
-    "IdentityEncoder",
-    "LinearEncoder",
-    "MLPEncoder",
-    "available_encoders",
-    "build_encoder",
-    "register_encoder",
-]
-
 EncoderFactory: TypeAlias = Callable[..., nn.Module]
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "tanh": nn.Tanh}
 
 
 class IdentityEncoder(nn.Module):
-    """Pass a block on as it is; project it without bias where its width differs.
+    """Identity, or a linear map without bias where the widths differ.
 
     Parameters
     ----------
     width : int
         Number of columns of the block.
+
     n_units : int
         Width of the common space.
+
     **options : object
         Ignored: options of other encoders.
 
@@ -51,7 +43,7 @@ class IdentityEncoder(nn.Module):
         )
 
     def forward(self, block: Tensor) -> Tensor:
-        """Map rows (n_samples, width) to (n_samples, n_units)."""
+        """Map blocks (n_samples, width) to (n_samples, n_units)."""
         projected: Tensor = self.projection(block)
         return projected
 
@@ -63,8 +55,10 @@ class LinearEncoder(nn.Module):
     ----------
     width : int
         Number of columns of the block.
+
     n_units : int
         Width of the common space.
+
     **options : object
         Ignored: options of other encoders.
 
@@ -81,26 +75,31 @@ class LinearEncoder(nn.Module):
         self.linear = nn.Linear(width, n_units)
 
     def forward(self, block: Tensor) -> Tensor:
-        """Map rows (n_samples, width) to (n_samples, n_units)."""
+        """Map blocks (n_samples, width) to (n_samples, n_units)."""
         encoded: Tensor = self.linear(block)
         return encoded
 
 
 class MLPEncoder(nn.Module):
-    """Layers of affine map, activation and dropout; the last one has the common width.
+    """Multilayer perceptron: affine map, activation and dropout in every layer, also the last.
 
     Parameters
     ----------
     width : int
         Number of columns of the block.
+
     n_units : int
         Width of the common space.
+
     hidden_sizes : sequence of int, default=(256,)
-        Widths of the layers before the last.
+        Widths of the hidden layers; the last layer has the width `n_units`.
+
     activation : {"relu", "gelu", "tanh"}, default="relu"
         Activation after every layer.
+
     dropout : float in [0, 1), default=0.3
-        Share of units dropped after every activation while training.
+        Share of units that are dropped after every activation in training.
+
     **options : object
         Ignored: options of other encoders.
 
@@ -131,7 +130,7 @@ class MLPEncoder(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, block: Tensor) -> Tensor:
-        """Map rows (n_samples, width) to (n_samples, n_units)."""
+        """Map blocks (n_samples, width) to (n_samples, n_units)."""
         encoded: Tensor = self.layers(block)
         return encoded
 
@@ -171,6 +170,7 @@ def register_encoder(name: str, factory: EncoderFactory) -> None:
     ----------
     name : str
         Name to register; must be new.
+
     factory : callable
         Called as ``factory(width, n_units, hidden_sizes=..., activation=..., dropout=...)``;
         returns a module that maps (n_samples, width) to (n_samples, n_units).
@@ -179,6 +179,7 @@ def register_encoder(name: str, factory: EncoderFactory) -> None:
     ------
     ValueError
         If the name is taken.
+
     TypeError
         If `factory` is not callable.
 
@@ -205,39 +206,9 @@ def register_encoder(name: str, factory: EncoderFactory) -> None:
 def build_encoder(
     encoder: str | nn.Module | EncoderFactory, name: str, width: int, n_units: int, **options: Any
 ) -> nn.Module:
-    """Build the encoder of one modality.
+    """Return the encoder of the modality `name`: (n_samples, width) to (n_samples, n_units).
 
-    Parameters
-    ----------
-    encoder : str, torch.nn.Module or callable
-        Registered name, a module (a copy of it is trained), or a callable that takes
-        ``(width, n_units, **options)`` and returns a module.
-    name : str
-        Name of the modality, for messages.
-    width : int
-        Number of columns of the block.
-    n_units : int
-        Width of the common space.
-    **options : object
-        Options for the encoder: hidden_sizes, activation, dropout.
-
-    Returns
-    -------
-    module : torch.nn.Module
-        Maps (n_samples, width) to (n_samples, n_units).
-
-    Raises
-    ------
-    ValueError
-        If the name is not registered or the module's output has the wrong shape.
-
-    Examples
-    --------
-    >>> from sklearn_align.fusion import build_encoder
-    >>> build_encoder("linear", "image", 3, 8)
-    LinearEncoder(
-      (linear): Linear(in_features=3, out_features=8, bias=True)
-    )
+    A module is copied; names and callables are called with ``(width, n_units, **options)``.
     """
     if isinstance(encoder, nn.Module):
         module = deepcopy(encoder)
@@ -255,6 +226,7 @@ def build_encoder(
 
 
 def _check_output(module: nn.Module, name: str, width: int, n_units: int) -> None:
+    """Raise unless the module maps (2, width) to (2, n_units)."""
     was_training = module.training
     module.eval()
     with torch.no_grad():

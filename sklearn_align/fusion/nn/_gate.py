@@ -1,4 +1,4 @@
-"""The gate: how much every present modality counts in a row, and the entropy of that mix."""
+"""The gate: weights of the present modalities of every sample, and their entropy."""
 
 from __future__ import annotations
 
@@ -7,60 +7,21 @@ import math
 import torch
 from torch import Tensor, nn
 
-__all__ = ["ModalityGate", "gate_entropy", "normalized_gate_entropy"]
-
-# softplus cannot return 0, so a gate that starts at its smallest temperature starts this far above
+# Softplus is positive, so the initial temperature exceeds the minimum by at least this much.
 _SMALLEST_MARGIN = 1e-4
 
 
 def gate_entropy(weights: Tensor) -> Tensor:
-    """Entropy of gate weights, in nats.
-
-    Parameters
-    ----------
-    weights : Tensor of shape (n_samples, n_modalities)
-        Rows sum to 1; absent modalities have weight 0.
-
-    Returns
-    -------
-    entropy : Tensor of shape (n_samples,)
-        ``-sum(w log w)``, with 0 and a zero gradient where w is 0.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from sklearn_align.fusion import gate_entropy
-    >>> gate_entropy(torch.tensor([[0.5, 0.5, 0.0], [0.0, 1.0, 0.0]]))
-    tensor([0.6931, 0.0000])
-    """
-    # the gradient of w log w is infinite at 0: zeros are replaced before the logarithm sees them
+    """``-sum_m w_im log w_im`` of weights (n_samples, n_modalities), in nats: (n_samples,)."""
+    # The gradient of w log w is infinite at 0, so zeros are replaced before the logarithm.
     safe = torch.where(weights > 0, weights, torch.ones_like(weights))
     return -(safe * safe.log()).sum(dim=-1) + 0.0
 
 
 def normalized_gate_entropy(weights: Tensor, presence: Tensor) -> Tensor:
-    """Entropy of gate weights as a share of the largest possible one.
+    """Gate entropy divided by the log of the number present, in [0, 1]: (n_samples,).
 
-    Parameters
-    ----------
-    weights : Tensor of shape (n_samples, n_modalities)
-        Gate weights.
-    presence : Tensor of shape (n_samples, n_modalities)
-        1 or True where the modality is present.
-
-    Returns
-    -------
-    share : Tensor of shape (n_samples,)
-        Entropy divided by the logarithm of the number of present modalities, in [0, 1]; 0 where
-        fewer than two are present.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from sklearn_align.fusion import normalized_gate_entropy
-    >>> weights = torch.tensor([[0.5, 0.5], [1.0, 0.0]])
-    >>> normalized_gate_entropy(weights, presence=weights > 0)
-    tensor([1., 0.])
+    0 where fewer than two modalities are present.
     """
     n_present = presence.to(weights.dtype).sum(dim=-1)
     largest = n_present.clamp(min=2).log()
@@ -69,26 +30,32 @@ def normalized_gate_entropy(weights: Tensor, presence: Tensor) -> Tensor:
 
 
 class ModalityGate(nn.Module):
-    """Weigh the present modalities of every row.
+    """Weights of the present modalities of every sample.
 
-    A small network reads all encoded blocks (zeros for absent ones) and the presence flags. Its
-    outputs are divided by a learnable temperature ``T = T_min + softplus(theta)`` and turned into
-    weights that are exactly 0 for absent modalities and sum to 1.
+    A network with one hidden layer computes scores ``s`` from all encoded blocks (zeros for absent
+    ones) and the presence flags. With a learnable temperature ``T = T_min + softplus(theta)``, the
+    weights are ``softmax(s / T)`` or ``sigmoid(s / T) / sum(sigmoid(s / T))`` over the present
+    modalities. They are exactly 0 for absent modalities.
 
     Parameters
     ----------
     n_modalities : int
         Number of modalities.
+
     n_units : int
         Width of every encoded block.
+
     hidden : int, default=64
         Width of the hidden layer.
+
     temperature : float, default=2.0
-        Temperature at the start.
+        Initial temperature.
+
     min_temperature : float, default=1.5
-        Temperature below which the gate cannot sharpen.
+        Lower bound ``T_min`` of the temperature.
+
     activation : {"softmax", "sigmoid"}, default="softmax"
-        How scores become weights; sigmoid weights are normalised to sum to 1.
+        Function of the scores, see above.
 
     Examples
     --------
@@ -136,20 +103,22 @@ class ModalityGate(nn.Module):
         Parameters
         ----------
         encoded : Tensor of shape (n_samples, n_modalities, n_units)
-            Encoded blocks, finite; values of absent blocks have no influence.
+            Encoded blocks, finite; those of absent modalities have no influence.
+
         presence : Tensor of bool of shape (n_samples, n_modalities)
             True where the modality is present.
 
         Returns
         -------
         weights : Tensor of shape (n_samples, n_modalities)
-            0 where absent; rows with a present modality sum to 1, the others are 0.
+            0 where absent. The weights of a sample sum to 1, or to 0 if no modality is present.
         """
         flags = presence.to(encoded.dtype)
-        visible = encoded * flags.unsqueeze(-1)  # several times faster than masked_fill
-        hidden = torch.relu(self.hidden(torch.cat([visible.flatten(1), flags], dim=1)))
+        # Several times faster than masked_fill.
+        present = encoded * flags.unsqueeze(-1)
+        hidden = torch.relu(self.hidden(torch.cat([present.flatten(1), flags], dim=1)))
         scores = self.scores(hidden) / self.temperature
-        # the smallest finite number acts as -inf, without NaN in rows where nothing is present
+        # The smallest finite number acts as -inf, without NaN where no modality is present.
         lowest = torch.finfo(scores.dtype).min
         if self.activation == "softmax":
             return torch.softmax(scores.masked_fill(~presence, lowest), dim=-1) * flags

@@ -7,8 +7,6 @@ from torch import Tensor, nn
 
 from sklearn_align.fusion.nn._encoders import ACTIVATIONS
 
-__all__ = ["EmbeddingHead", "ExpertHeads", "LinearHead", "MLPHead", "build_head", "weighted_sum"]
-
 
 class LinearHead(nn.Module):
     """Affine map to the outputs.
@@ -17,8 +15,10 @@ class LinearHead(nn.Module):
     ----------
     n_units : int
         Width of the common space.
+
     n_outputs : int
         Number of logits or targets.
+
     **options : object
         Ignored: options of other heads.
 
@@ -47,12 +47,15 @@ class MLPHead(nn.Module):
     ----------
     n_units : int
         Width of the common space, and of the hidden layer.
+
     n_outputs : int
         Number of logits or targets.
+
     activation : {"relu", "gelu", "tanh"}, default="relu"
         Activation of the hidden layer.
+
     dropout : float in [0, 1), default=0.3
-        Share of hidden units dropped while training.
+        Share of hidden units that are dropped in training.
 
     Examples
     --------
@@ -78,14 +81,16 @@ class MLPHead(nn.Module):
 
 
 class EmbeddingHead(nn.Module):
-    """Projection to rows of unit length.
+    """Affine map to embeddings of unit length.
 
     Parameters
     ----------
     n_units : int
         Width of the common space.
+
     n_outputs : int
         Width of the embedding.
+
     **options : object
         Ignored: options of other heads.
 
@@ -103,12 +108,12 @@ class EmbeddingHead(nn.Module):
         self.output = nn.Linear(n_units, n_outputs)
 
     def forward(self, fused: Tensor) -> Tensor:
-        """Map (n_samples, n_units) to unit rows (n_samples, n_outputs)."""
+        """Map (n_samples, n_units) to unit vectors (n_samples, n_outputs)."""
         return nn.functional.normalize(self.output(fused), dim=-1)
 
 
 class ExpertHeads(nn.Module):
-    """One head per modality; their outputs are mixed by the gate.
+    """One head per modality, whose outputs are combined with the weights of the gate.
 
     Parameters
     ----------
@@ -136,42 +141,32 @@ class ExpertHeads(nn.Module):
 
     @staticmethod
     def mix(outputs: Tensor, weights: Tensor, presence: Tensor) -> Tensor:
-        """Sum the experts' outputs, each times its weight and the number present.
+        """Sum the outputs of the heads, each times its weight and the number of present modalities.
 
         Parameters
         ----------
         outputs : Tensor of shape (n_samples, n_modalities, n_outputs)
-            Output of every expert.
+            Output of every head.
+
         weights : Tensor of shape (..., n_samples, n_modalities)
             Gate weights.
+
         presence : Tensor of bool of shape (..., n_samples, n_modalities)
             True where the modality is present.
 
         Returns
         -------
         mixed : Tensor of shape (..., n_samples, n_outputs)
-            With one present modality, exactly the output of its expert.
+            With one present modality, exactly the output of its head.
         """
         return weighted_sum(outputs, weights * presence.sum(dim=-1, keepdim=True))
 
 
 def weighted_sum(blocks: Tensor, weights: Tensor) -> Tensor:
-    """Sum the blocks of every row, each times its weight.
+    """Sum of blocks (n_samples, n_modalities, width) with weights (..., n_samples, n_modalities).
 
     One multiplication and addition per block: with few modalities that takes half the time of a
-    product that is summed afterwards, and a tenth of batched matrix products.
-
-    Parameters
-    ----------
-    blocks : Tensor of shape (n_samples, n_modalities, width)
-        One block per modality.
-    weights : Tensor of shape (..., n_samples, n_modalities)
-        Weights of one or several passes over the rows.
-
-    Returns
-    -------
-    total : Tensor of shape (..., n_samples, width)
-        Weighted sums.
+    product that is summed afterwards, and a tenth of the time of batched matrix products.
     """
     pairs = zip(blocks.unbind(dim=1), weights.unsqueeze(-1).unbind(dim=-2), strict=True)
     block, weight = next(pairs)
@@ -184,32 +179,7 @@ def weighted_sum(blocks: Tensor, weights: Tensor) -> Tensor:
 def build_head(
     head: str, n_units: int, n_outputs: int, *, activation: str = "relu", dropout: float = 0.3
 ) -> nn.Module:
-    """Build a head by name.
-
-    Parameters
-    ----------
-    head : {"linear", "mlp", "embedding"}
-        Kind of head.
-    n_units : int
-        Width of the common space.
-    n_outputs : int
-        Number of outputs.
-    activation : {"relu", "gelu", "tanh"}, default="relu"
-        Activation of the hidden layer of ``mlp``.
-    dropout : float in [0, 1), default=0.3
-        Dropout of ``mlp``.
-
-    Returns
-    -------
-    module : torch.nn.Module
-        The head.
-
-    Examples
-    --------
-    >>> from sklearn_align.fusion import build_head
-    >>> type(build_head("linear", 4, 3)).__name__
-    'LinearHead'
-    """
+    """Return the head "linear", "mlp" or "embedding": (n, n_units) to (n, n_outputs)."""
     kinds: dict[str, type[nn.Module]] = {
         "linear": LinearHead,
         "mlp": MLPHead,

@@ -1,4 +1,4 @@
-"""The masker: which present modalities are dropped while training."""
+"""The masker: which present modalities are dropped in training."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import torch
 from torch import Tensor, nn
 
 from sklearn_align.fusion.nn._gate import normalized_gate_entropy
-
-__all__ = ["MASKING_STRATEGIES", "ModalityMasker"]
 
 MASKING_STRATEGIES = (
     "none",
@@ -18,35 +16,39 @@ MASKING_STRATEGIES = (
     "entropy",
 )
 
-# the entropy strategy never masks less than this share of its rate, or a gate that has settled on
-# one modality would stop its own training for the others
+# Lower bound of the normalized entropy in the "entropy" strategy. Without it, a gate that puts all
+# weight on one modality would no longer be trained on the others.
 _ENTROPY_FLOOR = 0.5
 
 
 class ModalityMasker(nn.Module):
-    """Draw which present modalities stay, row by row.
+    """Draw which present modalities of every sample are kept.
 
     Parameters
     ----------
     strategy : {"none", "random", "weighted_random", "entropy_min", "entropy_max", "entropy"}, \
             default="entropy"
-        How the chance q of being dropped depends on the gate's weights w:
+        How the probability q of being dropped depends on the gate's weights w:
 
-        * ``random``: q is `probability` for all.
+        * ``none``: 0.
+        * ``random``: `probability`.
         * ``weighted_random``: proportional to ``1 - w``.
         * ``entropy_min`` and ``entropy_max``: proportional to ``softmax(-w / tau)`` and
           ``softmax(w / tau)`` over the present modalities.
-        * ``entropy``: `probability` times the row's normalised gate entropy, at least half of
-          `probability`.
+        * ``entropy``: ``probability * max(h, 1 / 2)``, where h is the entropy of w divided by the
+          logarithm of the number of present modalities.
 
-        The proportional strategies are scaled so that the mean chance over the present modalities
-        is `probability`, as long as no chance exceeds 1.
+        The proportional strategies are scaled so that the mean of q over the present modalities is
+        `probability`, unless some q would exceed 1.
+
     probability : float in [0, 1], default=0.9
-        Mean chance of being dropped.
+        Mean probability of being dropped.
+
     tau : float, default=0.4
         Temperature of ``entropy_min`` and ``entropy_max``.
+
     min_active : int, default=1
-        Number of modalities that stay in every row, or all that are present if they are fewer.
+        Number of modalities that are kept in every sample, or all present ones if they are fewer.
 
     Examples
     --------
@@ -83,12 +85,13 @@ class ModalityMasker(nn.Module):
         self.ramp = 1.0
 
     def drop_probability(self, weights: Tensor, presence: Tensor) -> Tensor:
-        """Chance of being dropped, before at least `min_active` modalities are kept.
+        """Probability of being dropped, before at least `min_active` modalities are kept.
 
         Parameters
         ----------
         weights : Tensor of shape (n_samples, n_modalities)
             Gate weights.
+
         presence : Tensor of bool of shape (n_samples, n_modalities)
             True where the modality is present.
 
@@ -119,12 +122,13 @@ class ModalityMasker(nn.Module):
 
     @torch.no_grad()
     def forward(self, weights: Tensor, presence: Tensor) -> Tensor:
-        """Draw the modalities that stay.
+        """Draw the modalities that are kept.
 
         Parameters
         ----------
         weights : Tensor of shape (n_samples, n_modalities)
             Gate weights.
+
         presence : Tensor of bool of shape (n_samples, n_modalities)
             True where the modality is present.
 
@@ -137,7 +141,7 @@ class ModalityMasker(nn.Module):
             return presence
         margin = torch.rand_like(weights) - self.drop_probability(weights, presence)
         kept = (margin >= 0) & presence
-        # the modalities that came closest to staying do stay; with equal chances any of them may
+        # The modalities nearest to their threshold are kept, at random among equal probabilities.
         n_kept = min(self.min_active, weights.shape[-1])
         margin = margin.masked_fill(~presence, -torch.inf)
         if n_kept == 1:

@@ -14,58 +14,91 @@ from sklearn_align.fusion.nn._gate import ModalityGate
 from sklearn_align.fusion.nn._heads import ExpertHeads, build_head, weighted_sum
 from sklearn_align.fusion.nn._masker import ModalityMasker
 
-__all__ = ["AECFModule"]
-
 
 class AECFModule(nn.Module):
-    """Network behind the AECF estimators.
+    """Network of the AECF estimators: encoders, gate, masker, fusion and head.
 
     Parameters
     ----------
     widths : sequence of int
         Number of columns of every modality; the blocks lie one after the other in X.
+
     n_outputs : int
         Number of logits, targets or embedding dimensions.
-    names : sequence of str, optional
-        Names of the modalities; by default their positions.
+
+    names : sequence of str, default=None
+        Names of the modalities; None takes their positions.
+
     encoders : str, callable, or dict of str to str, torch.nn.Module or callable, default="mlp"
         Encoder of all modalities or of each one; modalities that a dict does not name get "mlp".
+
     n_units : int, default=128
         Width of the common space.
+
     hidden_sizes : sequence of int, default=(256,)
         Hidden layers of the "mlp" encoder.
+
     activation : {"relu", "gelu", "tanh"}, default="relu"
         Activation of encoders and heads.
+
     dropout : float in [0, 1), default=0.3
         Dropout of encoders and heads.
+
     fusion : {"mean", "expert"}, default="expert"
         Weighted sum of the encoded blocks before one head, or weighted sum of the outputs of one
         head per modality.
+
     head : {"linear", "mlp", "embedding"}, default="linear"
         Kind of head.
-    gate_hidden, gate_activation, gate_temperature, min_gate_temperature
-        See :class:`ModalityGate`.
-    masking, masking_prob, masking_tau, min_active
-        See :class:`ModalityMasker`.
+
+    gate_hidden : int, default=64
+        Width of the hidden layer of the gate, see :class:`ModalityGate`.
+
+    gate_activation : {"softmax", "sigmoid"}, default="softmax"
+        Function that turns the gate's scores into weights.
+
+    gate_temperature : float, default=2.0
+        Initial temperature of the gate.
+
+    min_gate_temperature : float, default=1.5
+        Lower bound of the temperature of the gate.
+
+    masking : {"none", "random", "weighted_random", "entropy_min", "entropy_max", "entropy"}, \
+            default="entropy"
+        How modalities are dropped in training, see :class:`ModalityMasker`.
+
+    masking_prob : float in [0, 1], default=0.9
+        Mean probability of being dropped.
+
+    masking_tau : float, default=0.4
+        Temperature of "entropy_min" and "entropy_max" masking.
+
+    min_active : int, default=1
+        Number of modalities that are kept in every sample.
 
     Attributes
     ----------
     gate : ModalityGate
         Computes the weights.
+
     masker : ModalityMasker
-        Draws the modalities that stay in the second pass of a training step.
+        Draws the modalities that are kept in the second pass of a training step.
+
     log_temperature : Tensor of shape (1 + n_modalities,)
         Buffer (b0, b): in evaluation mode, outputs are divided by ``exp(b0 + b . presence)``.
+
     fallback : Tensor of shape (n_outputs,)
-        Buffer: output of rows in which no modality is present.
+        Buffer: output of samples in which no modality is present.
+
     seen : Tensor of bool of shape (n_modalities,)
-        Buffer: whether a modality was present in any training row.
+        Buffer: whether a modality is present in any training sample.
+
     scaler : ColumnScaler
-        Scaling that the estimators apply to X before it gets here.
+        Scaling that the estimators apply to X before the network.
 
     References
     ----------
-    "Adaptive Entropy-gated Contrastive Fusion", arXiv:2505.15417.
+    .. [1] "Adaptive Entropy-gated Contrastive Fusion", arXiv:2505.15417.
 
     Examples
     --------
@@ -141,7 +174,7 @@ class AECFModule(nn.Module):
 
     @torch.no_grad()
     def set_fallback(self, outputs: Tensor) -> None:
-        """Set the output of rows without a present modality, and start the heads there.
+        """Set the output of samples without a present modality and the biases of the heads.
 
         Parameters
         ----------
@@ -182,16 +215,19 @@ class AECFModule(nn.Module):
         ----------
         X : Tensor of shape (n_samples, n_features)
             Blocks one after the other, finite where absent.
+
         presence : Tensor of bool of shape (n_samples, n_modalities)
             True where a modality is present.
-        subset : Tensor of bool of shape (n_samples, n_modalities), optional
-            Modalities that stay in a second pass. In training mode the masker draws them when
-            they are not given; in evaluation mode there is no second pass then.
+
+        subset : Tensor of bool of shape (n_samples, n_modalities), default=None
+            Modalities that are kept in a second pass. With None the masker draws them in training
+            mode, and there is no second pass in evaluation mode.
 
         Returns
         -------
         outputs, weights, fused : Tensors
             Of shapes (n_samples, n_outputs), (n_samples, n_modalities) and (n_samples, n_units).
+
         subset_outputs, subset_weights, subset : Tensors
             The same for the second pass, and its presence; only when there is one.
         """
@@ -202,7 +238,7 @@ class AECFModule(nn.Module):
         if subset is None:
             outputs, fused = self._read_out(encoded, weights, presence)
             return outputs, weights, fused
-        # a dropped modality is gone for the gate as well, which therefore weighs again
+        # The gate must not use dropped modalities either, so its weights are computed again.
         subset_weights = self.gate(encoded, subset)
         n_samples = len(X)
         outputs, fused = self._read_out(
@@ -220,22 +256,23 @@ class AECFModule(nn.Module):
     def _read_out(
         self, encoded: Tensor, weights: Tensor, presence: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Fuse and predict; the rows of `weights` are one or two passes over `encoded`."""
+        """Return outputs and fused blocks of the passes in weights (n_passes * n_samples, m)."""
         by_pass = (len(weights) // max(len(encoded), 1), *encoded.shape[:2])
-        weights, shown = weights.reshape(by_pass), presence.reshape(by_pass)
+        weights, present = weights.reshape(by_pass), presence.reshape(by_pass)
         fused = weighted_sum(encoded, weights).flatten(0, 1)
         if self.fusion == "mean":
             outputs = self.head(fused)
         else:
-            # every expert runs once, whatever the number of passes
-            outputs = ExpertHeads.mix(self.head(encoded), weights, shown).flatten(0, 1)
+            # Every head runs once, whatever the number of passes.
+            outputs = ExpertHeads.mix(self.head(encoded), weights, present).flatten(0, 1)
         if not self.training:
             outputs = self._calibrate(outputs, presence)
         return outputs, fused
 
     def _calibrate(self, outputs: Tensor, presence: Tensor) -> Tensor:
+        """Return outputs (n, n_outputs) divided by their temperatures, or the fallback."""
         offset, slopes = self.log_temperature[0], self.log_temperature[1:]
-        # no matrix product, which mixed precision would round
+        # Not a matrix product, which mixed precision would round.
         log_temperature = offset + (presence * slopes).sum(dim=-1)
         outputs = outputs * torch.exp(-log_temperature).unsqueeze(-1)
         return torch.where(presence.any(dim=-1, keepdim=True), outputs, self.fallback)
@@ -244,6 +281,7 @@ class AECFModule(nn.Module):
 def _encoder_per_modality(
     encoders: str | EncoderFactory | Mapping[str, Any], names: Sequence[str]
 ) -> list[Any]:
+    """Return the encoders of the modalities, in the order of their names."""
     if not isinstance(encoders, Mapping):
         if isinstance(encoders, nn.Module):
             raise TypeError(

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from scipy.special import expit, softmax
 from scipy.stats import entropy
 
-from sklearn_align.fusion import ModalityGate, gate_entropy, normalized_gate_entropy
+from sklearn_align.fusion import ModalityGate
+from sklearn_align.fusion.nn._gate import gate_entropy, normalized_gate_entropy
 
 
 def random_presence(n_samples, n_modalities, seed):
@@ -79,7 +80,7 @@ def test_temperature_learns_and_stays_above_its_minimum():
     with torch.no_grad():
         gate.theta.fill_(-100.0)
     assert gate.temperature.item() == pytest.approx(1.5)
-    # with a clamp in place of the softplus the gradient would be exactly zero here
+    # A clamp in place of the softplus has a gradient of zero here.
     with torch.no_grad():
         gate.theta.fill_(-3.0)
     gate.zero_grad()

@@ -16,7 +16,7 @@ def module(**options):
     return AECFModule(WIDTHS, 5, n_units=8, hidden_sizes=(7,), names=["a", "b", "c"], **options)
 
 
-def rows(n=6):
+def samples(n=6):
     return torch.randn(n, sum(WIDTHS), generator=torch.Generator().manual_seed(1))
 
 
@@ -27,7 +27,7 @@ def some_presence():
 @pytest.mark.parametrize("head", ["linear", "mlp"])
 def test_mean_fusion_against_its_definition(head):
     net = module(fusion="mean", head=head).eval()
-    X, presence = rows(), some_presence()
+    X, presence = samples(), some_presence()
     outputs, weights, fused = net(X, presence)
     encoded = net.encode(X)
     expected = (weights.unsqueeze(-1) * encoded).sum(dim=1)
@@ -37,7 +37,7 @@ def test_mean_fusion_against_its_definition(head):
 
 def test_expert_fusion_against_its_definition():
     net = module(fusion="expert").eval()
-    X, presence = rows(), some_presence()
+    X, presence = samples(), some_presence()
     outputs, weights, _ = net(X, presence)
     encoded = net.encode(X)
     for i in range(5):
@@ -49,7 +49,7 @@ def test_expert_fusion_against_its_definition():
 
 def test_expert_fusion_with_one_modality_is_that_head():
     net = module(fusion="expert").eval()
-    X = rows()
+    X = samples()
     presence = torch.zeros(6, 3, dtype=torch.bool)
     presence[:, 1] = True
     outputs = net(X, presence)[0]
@@ -59,9 +59,9 @@ def test_expert_fusion_with_one_modality_is_that_head():
 @pytest.mark.parametrize("fusion", ["mean", "expert"])
 @pytest.mark.parametrize("training", [False, True])
 def test_a_dropped_modality_cannot_influence_the_output(fusion, training):
-    """Neither through the weighted sum nor through the gate, in either pass: same bits."""
+    """Neither through the weighted sum nor through the gate, in either pass, to the bit."""
     net = module(fusion=fusion, dropout=0.0).train(training)
-    X, subset = rows(), some_presence()
+    X, subset = samples(), some_presence()
     other = X.clone()
     for m, columns in enumerate([slice(0, 3), slice(3, 5), slice(5, 9)]):
         dropped = ~subset[:, m]
@@ -75,7 +75,7 @@ def test_a_dropped_modality_cannot_influence_the_output(fusion, training):
 @pytest.mark.parametrize("fusion", ["mean", "expert"])
 def test_second_pass_is_what_the_subset_alone_gives(fusion):
     net = module(fusion=fusion).eval()
-    X, subset = rows(), some_presence()
+    X, subset = samples(), some_presence()
     alone = net(X, subset)
     both = net(X, ALL, subset)
     torch.testing.assert_close(both[3], alone[0])
@@ -86,12 +86,12 @@ def test_second_pass_is_what_the_subset_alone_gives(fusion):
 
 def test_masking_acts_in_training_and_only_there():
     net = module(masking="random", masking_prob=1.0, dropout=0.0)
-    outputs = net.train()(rows(), ALL)
+    outputs = net.train()(samples(), ALL)
     assert len(outputs) == 6
     assert (outputs[5].sum(dim=1) == 1).all()
     assert not torch.allclose(outputs[0], outputs[3])
-    assert len(net.eval()(rows(), ALL)) == 3
-    assert len(module(masking="none").train()(rows(), ALL)) == 3
+    assert len(net.eval()(samples(), ALL)) == 3
+    assert len(module(masking="none").train()(samples(), ALL)) == 3
 
 
 @pytest.mark.parametrize("fusion", ["mean", "expert"])
@@ -114,7 +114,7 @@ def test_order_of_the_modalities_does_not_matter(fusion):
         permuted.gate.hidden.weight.copy_(net.gate.hidden.weight[:, columns])
         permuted.gate.scores.weight.copy_(net.gate.scores.weight[order])
         permuted.gate.scores.bias.copy_(net.gate.scores.bias[order])
-    X, presence = rows(), some_presence()
+    X, presence = samples(), some_presence()
     blocks = X.split(WIDTHS, dim=1)
     moved = permuted(torch.cat([blocks[m] for m in order], dim=1), presence[:, order])
     stayed = net(X, presence)
@@ -125,7 +125,7 @@ def test_order_of_the_modalities_does_not_matter(fusion):
 
 def test_temperature_divides_the_outputs_in_evaluation_only():
     net = module(masking="none", dropout=0.0)
-    X, presence = rows(), some_presence()
+    X, presence = samples(), some_presence()
     plain = net.eval()(X, presence)[0]
     trained = net.train()(X, presence)[0]
     b = torch.tensor([0.3, -0.2, 0.5, 0.1])
@@ -136,11 +136,11 @@ def test_temperature_divides_the_outputs_in_evaluation_only():
     assert torch.equal(net.train()(X, presence)[0], trained)
 
 
-def test_rows_without_modality_fall_back():
+def test_samples_without_a_present_modality_get_the_fallback():
     net = module().eval()
     fallback = torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0])
     net.set_fallback(fallback)
-    outputs, weights, fused = net(rows(), torch.zeros(6, 3, dtype=torch.bool))
+    outputs, weights, fused = net(samples(), torch.zeros(6, 3, dtype=torch.bool))
     assert torch.equal(outputs, fallback.expand(6, 5))
     assert (weights == 0).all()
     assert (fused == 0).all()
@@ -148,7 +148,7 @@ def test_rows_without_modality_fall_back():
 
 @pytest.mark.parametrize("head", ["linear", "mlp"])
 @pytest.mark.parametrize("fusion", ["mean", "expert"])
-def test_heads_start_at_the_fallback(head, fusion):
+def test_biases_of_the_heads_are_initialized_with_the_fallback(head, fusion):
     net = module(head=head, fusion=fusion).eval()
     fallback = torch.arange(5.0)
     net.set_fallback(fallback)
@@ -158,7 +158,7 @@ def test_heads_start_at_the_fallback(head, fusion):
     heads = [net.head] if fusion == "mean" else list(net.head.heads)
     for one in heads:
         nn.init.zeros_(one.output.weight)
-    torch.testing.assert_close(net(rows(), ALL)[0], fallback.expand(6, 5))
+    torch.testing.assert_close(net(samples(), ALL)[0], fallback.expand(6, 5))
 
 
 def test_encoders_per_modality():
@@ -176,13 +176,13 @@ def test_encoders_per_modality():
 def test_every_parameter_gets_a_gradient():
     for fusion in ("mean", "expert"):
         net = module(fusion=fusion, dropout=0.0).train()
-        outputs = net(rows(), ALL)
+        outputs = net(samples(), ALL)
         (outputs[0].sum() + outputs[3].pow(2).sum()).backward()
         dead = [name for name, p in net.named_parameters() if p.grad is None]
         assert dead == []
 
 
-def test_widths_may_differ_and_state_is_complete():
+def test_a_loaded_state_gives_the_same_outputs():
     net, copy = module(), module(activation="relu")
     with torch.no_grad():
         for parameter in net.parameters():
@@ -191,7 +191,7 @@ def test_widths_may_differ_and_state_is_complete():
     net.log_temperature.fill_(0.3)
     net.set_fallback(torch.arange(5.0))
     copy.load_state_dict(net.state_dict())
-    X, presence = rows(), some_presence()
+    X, presence = samples(), some_presence()
     for ours, theirs in zip(net.eval()(X, presence), copy.eval()(X, presence), strict=True):
         assert torch.equal(ours, theirs)
     np.testing.assert_array_equal(net.scaler.transform(X.numpy()), copy.scaler.transform(X.numpy()))

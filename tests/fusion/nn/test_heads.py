@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_align.fusion import EmbeddingHead, ExpertHeads, LinearHead, MLPHead, build_head
+from sklearn_align.fusion import EmbeddingHead, ExpertHeads, LinearHead, MLPHead
+from sklearn_align.fusion.nn._heads import build_head
 
 
 @pytest.mark.parametrize("head", ["linear", "mlp", "embedding"])
@@ -27,7 +28,7 @@ def test_mlp_head_against_numpy():
     np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-6)
 
 
-def test_embedding_has_unit_rows():
+def test_embeddings_have_unit_length():
     norms = EmbeddingHead(4, 3)(torch.randn(20, 4)).norm(dim=1)
     torch.testing.assert_close(norms, torch.ones(20))
 
@@ -44,7 +45,7 @@ def test_mix_against_a_loop():
         torch.testing.assert_close(mixed[i], expected)
 
 
-def test_one_present_expert_speaks_alone():
+def test_a_single_present_modality_gives_the_output_of_its_head():
     experts = ExpertHeads([LinearHead(4, 3), LinearHead(4, 3)])
     encoded = torch.randn(5, 2, 4)
     presence = torch.tensor([[False, True]]).expand(5, 2)

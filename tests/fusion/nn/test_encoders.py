@@ -8,10 +8,10 @@ from sklearn_align.fusion import (
     IdentityEncoder,
     MLPEncoder,
     available_encoders,
-    build_encoder,
     register_encoder,
 )
 from sklearn_align.fusion.nn import _encoders
+from sklearn_align.fusion.nn._encoders import build_encoder
 
 
 def test_identity_passes_equal_widths_and_projects_others():
