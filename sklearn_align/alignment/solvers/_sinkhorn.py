@@ -26,7 +26,7 @@ def transport_cross_covariance(
     With `whitening`, directions are divided by their standard deviation to this power before
     samples are compared. Returns shape (n_features_A, n_features_B); the total mass of ``P`` is 1.
 
-    ``ot.sinkhorn`` of POT holds four matrices of the size of the plan instead of one
+    ``ot.sinkhorn`` of POT takes three to four times the memory and up to twice the time
     (``python -m tests.benchmarks.bench_own_code``).
 
     M. Cuturi, "Sinkhorn distances: lightspeed computation of optimal transport", NeurIPS 2013;
