@@ -22,7 +22,8 @@ def two_opt(
     `n_restarts` random initial permutations.
 
     ``scipy.optimize.quadratic_assignment(method="2opt")`` does the same for one problem and one
-    initial permutation; for problems of 20 nodes it takes about a hundred times as long (``python -m tests.benchmarks.bench_own_code``).
+    initial permutation; for problems of 20 nodes it takes about a hundred times as long
+    (``python -m tests.benchmarks.bench_own_code``).
 
     R. E. Burkard, E. Çela, P. M. Pardalos, L. S. Pitsoulis, "The quadratic assignment problem",
     Handbook of Combinatorial Optimization, 1998; mini-vec2vec, arXiv:2510.02348, Algorithm 1.
