@@ -10,7 +10,6 @@ except ImportError as error:
         "sklearn_align.fusion needs torch and skorch: pip install 'sklearn-align[fusion]'."
     ) from error
 
-from sklearn_align.fusion._calibration import draw_subsets, fit_log_temperature
 from sklearn_align.fusion._classifier import AECFClassifier
 from sklearn_align.fusion._config import AECFConfig
 from sklearn_align.fusion._criteria import AECFLoss, ContrastiveLoss
@@ -18,6 +17,7 @@ from sklearn_align.fusion._data import TensorBatches
 from sklearn_align.fusion._embedder import AECFEmbedder
 from sklearn_align.fusion._regressor import AECFRegressor
 from sklearn_align.fusion._schedules import entropy_schedule, linear_ramp
+from sklearn_align.fusion._temperature import draw_subsets, fit_log_temperature
 from sklearn_align.fusion.nn._contrastive import ContrastiveModule, draw_views
 from sklearn_align.fusion.nn._encoders import (
     IdentityEncoder,

@@ -8,7 +8,7 @@ from scipy.special import softmax
 from sklearn.metrics import log_loss
 
 from sklearn_align.fusion import draw_subsets, fit_log_temperature
-from sklearn_align.fusion._calibration import masked_copies
+from sklearn_align.fusion._temperature import masked_copies
 
 
 def problem(n=4000, seed=0):
