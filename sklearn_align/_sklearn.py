@@ -24,6 +24,7 @@ __all__ = [
     "called_from_cross_validation",
     "check_sample_weight",
     "fit_context",
+    "validate_parameter_constraints",
     "validate_parameters",
 ]
 

@@ -3,36 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from numbers import Real
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit, softmax
-from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.utils import check_random_state
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_is_fitted
 from skorch import NeuralNetClassifier
-from torch import Tensor
 
-from sklearn_align._sklearn import Interval, StrOptions, check_sample_weight
-from sklearn_align.fusion._base import in_precision_of
-from sklearn_align.fusion._calibration import fit_log_temperature, masked_copies
+from sklearn_align._sklearn import check_sample_weight
+from sklearn_align._typing import BoolArray, Float64Array, FloatArray
 from sklearn_align.fusion._criteria import AECFLoss
 from sklearn_align.fusion._data import ModalityDataset, TensorBatches, is_prepared
-from sklearn_align.fusion._losses import soft_calibration_error
-from sklearn_align.fusion._supervised import SUPERVISED_CONSTRAINTS, SUPERVISED_LOSS, SupervisedAECF
+from sklearn_align.fusion._net import OUTPUTS, AECFNet, in_precision_of
+from sklearn_align.fusion._parameters import constraints_of, owned_by
+from sklearn_align.fusion._preprocessing import sample_tensors, validate_samples
+from sklearn_align.fusion._targets import ClassTargets, LabelTargets, classification_targets
+from sklearn_align.fusion._temperature import (
+    HeldOut,
+    SubsetTemperature,
+    calibration_folds,
+    masked_outputs,
+)
+from sklearn_align.fusion._training import seeded
 from sklearn_align.fusion.nn._module import AECFModule
 
-__all__ = ["AECFClassifier"]
 
-_CALIBRATION_FOLDS = 5
-
-
-class AECFClassifier(SupervisedAECF, NeuralNetClassifier):
+class AECFClassifier(AECFNet, NeuralNetClassifier):
     """Classifier that fuses several modalities, any of which may be missing.
 
     Every modality has an encoder; a gate weighs the encoded blocks that are present, row by row;
@@ -230,27 +228,10 @@ class AECFClassifier(SupervisedAECF, NeuralNetClassifier):
     array([[0., 1.]])
     """
 
-    task_: str
-
-    _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **SUPERVISED_CONSTRAINTS,
-        "ece_weight": [Interval(Real, 0, None, closed="left")],
-        "consistency": [StrOptions({"kl", "monotone"})],
-        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
-        "focal_gamma": [Interval(Real, 0, None, closed="left")],
-        "focal_alpha": [Interval(Real, 0, 1, closed="both"), None],
-        "pos_weight": [StrOptions({"balanced"}), "array-like", None],
-        "class_weight": [StrOptions({"balanced"}), dict, None],
-        "calibration": ["boolean", StrOptions({"cross_fit"})],
-    }
-    _loss_parameters = (
-        *SUPERVISED_LOSS,
-        "ece_weight",
-        "consistency",
-        "label_smoothing",
-        "focal_gamma",
-        "focal_alpha",
-    )
+    _parameter_constraints = constraints_of("AECFClassifier")
+    _network_parameters = owned_by("AECFClassifier", "AECFModule")
+    _loss_parameters = owned_by("AECFClassifier", "AECFLoss")
+    _targets: ClassTargets | LabelTargets
 
     def __init__(
         self,
@@ -317,13 +298,15 @@ class AECFClassifier(SupervisedAECF, NeuralNetClassifier):
     @property
     def classes_(self) -> NDArray[Any]:
         """Class labels."""
-        try:
-            classes: NDArray[Any] = vars(self)["classes_inferred_"]
-        except KeyError:
-            raise AttributeError(
-                f"{type(self).__name__} has no attribute 'classes_' before fit."
-            ) from None
-        return classes
+        if not hasattr(self, "_targets"):
+            raise AttributeError(f"{type(self).__name__} has no attribute 'classes_' before fit.")
+        return self._targets.classes
+
+    @property
+    def task_(self) -> str:
+        """Kind of the targets: "multiclass" or "multilabel"."""
+        check_is_fitted(self)
+        return self._targets.task
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -363,7 +346,7 @@ class AECFClassifier(SupervisedAECF, NeuralNetClassifier):
         """
         return self._partial_fit(X, y, sample_weight, epochs, classes)
 
-    def predict_proba(self, X: ArrayLike) -> NDArray[np.floating[Any]]:
+    def predict_proba(self, X: ArrayLike) -> FloatArray:
         """Probabilities of the classes, or of every label being one.
 
         Parameters
@@ -379,7 +362,7 @@ class AECFClassifier(SupervisedAECF, NeuralNetClassifier):
         """
         return in_precision_of(X, self._probabilities(X))
 
-    def predict_log_proba(self, X: ArrayLike) -> NDArray[np.floating[Any]]:
+    def predict_log_proba(self, X: ArrayLike) -> FloatArray:
         """Logarithms of the probabilities.
 
         Parameters
@@ -392,7 +375,7 @@ class AECFClassifier(SupervisedAECF, NeuralNetClassifier):
         log_probabilities : ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
             In the order of `classes_`.
         """
-        log_probabilities: NDArray[np.floating[Any]] = np.log(self.predict_proba(X))
+        log_probabilities: FloatArray = np.log(self.predict_proba(X))
         return log_probabilities
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
@@ -408,19 +391,13 @@ class AECFClassifier(SupervisedAECF, NeuralNetClassifier):
         y : ndarray of shape (n_samples,) or (n_samples, n_labels)
             Class labels, or indicators.
         """
+        # Prepared samples come from callbacks, which compare with encoded targets.
         probabilities = self._probabilities(X)
-        if self.task_ == "multilabel":
-            return (probabilities > 0.5).astype(self.label_dtype_)
-        positions = probabilities.argmax(axis=1)
-        # prepared rows come from callbacks, which compare with encoded targets
-        labels: NDArray[Any] = positions if is_prepared(X) else self.classes_[positions]
-        return labels
+        return self._targets.decode(probabilities, encoded=is_prepared(X))
 
-    def _probabilities(self, X: Any) -> NDArray[np.float64]:
-        logits = self._collect(X, 0)
-        values = expit(logits) if self.task_ == "multilabel" else softmax(logits, axis=1)
-        probabilities: NDArray[np.float64] = values
-        return probabilities
+    def _probabilities(self, X: Any) -> Float64Array:
+        outputs = self._collect(X, OUTPUTS)
+        return self._targets.probabilities(outputs)
 
     def calibrate(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
@@ -445,84 +422,70 @@ class AECFClassifier(SupervisedAECF, NeuralNetClassifier):
             The estimator, whose predictions of the most probable class are as before.
         """
         check_is_fitted(self)
-        X_array, y_array = self._validate_X_y(X, y, reset=False)
+        X_array, y_array = validate_samples(self, X, y, reset=False)
         weight = check_sample_weight(
             sample_weight, X_array, dtype=np.float64, ensure_non_negative=True
         )
-        targets = self._encode_targets(y_array, weight, reset=False, classes=None)
-        presence = self._presence(X_array)
-        self._check_seen(presence)
-        rows = self._tensors(X_array, presence)
-        rows["sample_weight"] = torch.from_numpy(weight.astype(np.float32))
-        with self._seeded():  # with many modalities, subsets are drawn
-            self._fit_temperature(ModalityDataset(rows, self._target_tensor(targets)))
+        encoded = self._targets.encode(y_array)
+        presence = self._seen_presence(X_array)
+        with seeded(self.random_state, self.device):  # With many modalities, subsets are drawn.
+            self._fit_temperature(self._dataset(X_array, encoded, presence, weight))
         return self
 
     def _after_training(self, dataset_valid: Any) -> None:
-        if (
-            not self._cross_fits()
-            and self.calibration
-            and isinstance(dataset_valid, ModalityDataset)
-        ):
+        wanted = self.calibration and not self._cross_fits
+        if wanted and isinstance(dataset_valid, ModalityDataset):
             self._fit_temperature(dataset_valid)
 
+    @property
     def _cross_fits(self) -> bool:
         return isinstance(self.calibration, str)
 
-    def _holds_out(self) -> bool:
-        return not self._cross_fits() or bool(self.early_stopping)
+    def _dataset(
+        self,
+        X: NDArray[Any],
+        encoded: NDArray[Any],
+        presence: BoolArray,
+        sample_weight: Float64Array,
+    ) -> ModalityDataset:
+        samples = sample_tensors(X, presence, self.layout_, self.module_.scaler, sample_weight)
+        return ModalityDataset(samples, self._targets.tensor(self.module_, encoded))
 
-    def _fit_temperature(self, rows: ModalityDataset) -> None:
+    def _fit_temperature(self, samples: ModalityDataset) -> None:
         self.module_.log_temperature.zero_()
-        self._set_temperature([self._masked_outputs(rows)])
+        self._set_temperature([self._held_out(samples)])
 
-    def _masked_outputs(self, rows: ModalityDataset) -> list[Tensor]:
-        """Logits of masked rows, their targets, presence and weights."""
-        weight = rows.X.get("sample_weight")
-        weight = torch.ones(len(rows)) if weight is None else weight
-        copies = []
-        for presence in masked_copies(rows.X["presence"]):
-            kept = presence.any(dim=1)
-            if kept.any():
-                masked = ModalityDataset({"X": rows.X["X"][kept], "presence": presence[kept]})
-                logits = torch.from_numpy(self._collect(masked, 0))
-                copies.append((logits, rows.y[kept], presence[kept], weight[kept]))
-        return [torch.cat(parts) for parts in zip(*copies, strict=True)]
-
-    def _set_temperature(self, outputs: Sequence[Sequence[Tensor]]) -> None:
-        logits, y, presence, weight = (torch.cat(parts) for parts in zip(*outputs, strict=True))
-        coefficients = fit_log_temperature(
-            logits, y, presence, sample_weight=weight, multilabel=self.task_ == "multilabel"
+    def _held_out(self, samples: ModalityDataset) -> HeldOut:
+        return masked_outputs(
+            samples, lambda masked: torch.from_numpy(self._collect(masked, OUTPUTS))
         )
-        self.module_.log_temperature.copy_(coefficients)
+
+    def _set_temperature(self, parts: Sequence[HeldOut]) -> None:
+        temperature = SubsetTemperature(multilabel=self._targets.task == "multilabel").fit(parts)
+        self.module_.log_temperature.copy_(temperature.coefficients)
 
     def _cross_fit_temperature(
         self,
         X: NDArray[Any],
-        targets: NDArray[Any],
-        sample_weight: NDArray[np.float64],
+        encoded: NDArray[Any],
+        sample_weight: Float64Array,
         epochs: int,
     ) -> None:
-        """Fit the temperature on rows that each come from a network that has not seen them."""
-        n_folds = min(_CALIBRATION_FOLDS, len(X))
-        if n_folds < 2:
-            return
+        """Fit the temperature on samples that each come from a network that has not seen them."""
         rng = check_random_state(self.random_state)
-        stratify = self._stratify() and np.unique(targets, return_counts=True)[1].min() >= n_folds
-        kind = StratifiedKFold if stratify else KFold
-        outputs = []
-        for train, held_out in kind(n_folds, shuffle=True, random_state=rng).split(X, targets):
+        parts = []
+        for train, held_out in calibration_folds(encoded, stratify=self._targets.stratify, rng=rng):
             net = self._fold_estimator(int(rng.randint(np.iinfo(np.int32).max)))
             weight = sample_weight[train] / sample_weight[train].mean()
-            net._train(X[train], targets[train], weight, epochs=epochs, start=True)
-            # a modality that is rare may be absent from the other folds
+            net._train(X[train], encoded[train], weight, epochs=epochs, start=True)
+            # A modality that is rare may be absent from the other folds.
             presence = net._presence(X[held_out]) & net.module_.seen.cpu().numpy()
-            rows = net._tensors(X[held_out], presence)
-            rows["sample_weight"] = torch.from_numpy(sample_weight[held_out].astype(np.float32))
-            outputs.append(
-                net._masked_outputs(ModalityDataset(rows, net._target_tensor(targets[held_out])))
+            held_out_samples = net._dataset(
+                X[held_out], encoded[held_out], presence, sample_weight[held_out]
             )
-        self._set_temperature([part for part in outputs if part])
+            parts.append(net._held_out(held_out_samples))
+        if parts:
+            self._set_temperature(parts)
 
     def _fold_estimator(self, seed: int) -> AECFClassifier:
         """Return an estimator like this one that trains without calibrating or reporting."""
@@ -533,158 +496,35 @@ class AECFClassifier(SupervisedAECF, NeuralNetClassifier):
             if not name.startswith("callbacks__") or name.split("__")[1] in own
         }
         params.update(calibration=False, warm_start=False, verbose=0, random_state=seed)
-        # a user's callbacks may write files, which the folds must not overwrite
+        # A user's callbacks may write files, which the folds must not overwrite.
         params["callbacks"] = "disable" if self.callbacks == "disable" else None
         if not (self.early_stopping and isinstance(self.train_split, str)):
             params["train_split"] = None
         net: AECFClassifier = type(self)(**params)
-        net.layout_, net.task_ = self.layout_, self.task_
-        net.classes_inferred_ = self.classes_inferred_
+        net.layout_, net._targets = self.layout_, self._targets
         return net
 
-    def _encode_targets(
-        self,
-        y: NDArray[Any],
-        sample_weight: NDArray[np.float64],
-        *,
-        reset: bool,
-        classes: ArrayLike | None,
-    ) -> NDArray[Any]:
-        check_classification_targets(y)
-        multilabel = type_of_target(y, input_name="y").startswith("multilabel")
-        if not multilabel:
-            y = column_or_1d(y, warn=True)
-        if not reset and multilabel != (self.task_ == "multilabel"):
-            raise ValueError(
-                f"y is {'an indicator matrix' if multilabel else 'a vector of classes'}, but the "
-                f"estimator was fitted as {self.task_}."
-            )
-        if multilabel:
-            return self._encode_labels(y, reset)
-        known = self.classes_ if not reset else None
-        if reset and classes is not None:
-            known = np.unique(np.asarray(classes))
-        if known is not None:
-            unknown = np.setdiff1d(y, known)
-            if unknown.size:
-                raise ValueError(
-                    f"y holds classes {unknown.tolist()}, which are not among the classes "
-                    f"{known.tolist()} of the first call."
-                )
-        labels = np.unique(y) if known is None else known
-        if len(labels) < 2:
-            raise ValueError(
-                f"{type(self).__name__} needs samples of at least 2 classes; the data contains 1 "
-                f"class: {labels[0]!r}."
-            )
-        if reset:
-            self.task_ = "multiclass"
-            self.classes_inferred_ = labels
-        return np.searchsorted(labels, y)
-
-    def _encode_labels(self, y: NDArray[Any], reset: bool) -> NDArray[Any]:
-        dense = np.asarray(y.toarray() if hasattr(y, "toarray") else y)
-        if reset:
-            self.task_ = "multilabel"
-            self.label_dtype_ = dense.dtype
-            self.classes_inferred_ = np.arange(dense.shape[1])
-        elif dense.shape[1] != len(self.classes_):
-            raise ValueError(
-                f"y has {dense.shape[1]} labels; the estimator was fitted with "
-                f"{len(self.classes_)}."
-            )
-        return dense.astype(np.int64)
-
-    def _target_tensor(self, targets: NDArray[Any]) -> Tensor:
-        return torch.from_numpy(targets.astype(np.int64))
-
-    def _target_weights(
-        self, targets: NDArray[Any], sample_weight: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        if self.class_weight is None:
-            return np.ones(len(targets))
-        if self.task_ == "multilabel":
-            raise ValueError(
-                "class_weight is for one class per row; weigh several labels with pos_weight."
-            )
-        n_classes = len(self.classes_)
-        if isinstance(self.class_weight, str):
-            mass = np.bincount(targets, weights=sample_weight, minlength=n_classes)
-            per_class = mass.sum() / (n_classes * np.maximum(mass, np.finfo(float).tiny))
-        else:
-            unknown = [label for label in self.class_weight if label not in self.classes_.tolist()]
-            if unknown:
-                raise ValueError(
-                    f"class_weight names {unknown}; the classes are {self.classes_.tolist()}."
-                )
-            per_class = np.array([self.class_weight.get(c, 1.0) for c in self.classes_.tolist()])
-        weights: NDArray[np.float64] = per_class[targets]
-        return weights
-
-    def _n_outputs(self) -> int:
-        return len(self.classes_)
-
-    def _loss_options(self) -> dict[str, Any]:
-        return {"task": self.task_, "pos_weight": vars(self).get("pos_weight_")}
-
-    def _fallback(self, targets: NDArray[Any], sample_weight: NDArray[np.float64]) -> Tensor:
-        total = sample_weight.sum()
-        if self.task_ == "multilabel":
-            # half a row on either side keeps the logits of constant labels finite
-            ones = (sample_weight @ targets + 0.5) / (total + 1.0)
-            return torch.from_numpy(np.log(ones) - np.log1p(-ones)).float()
-        mass = np.bincount(targets, weights=sample_weight, minlength=len(self.classes_))
-        share = np.maximum(mass / total, np.finfo(np.float32).tiny)
-        return torch.from_numpy(np.log(share)).float()
-
-    def _stratify(self) -> bool:
-        return self.task_ == "multiclass"
-
-    def _calibration_error(self) -> Callable[..., Tensor]:
-        return partial(soft_calibration_error, multilabel=self.task_ == "multilabel")
+    def _make_targets(
+        self, y: NDArray[Any], classes: ArrayLike | None
+    ) -> ClassTargets | LabelTargets:
+        return classification_targets(y, classes, type(self).__name__)
 
     def _train(
         self,
         X: NDArray[Any],
-        targets: NDArray[Any],
-        sample_weight: NDArray[np.float64],
+        encoded: NDArray[Any],
+        sample_weight: Float64Array,
         *,
         epochs: int,
         start: bool,
     ) -> Any:
-        if start:
-            self.pos_weight_ = self._resolve_pos_weight(targets, sample_weight)
-            super()._train(X, targets, sample_weight, epochs=epochs, start=True)
-            if self._cross_fits():
-                with self._seeded():
-                    self._cross_fit_temperature(X, targets, sample_weight, epochs)
+        before = None if start else self.module_.log_temperature.clone()
+        super()._train(X, encoded, sample_weight, epochs=epochs, start=start)
+        if not self._cross_fits:
             return self
-        before = self.module_.log_temperature.clone()
-        super()._train(X, targets, sample_weight, epochs=epochs, start=False)
-        if self._cross_fits():
+        if before is not None:
             self.module_.log_temperature.copy_(before)
+            return self
+        with seeded(self.random_state, self.device):
+            self._cross_fit_temperature(X, encoded, sample_weight, epochs)
         return self
-
-    def _resolve_pos_weight(
-        self, targets: NDArray[Any], sample_weight: NDArray[np.float64]
-    ) -> NDArray[np.float64] | None:
-        if self.pos_weight is None:
-            return None
-        if self.task_ != "multilabel":
-            raise ValueError(
-                "pos_weight is for several labels per row; weigh classes with class_weight."
-            )
-        if isinstance(self.pos_weight, str):
-            share = sample_weight @ targets / sample_weight.sum()
-            constant = (share == 0) | (share == 1)
-            weights: NDArray[np.float64] = np.where(
-                constant, 1.0, (1 - share) / np.where(constant, 1.0, share)
-            )
-            return weights
-        given = np.asarray(self.pos_weight, dtype=np.float64)
-        if given.shape != (targets.shape[1],) or (given <= 0).any():
-            raise ValueError(
-                f"pos_weight must hold {targets.shape[1]} positive numbers, one per label; got "
-                f"{self.pos_weight!r}."
-            )
-        return given

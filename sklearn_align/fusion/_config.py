@@ -3,62 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sklearn_align.fusion.nn._masker import MASKING_STRATEGIES
+from sklearn_align.fusion._parameters import check_value
 
-__all__ = ["AECFConfig"]
-
-_Check = tuple[Callable[[Any], bool], str]
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-_POSITIVE: _Check = (lambda v: _number(v) and 0 < v < float("inf"), "a number above 0")
-_NOT_NEGATIVE: _Check = (lambda v: _number(v) and 0 <= v < float("inf"), "a number of at least 0")
-_SHARE: _Check = (lambda v: _number(v) and 0 <= v <= 1, "a number in [0, 1]")
-_PART: _Check = (lambda v: _number(v) and 0 <= v < 1, "a number in [0, 1)")
-_COUNT: _Check = (lambda v: _whole(v) and v >= 1, "an integer of at least 1")
-_EPOCHS: _Check = (lambda v: _whole(v) and v >= 0, "an integer of at least 0")
-_FLAG: _Check = (lambda v: isinstance(v, bool), "True or False")
-
-_CHECKS: dict[str, _Check] = {
-    "n_units": _COUNT,
-    "lr": _POSITIVE,
-    "gate_lr": _POSITIVE,
-    "weight_decay": _NOT_NEGATIVE,
-    "max_epochs": _COUNT,
-    "gradient_clip": _POSITIVE,
-    "patience": _COUNT,
-    "min_delta": _NOT_NEGATIVE,
-    "gate_hidden": _COUNT,
-    "gate_temperature": _POSITIVE,
-    "min_gate_temperature": _POSITIVE,
-    "entropy_free_epochs": _EPOCHS,
-    "entropy_warmup_epochs": _EPOCHS,
-    "entropy_weight": _NOT_NEGATIVE,
-    "ece_weight": _NOT_NEGATIVE,
-    "l2_weight": _NOT_NEGATIVE,
-    "masking": (lambda v: v in MASKING_STRATEGIES, f"one of {MASKING_STRATEGIES}"),
-    "masking_prob": _SHARE,
-    "masking_tau": _POSITIVE,
-    "consistency_weight": _NOT_NEGATIVE,
-    "consistency_ramp_epochs": _EPOCHS,
-    "focal_gamma": _NOT_NEGATIVE,
-    "focal_alpha": (lambda v: v is None or _SHARE[0](v), "a number in [0, 1], or None"),
-    "label_smoothing": _PART,
-    "standardize": _FLAG,
-}
-
-# key of the dict-based configurations: parameter of the estimators
+# Key of the dict-based configurations: parameter of the estimators.
 _LEGACY_KEYS: dict[str, str] = {
     "lr": "lr",
     "gate_lr": "gate_lr",
@@ -87,46 +38,76 @@ class AECFConfig:
     ----------
     n_units : int, default=512
         Width of the common space, at least 1.
-    lr, gate_lr : float, default=1e-4 and 1e-3
-        Learning rates of everything but the gate, and of the gate, above 0.
+
+    lr : float, default=1e-4
+        Learning rate of everything but the gate, above 0.
+
+    gate_lr : float or None, default=1e-3
+        Learning rate of the gate, above 0; None takes `lr`.
+
     weight_decay : float, default=0.01
-        At least 0.
+        Weight decay of everything but the gate, at least 0.
+
     max_epochs : int, default=30
-        At least 1.
-    gradient_clip : float, default=1.0
-        Above 0.
+        Largest number of epochs, at least 1.
+
+    gradient_clip : float or None, default=1.0
+        Largest norm of the gradient, above 0; None does not clip.
+
     patience : int, default=10
-        At least 1.
+        Number of epochs without improvement, at least 1.
+
     min_delta : float, default=1e-4
-        At least 0.
+        Least improvement, at least 0.
+
     gate_hidden : int, default=64
-        At least 1.
-    gate_temperature, min_gate_temperature : float, default=2.0 and 1.5
-        Above 0; the second must not exceed the first.
-    entropy_free_epochs, entropy_warmup_epochs : int, default=0 and 5
-        At least 0.
+        Width of the gate's hidden layer, at least 1.
+
+    gate_temperature : float, default=2.0
+        Initial temperature of the gate, above 0.
+
+    min_gate_temperature : float, default=1.5
+        Lower bound of the temperature of the gate, in (0, gate_temperature].
+
+    entropy_free_epochs : int, default=0
+        Epochs without the entropy term, at least 0.
+
+    entropy_warmup_epochs : int, default=5
+        Epochs in which the weight of the entropy rises, at least 0.
+
     entropy_weight : float, default=0.1
-        At least 0.
+        Largest weight of the gate's entropy, at least 0.
+
     ece_weight : float, default=0.5
-        At least 0.
+        Weight of the calibration error, at least 0.
+
     l2_weight : float, default=1e-4
-        At least 0.
+        Weight of the mean squared output, at least 0.
+
     masking : str, default="entropy_min"
         One of the masking strategies.
+
     masking_prob : float, default=0.3
-        In [0, 1].
+        Mean probability that a modality is dropped, in [0, 1].
+
     masking_tau : float, default=0.4
-        Above 0.
+        Temperature of "entropy_min" and "entropy_max" masking, above 0.
+
     consistency_weight : float, default=0.1
-        At least 0.
+        Weight of the consistency term, at least 0.
+
     consistency_ramp_epochs : int, default=5
-        At least 0.
+        Epochs in which the weight of the consistency term rises, at least 0.
+
     focal_gamma : float, default=2.0
-        At least 0.
+        Focusing power of the focal loss, at least 0.
+
     focal_alpha : float or None, default=0.25
-        In [0, 1].
+        Weight of ones in the focal loss, in [0, 1].
+
     label_smoothing : float, default=0.05
-        In [0, 1).
+        Share of a class target that is spread over all classes, in [0, 1).
+
     standardize : bool, default=True
         Whether to scale the columns.
 
@@ -141,7 +122,7 @@ class AECFConfig:
 
     References
     ----------
-    "Adaptive Entropy-gated Contrastive Fusion", arXiv:2505.15417.
+    .. [1] "Adaptive Entropy-gated Contrastive Fusion", arXiv:2505.15417.
 
     Examples
     --------
@@ -156,10 +137,10 @@ class AECFConfig:
 
     n_units: int = 512
     lr: float = 1e-4
-    gate_lr: float = 1e-3
+    gate_lr: float | None = 1e-3
     weight_decay: float = 0.01
     max_epochs: int = 30
-    gradient_clip: float = 1.0
+    gradient_clip: float | None = 1.0
     patience: int = 10
     min_delta: float = 1e-4
     gate_hidden: int = 64
@@ -181,10 +162,8 @@ class AECFConfig:
     standardize: bool = True
 
     def __post_init__(self) -> None:
-        for name, (is_valid, expected) in _CHECKS.items():
-            value = getattr(self, name)
-            if not is_valid(value):
-                raise ValueError(f"{name} must be {expected}; got {value!r}.")
+        for name, value in self.to_params().items():
+            check_value(name, value, key=name, caller_name="AECFConfig")
         if self.min_gate_temperature > self.gate_temperature:
             raise ValueError(
                 f"min_gate_temperature must lie in (0, gate_temperature={self.gate_temperature}]; "
@@ -223,9 +202,7 @@ class AECFConfig:
             name = _LEGACY_KEYS.get(key, key)
             if name in values:
                 raise ValueError(f"{key!r} and another key both set {name!r}: give one of them.")
-            is_valid, expected = _CHECKS[name]
-            if not is_valid(value):
-                raise ValueError(f"{key} must be {expected}; got {value!r}.")
+            check_value(name, value, key=key, caller_name="AECFConfig.from_dict")
             values[name] = value
         return cls(**values)
 

@@ -1,4 +1,4 @@
-"""Rows as whole tensors: the dataset, its batches and the default validation split."""
+"""Prepared samples as whole tensors: the dataset and its batches."""
 
 from __future__ import annotations
 
@@ -7,13 +7,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 from skorch.dataset import Dataset
 from torch import Tensor
 from torch.utils.data import DataLoader, Subset
-
-__all__ = ["HoldOut", "ModalityDataset", "TensorBatches", "is_prepared", "merge_equal_rows"]
 
 
 class ModalityDataset(Dataset):
@@ -117,90 +113,3 @@ def _materialize(dataset: Any) -> Any:
         if isinstance(parent, ModalityDataset):
             return parent.take(torch.as_tensor(np.asarray(dataset.indices), dtype=torch.int64))
     return dataset
-
-
-class HoldOut:
-    """Default validation split: a random share of the rows, stratified by class if possible.
-
-    Parameters
-    ----------
-    share : float
-        Share of the rows to hold out.
-    min_rows : int
-        With fewer rows than this, nothing is held out.
-    stratified : bool
-        Whether y holds classes.
-    seed : int
-        Seed of the split.
-    """
-
-    def __init__(self, share: float, min_rows: int, stratified: bool, seed: int) -> None:
-        self.share = share
-        self.min_rows = min_rows
-        self.stratified = stratified
-        self.seed = seed
-
-    def __call__(
-        self, dataset: Any, y: NDArray[Any] | None = None, **split_params: Any
-    ) -> tuple[Any, Any]:
-        """Split a dataset.
-
-        Parameters
-        ----------
-        dataset : Dataset
-            All the rows.
-        y : ndarray of shape (n_samples,), optional
-            Encoded targets.
-        **split_params : object
-            Ignored.
-
-        Returns
-        -------
-        train, valid : Subset, and Subset or None
-            The two parts.
-        """
-        n_samples = len(dataset)
-        if n_samples < self.min_rows:
-            return dataset, None
-        kind: Any = ShuffleSplit
-        if self.stratified and y is not None and y.ndim == 1:
-            counts = np.bincount(y)
-            n_classes = np.count_nonzero(counts)
-            if counts[counts > 0].min() >= 2 and n_samples * self.share >= n_classes:
-                kind = StratifiedShuffleSplit
-        splitter = kind(n_splits=1, test_size=self.share, random_state=self.seed)
-        train, valid = next(splitter.split(np.zeros(n_samples), y))
-        return Subset(dataset, train.tolist()), Subset(dataset, valid.tolist())
-
-
-def merge_equal_rows(
-    X: NDArray[Any], y: NDArray[Any], sample_weight: NDArray[np.float64]
-) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]:
-    """Merge rows with equal X and y into one that carries their weight, in an order of its own.
-
-    Training on the result makes a weight of two and a row that occurs twice the same thing, and
-    the order of the rows has no influence.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features)
-        Rows; NaN equals NaN.
-    y : ndarray of shape (n_samples,) or (n_samples, n_targets)
-        Targets.
-    sample_weight : ndarray of shape (n_samples,)
-        Weights.
-
-    Returns
-    -------
-    X, y, sample_weight : ndarrays
-        One row of each kind, sorted by its bytes, and the summed weights.
-    """
-    n_samples = len(X)
-    targets = y.reshape(n_samples, -1).astype(np.float64)
-    # equal numbers must have equal bytes: one kind of NaN, one kind of zero
-    rows = np.hstack([X.astype(np.float64), targets]) + 0.0
-    rows[np.isnan(rows)] = np.nan
-    keys = np.ascontiguousarray(rows).view(np.dtype((np.void, rows.itemsize * rows.shape[1])))
-    _, first, inverse = np.unique(keys.ravel(), return_index=True, return_inverse=True)
-    merged_weight = np.bincount(inverse.ravel(), weights=sample_weight).astype(np.float64)
-    return X[first], y[first], merged_weight

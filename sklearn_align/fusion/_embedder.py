@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from numbers import Integral, Real
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils.validation import validate_data
 from torch import Tensor
 
-from sklearn_align._sklearn import Interval, StrOptions
-from sklearn_align.fusion._base import BaseAECF, in_precision_of
+from sklearn_align._typing import FloatArray
 from sklearn_align.fusion._criteria import ContrastiveLoss
 from sklearn_align.fusion._data import TensorBatches
-from sklearn_align.fusion._protocol import SHARED_CONSTRAINTS
+from sklearn_align.fusion._net import OUTPUTS, AECFNet, in_precision_of
+from sklearn_align.fusion._parameters import constraints_of, owned_by
+from sklearn_align.fusion._targets import NoTargets
 from sklearn_align.fusion.nn._contrastive import ContrastiveModule, draw_views
 
-__all__ = ["AECFEmbedder"]
 
-_NOT_OURS = ("masking", "masking_prob", "masking_warmup", "masking_tau", "min_active")
-
-
-class AECFEmbedder(BaseAECF):
+class AECFEmbedder(AECFNet):
     """Transformer that fuses several modalities into one embedding, without labels.
 
     Two disjoint views of every row, made of different modalities, are embedded; the loss asks
@@ -177,35 +171,10 @@ class AECFEmbedder(BaseAECF):
     (100, 8)
     """
 
-    _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **{name: value for name, value in SHARED_CONSTRAINTS.items() if name not in _NOT_OURS},
-        "n_components": [Interval(Integral, 1, None, closed="left")],
-        "contrast": [StrOptions({"views", "modalities"})],
-        "temperature": [Interval(Real, 0, None, closed="neither")],
-        "consistency_weight": [Interval(Real, 0, None, closed="left")],
-    }
-    _network_parameters = (
-        "encoders",
-        "n_units",
-        "hidden_sizes",
-        "activation",
-        "dropout",
-        "gate_hidden",
-        "gate_activation",
-        "gate_temperature",
-        "min_gate_temperature",
-        "contrast",
-    )
-    _loss_parameters = (
-        "temperature",
-        "entropy_weight",
-        "entropy_free_epochs",
-        "entropy_warmup_epochs",
-        "consistency_weight",
-    )
-    # there is no masker: the views take its place
-    masking = "none"
-    masking_warmup = 0
+    _parameter_constraints = constraints_of("AECFEmbedder")
+    _network_parameters = owned_by("AECFEmbedder", "ContrastiveModule")
+    _loss_parameters = owned_by("AECFEmbedder", "ContrastiveLoss")
+    _network_options: ClassVar[dict[str, Any]] = {"head": "embedding", "masking": "none"}
 
     def __init__(
         self,
@@ -278,10 +247,7 @@ class AECFEmbedder(BaseAECF):
         self : AECFEmbedder
             The fitted estimator.
         """
-        self._check_parameters()
-        start = not (self.warm_start and self.initialized_)
-        rows = self._validate_training_rows(X, None, sample_weight, reset=start)
-        return self._train(*rows, epochs=self.max_epochs, start=start)
+        return super().fit(X, None, sample_weight)
 
     def partial_fit(
         self,
@@ -309,14 +275,9 @@ class AECFEmbedder(BaseAECF):
         self : AECFEmbedder
             The estimator.
         """
-        if not isinstance(epochs, int | np.integer) or epochs < 0:
-            raise ValueError(f"epochs must be an integer of at least 0; got {epochs!r}.")
-        self._check_parameters()
-        start = not self.initialized_
-        rows = self._validate_training_rows(X, None, sample_weight, reset=start)
-        return self._train(*rows, epochs=int(epochs), start=start)
+        return self._partial_fit(X, None, sample_weight, epochs)
 
-    def transform(self, X: ArrayLike) -> NDArray[np.floating[Any]]:
+    def transform(self, X: ArrayLike) -> FloatArray:
         """Embed rows.
 
         Parameters
@@ -330,7 +291,7 @@ class AECFEmbedder(BaseAECF):
             Unit rows, whose inner products are cosine similarities; 0 for a row without a present
             modality.
         """
-        return in_precision_of(X, self._collect(X, 0))
+        return in_precision_of(X, self._collect(X, OUTPUTS))
 
     def __getattribute__(self, name: str) -> Any:
         # skorch gives every net these; callers take them as signs of a classifier or a regressor
@@ -338,41 +299,9 @@ class AECFEmbedder(BaseAECF):
             raise AttributeError(f"AECFEmbedder has no attribute {name!r}.")
         return super().__getattribute__(name)
 
-    def _validate_X_y(
-        self, X: ArrayLike, y: ArrayLike | None, *, reset: bool
-    ) -> tuple[NDArray[Any], NDArray[Any]]:
-        X_array = validate_data(
-            self,
-            X,
-            reset=reset,
-            dtype=(np.float64, np.float32),
-            ensure_all_finite="allow-nan",
-            ensure_min_samples=2 if reset else 1,
-        )
-        return X_array, np.zeros(len(X_array), dtype=np.int64)
+    def _make_targets(self, y: NDArray[Any], classes: ArrayLike | None) -> NoTargets:
+        return NoTargets(int(self.n_components))
 
-    def _encode_targets(
-        self,
-        y: NDArray[Any],
-        sample_weight: NDArray[np.float64],
-        *,
-        reset: bool,
-        classes: ArrayLike | None,
-    ) -> NDArray[Any]:
-        return y
-
-    def _draw_validation_subsets(self, presence: Tensor) -> dict[str, Tensor]:
+    def _second_pass(self, presence: Tensor) -> dict[str, Tensor]:
         first, second = draw_views(presence, self.contrast)
         return {"subset": first, "other": second}
-
-    def _n_outputs(self) -> int:
-        return int(self.n_components)
-
-    def _loss_options(self) -> dict[str, Any]:
-        return {}
-
-    def _module_options(self) -> dict[str, Any]:
-        return {"head": "embedding", "masking": "none"}
-
-    def _fallback(self, targets: NDArray[Any], sample_weight: NDArray[np.float64]) -> Tensor:
-        return torch.zeros(self.n_components)

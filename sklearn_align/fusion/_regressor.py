@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils.validation import check_array
 from skorch import NeuralNetRegressor
-from torch import Tensor
 
+from sklearn_align._typing import Float64Array
 from sklearn_align.fusion._criteria import AECFLoss
 from sklearn_align.fusion._data import TensorBatches, is_prepared
-from sklearn_align.fusion._scaling import ColumnScaler
-from sklearn_align.fusion._supervised import SUPERVISED_CONSTRAINTS, SUPERVISED_LOSS, SupervisedAECF
+from sklearn_align.fusion._net import OUTPUTS, AECFNet
+from sklearn_align.fusion._parameters import constraints_of, owned_by
+from sklearn_align.fusion._targets import NumericTargets
 from sklearn_align.fusion.nn._module import AECFModule
 
-__all__ = ["AECFRegressor"]
 
-
-class AECFRegressor(SupervisedAECF, NeuralNetRegressor):
+class AECFRegressor(AECFNet, NeuralNetRegressor):
     """Regressor that fuses several modalities, any of which may be missing.
 
     See :class:`AECFClassifier` for how it works. Targets are scaled to mean 0 and variance 1
@@ -180,8 +177,10 @@ class AECFRegressor(SupervisedAECF, NeuralNetRegressor):
     (80,)
     """
 
-    _parameter_constraints: ClassVar[dict[str, Any]] = SUPERVISED_CONSTRAINTS
-    _loss_parameters = SUPERVISED_LOSS
+    _parameter_constraints = constraints_of("AECFRegressor")
+    _network_parameters = owned_by("AECFRegressor", "AECFModule")
+    _loss_parameters = owned_by("AECFRegressor", "AECFLoss")
+    _targets: NumericTargets
 
     def __init__(
         self,
@@ -278,7 +277,7 @@ class AECFRegressor(SupervisedAECF, NeuralNetRegressor):
         """
         return self._partial_fit(X, y, sample_weight, epochs)
 
-    def predict(self, X: ArrayLike) -> NDArray[np.float64]:
+    def predict(self, X: ArrayLike) -> Float64Array:
         """Predict the targets.
 
         Parameters
@@ -291,54 +290,9 @@ class AECFRegressor(SupervisedAECF, NeuralNetRegressor):
         y : ndarray of shape (n_samples,) or (n_samples, n_targets)
             In the units of the training targets, whose mean a row without a present modality gets.
         """
-        outputs = self._collect(X, 0)
-        # prepared rows come from callbacks, which compare with scaled targets
-        values = (
-            outputs if is_prepared(X) else self.module_.target_scaler.inverse_transform(outputs)
-        )
-        return values.ravel() if self.target_ndim_ == 1 else values
+        outputs = self._collect(X, OUTPUTS)
+        # Prepared samples come from callbacks, which compare with scaled targets.
+        return self._targets.decode(self.module_, outputs, encoded=is_prepared(X))
 
-    def initialize_module(self) -> Any:
-        """Build the network and the scaling of its targets.
-
-        Returns
-        -------
-        self : object
-            Itself.
-        """
-        super().initialize_module()
-        self.module_.target_scaler = ColumnScaler(self.n_targets_)
-        return self
-
-    def _encode_targets(
-        self,
-        y: NDArray[Any],
-        sample_weight: NDArray[np.float64],
-        *,
-        reset: bool,
-        classes: ArrayLike | None,
-    ) -> NDArray[Any]:
-        values = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
-        if reset:
-            self.target_ndim_ = values.ndim
-            self.n_targets_ = 1 if values.ndim == 1 else values.shape[1]
-        targets: NDArray[Any] = values.reshape(len(values), -1)
-        if targets.shape[1] != self.n_targets_:
-            raise ValueError(
-                f"y has {targets.shape[1]} targets; the estimator was fitted with "
-                f"{self.n_targets_}."
-            )
-        return targets
-
-    def _target_tensor(self, targets: NDArray[Any]) -> Tensor:
-        return torch.from_numpy(self.module_.target_scaler.transform(targets))
-
-    def _n_outputs(self) -> int:
-        return int(self.n_targets_)
-
-    def _loss_options(self) -> dict[str, Any]:
-        return {"task": "regression"}
-
-    def _fallback(self, targets: NDArray[Any], sample_weight: NDArray[np.float64]) -> Tensor:
-        self.module_.target_scaler.fit(targets, sample_weight, standardize=True)
-        return torch.zeros(self.n_targets_)
+    def _make_targets(self, y: NDArray[Any], classes: ArrayLike | None) -> NumericTargets:
+        return NumericTargets.from_samples(y)

@@ -93,7 +93,7 @@ def test_row_without_any_modality_gets_the_class_frequencies():
     y = np.where(y == 2, 1, y)
     clf = classifier().fit(X, y)
     empty = np.full((2, 9), np.nan)
-    with pytest.warns(MissingModalityWarning, match="2 of 2 rows have no present modality"):
+    with pytest.warns(MissingModalityWarning, match="2 of 2 samples have no present modality"):
         p = clf.predict_proba(empty)
     np.testing.assert_allclose(p, [np.bincount(y) / 120] * 2, rtol=1e-5)
     with pytest.warns(MissingModalityWarning):
@@ -106,7 +106,7 @@ def test_rows_without_any_modality_teach_nothing():
     X, y = data(60)
     reference = classifier().fit(X, y)
     more = np.vstack([X, np.full((3, 9), np.nan)])
-    with pytest.warns(MissingModalityWarning, match="3 of 63 rows"):
+    with pytest.warns(MissingModalityWarning, match="3 of 63 samples"):
         clf = classifier().fit(more, np.append(y, [0, 0, 0]))
     np.testing.assert_array_equal(clf.predict_proba(X), reference.predict_proba(X))
     with pytest.raises(ValueError, match="no modality is present in any"):

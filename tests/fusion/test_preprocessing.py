@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from torch.utils.data import DataLoader, Subset
 
 from sklearn_align.fusion import TensorBatches
-from sklearn_align.fusion._data import HoldOut, ModalityDataset, merge_equal_rows
+from sklearn_align.fusion._data import ModalityDataset
+from sklearn_align.fusion._preprocessing import HoldOut, merge_equal_samples
 
 
 def dataset(n=10):
@@ -82,12 +83,12 @@ def test_merging_does_not_see_order_or_repetition(seed, n):
     X[rng.random(n) < 0.2, 1] = np.nan
     y = rng.integers(0, 2, n)
     weight = rng.integers(1, 4, n).astype(float)
-    merged = merge_equal_rows(X, y, weight)
+    merged = merge_equal_samples(X, y, weight)
     assert merged[2].sum() == weight.sum()
     order = rng.permutation(n)
-    shuffled = merge_equal_rows(X[order], y[order], weight[order])
+    shuffled = merge_equal_samples(X[order], y[order], weight[order])
     index = np.repeat(np.arange(n), weight.astype(int))
-    repeated = merge_equal_rows(X[index], y[index], np.ones(len(index)))
+    repeated = merge_equal_samples(X[index], y[index], np.ones(len(index)))
     for one, two, three in zip(merged, shuffled, repeated, strict=True):
         np.testing.assert_array_equal(one, two)
         np.testing.assert_array_equal(one, three)
@@ -98,7 +99,7 @@ def test_merging_does_not_see_order_or_repetition(seed, n):
 def test_merging_knows_one_zero_and_one_nan():
     other_nan = np.frombuffer(np.uint64(0x7FF8000000000001).tobytes())[0]
     X = np.array([[0.0, np.nan], [-0.0, other_nan]])
-    assert len(merge_equal_rows(X, np.zeros(2), np.ones(2))[0]) == 1
+    assert len(merge_equal_samples(X, np.zeros(2), np.ones(2))[0]) == 1
 
 
 def test_hold_out_is_stratified_and_disjoint():

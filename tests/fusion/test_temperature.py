@@ -7,7 +7,7 @@ from scipy.optimize import minimize
 from scipy.special import softmax
 from sklearn.metrics import log_loss
 
-from sklearn_align.fusion._calibration import draw_subsets, fit_log_temperature, masked_copies
+from sklearn_align.fusion._temperature import draw_subsets, fit_log_temperature, masked_copies
 
 
 def problem(n=4000, seed=0):

@@ -1,18 +1,25 @@
-"""Temperature as a function of presence, fitted on held-out rows with modalities masked."""
+"""Temperature as a function of presence, fitted on held-out samples with modalities masked."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from itertools import product
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from sklearn.model_selection import KFold, StratifiedKFold
 from torch import Tensor, nn
 
-__all__ = ["draw_subsets", "fit_log_temperature", "masked_copies"]
+from sklearn_align._typing import IntArray
+from sklearn_align.fusion._data import ModalityDataset
 
-# held-out rows are masked this many times over to fit the temperature
+# Held-out samples are masked at most this many times to fit the temperature.
 _MOST_COPIES = 8
-# how much stronger the coefficients are drawn to each other than to 0
+# How much more strongly the coefficients are shrunk towards each other than towards 0.
 _PULL_TOGETHER = 9.0
+_N_FOLDS = 5
 
 
 def draw_subsets(presence: Tensor, generator: torch.Generator | None = None) -> Tensor:
@@ -164,3 +171,59 @@ def fit_log_temperature(
     found = coefficients.detach()
     found[0] -= centre @ found[1:]
     return found.to(logits.dtype)
+
+
+class HeldOut(NamedTuple):
+    """Outputs of samples that the network has not seen in training."""
+
+    logits: Tensor
+    y: Tensor
+    presence: Tensor
+    weight: Tensor
+
+
+def masked_outputs(
+    samples: ModalityDataset, logits_of: Callable[[ModalityDataset], Tensor]
+) -> HeldOut:
+    """Compute the outputs of samples with modalities masked, without those that lose all."""
+    weight = samples.X.get("sample_weight")
+    weight = torch.ones(len(samples)) if weight is None else weight
+    copies = []
+    for presence in masked_copies(samples.X["presence"]):
+        kept = presence.any(dim=1)
+        if kept.any():
+            masked = ModalityDataset({"X": samples.X["X"][kept], "presence": presence[kept]})
+            copies.append((logits_of(masked), samples.y[kept], presence[kept], weight[kept]))
+    return HeldOut(*(torch.cat(parts) for parts in zip(*copies, strict=True)))
+
+
+class SubsetTemperature:
+    """Temperature ``T = exp(b0 + b . presence)``, which divides the logits."""
+
+    def __init__(self, *, multilabel: bool = False) -> None:
+        self.multilabel = multilabel
+
+    def fit(self, parts: Sequence[HeldOut]) -> SubsetTemperature:
+        """Fit the coefficients (b0, b) on outputs of held-out samples."""
+        logits, y, presence, weight = (torch.cat(part) for part in zip(*parts, strict=True))
+        self.coefficients = fit_log_temperature(
+            logits, y, presence, sample_weight=weight, multilabel=self.multilabel
+        )
+        return self
+
+    def predict(self, presence: Tensor) -> Tensor:
+        """Temperatures (n_samples,) of samples with presence (n_samples, n_modalities)."""
+        slopes = presence.to(self.coefficients.dtype) @ self.coefficients[1:]
+        return torch.exp(self.coefficients[0] + slopes)
+
+
+def calibration_folds(
+    encoded: NDArray[Any], *, stratify: bool, rng: np.random.RandomState
+) -> Iterator[tuple[IntArray, IntArray]]:
+    """Yield positions of training and held-out samples; nothing for fewer than two samples."""
+    n_folds = min(_N_FOLDS, len(encoded))
+    if n_folds < 2:
+        return
+    enough = stratify and np.unique(encoded, return_counts=True)[1].min() >= n_folds
+    kind = StratifiedKFold if enough else KFold
+    yield from kind(n_folds, shuffle=True, random_state=rng).split(encoded, encoded)

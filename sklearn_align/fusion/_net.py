@@ -1,0 +1,607 @@
+"""The one class between skorch's nets and the estimators."""
+
+from __future__ import annotations
+
+from inspect import signature
+from numbers import Integral
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_is_fitted
+from skorch import NeuralNet
+from skorch.history import History
+from skorch.utils import to_tensor
+from torch import Tensor
+
+from sklearn_align._modalities import ModalityLayout, parse_modalities
+from sklearn_align._sklearn import check_sample_weight, validate_parameters
+from sklearn_align._typing import BoolArray, Float64Array, FloatArray
+from sklearn_align.fusion._config import AECFConfig
+from sklearn_align.fusion._data import ModalityDataset, TensorBatches, is_prepared
+from sklearn_align.fusion._epoch_log import EpochLog
+from sklearn_align.fusion._parameters import ROUTED_PREFIXES, declared_parameters
+from sklearn_align.fusion._preprocessing import (
+    HoldOut,
+    check_seen,
+    merge_equal_samples,
+    sample_tensors,
+    training_samples,
+    validate_inputs,
+    validate_samples,
+    warn_of_absent_samples,
+)
+from sklearn_align.fusion._schedules import linear_ramp
+from sklearn_align.fusion._targets import Targets
+from sklearn_align.fusion._temperature import draw_subsets
+from sklearn_align.fusion._training import (
+    MIN_SAMPLES_TO_PREDICT,
+    default_callbacks,
+    optimizer_groups,
+    padded,
+    samples_per_batch,
+    seeded,
+)
+from sklearn_align.fusion.nn._gate import gate_entropy
+
+# Positions of the outputs of the network.
+OUTPUTS, WEIGHTS, FUSED = range(3)
+# With fewer samples nothing is held out for validation, unless train_split says so.
+_MIN_SAMPLES_TO_SPLIT = 200
+_SHARE_TO_HOLD_OUT = 0.1
+# Attributes of skorch that are of no use to a reader.
+_BOOKKEEPING = (
+    "cuda_dependent_attributes_",
+    "init_context_",
+    "initialized_",
+    "prefixes_",
+    "virtual_params_",
+)
+
+
+class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
+    """skorch net with scikit-learn's contract, which the AECF estimators share.
+
+    A subclass has an explicit ``__init__``, says which parameters the network and the loss take,
+    and makes the object that handles its targets (`_make_targets`).
+    """
+
+    # Attributes that skorch sets in __init__, where scikit-learn allows parameters only.
+    dataset = ModalityDataset
+    predict_nonlinearity = None
+    use_caching = "auto"
+    torch_load_kwargs = None
+    history_: History | None = None
+    initialized_: bool = False
+    virtual_params_: dict[str, Any] = {}  # noqa: RUF012  skorch replaces it and never changes it
+
+    # Values of parameters that not every estimator has.
+    masking: str = "none"
+    masking_warmup: int = 0
+    class_weight: Any = None
+    pos_weight: Any = None
+    calibration: bool | str = False
+
+    layout_: ModalityLayout
+    callbacks_: list[tuple[str, Any]]
+    _targets: Targets
+
+    _parameter_constraints: ClassVar[dict[str, Any]]
+    _network_parameters: ClassVar[tuple[str, ...]]
+    _loss_parameters: ClassVar[tuple[str, ...]]
+    _network_options: ClassVar[dict[str, Any]] = {}
+
+    def _make_targets(self, y: NDArray[Any], classes: ArrayLike | None) -> Targets:
+        """Make the object that handles targets like y."""
+        raise NotImplementedError
+
+    def _second_pass(self, presence: Tensor) -> dict[str, Tensor]:
+        """Draw what the further passes over validation samples see."""
+        return {} if self.masking == "none" else {"subset": draw_subsets(presence)}
+
+    def _after_training(self, dataset_valid: Any) -> None:
+        """Use the validation samples once the network is trained."""
+
+    # Parameters
+
+    def _set_init_parameters(self, parameters: dict[str, Any]) -> None:
+        """Store the arguments of ``__init__`` as they are, given its ``locals()``."""
+        routed = parameters.pop("kwargs", {})
+        for name, value in parameters.items():
+            if name not in ("self", "__class__"):
+                setattr(self, name, value)
+        self.__dict__.update(routed)
+        self._params_to_validate = set(routed)
+
+    @classmethod
+    def from_config(cls, config: AECFConfig, **params: Any) -> Any:
+        """Make an estimator with the settings of a configuration.
+
+        Parameters
+        ----------
+        config : AECFConfig
+            Settings; those that this estimator does not have are left out.
+
+        **params : object
+            Further parameters, which win over those of `config`.
+
+        Returns
+        -------
+        estimator : object
+            Not yet fitted.
+        """
+        if not isinstance(config, AECFConfig):
+            raise TypeError(
+                f"config must be an AECFConfig; got {type(config).__name__}. Use "
+                "AECFConfig.from_dict for a dict."
+            )
+        known = signature(cls.__init__).parameters
+        settings = {name: value for name, value in config.to_params().items() if name in known}
+        return cls(**{**settings, **params})
+
+    def _get_param_names(self) -> list[str]:
+        declared = declared_parameters(type(self))
+        routed = [name for name in vars(self) if name in self._params_to_validate and "__" in name]
+        unknown = [name for name in self._params_to_validate if "__" not in name]
+        return sorted({*declared, *routed, *(name for name in unknown if name in vars(self))})
+
+    def set_params(self, **params: Any) -> Any:
+        """Set parameters, also those of the parts.
+
+        Parameters
+        ----------
+        **params : object
+            Parameters of the estimator, and ``module__``, ``criterion__``, ``optimizer__``,
+            ``iterator_train__``, ``iterator_valid__``, ``callbacks__`` and ``compile__``
+            parameters. A fitted network is not touched: they count from the next ``fit`` on.
+            Only parameters of the optimizer, `lr` included, act on further training at once.
+
+        Returns
+        -------
+        self : object
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            For a name that is not a parameter.
+        """
+        own = {}
+        for name, value in params.items():
+            prefix, is_routed, _ = name.partition("__")
+            if is_routed and prefix in ROUTED_PREFIXES:
+                setattr(self, name, value)
+                self._params_to_validate.add(name)
+            else:
+                own[name] = value
+        BaseEstimator.set_params(self, **own)
+        self._apply_virtual_params(
+            {name: value for name, value in params.items() if self._is_virtual_param(name)}
+        )
+        return self
+
+    def _check_parameters(self) -> None:
+        validate_parameters(self)
+        if self.min_gate_temperature > self.gate_temperature:
+            raise ValueError(
+                f"min_gate_temperature={self.min_gate_temperature} exceeds gate_temperature="
+                f"{self.gate_temperature}: it must lie in (0, gate_temperature]."
+            )
+        for size in self.hidden_sizes:
+            if not isinstance(size, Integral) or size < 1:
+                raise ValueError(
+                    f"hidden_sizes must hold positive integers; got {self.hidden_sizes!r}."
+                )
+
+    def __repr__(self, N_CHAR_MAX: int = 700) -> str:
+        text: str = BaseEstimator.__repr__(self, N_CHAR_MAX)
+        return text
+
+    def _get_params_html(self, deep: bool = True, doc_link: str = "") -> Any:
+        # In a notebook, the parameters of the callbacks that skorch makes are of no interest.
+        return super()._get_params_html(deep=False, doc_link=doc_link)
+
+    def _get_fitted_attr_html(self, doc_link: str = "") -> Any:
+        shown = super()._get_fitted_attr_html(doc_link=doc_link)
+        for name in _BOOKKEEPING:
+            shown.pop(name, None)
+        return shown
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return bool(self.initialized_) and hasattr(self, "module_")
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        # Without blocks, a NaN cannot mean an absent modality among others.
+        tags.input_tags.allow_nan = self.modalities is not None or self.partial_missing == "impute"
+        tags.input_tags.sparse = False
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    @property
+    def _n_features_out(self) -> int:
+        return int(self.n_units)
+
+    @property
+    def n_iter_(self) -> int:
+        """Number of epochs trained."""
+        check_is_fitted(self)
+        return len(self.history)
+
+    @property
+    def modality_names_(self) -> list[str]:
+        """Names of the modalities, in the order of the gate's weights."""
+        check_is_fitted(self)
+        return list(self.layout_.names)
+
+    # Samples
+
+    def _presence(self, X: NDArray[Any]) -> BoolArray:
+        return self.layout_.presence(X, allow_partial=self.partial_missing == "impute")
+
+    def _seen_presence(self, X: NDArray[Any]) -> BoolArray:
+        """Presence of samples whose modalities training has seen."""
+        presence = self._presence(X)
+        check_seen(presence, self.module_.seen.cpu().numpy(), self.layout_.names)
+        return presence
+
+    def _validate_training_samples(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None,
+        sample_weight: ArrayLike | None,
+        *,
+        reset: bool,
+        classes: ArrayLike | None = None,
+    ) -> tuple[NDArray[Any], NDArray[Any], Float64Array]:
+        """Validate, encode and weigh the samples; leave out those without weight or modality."""
+        X_array, y_array = validate_samples(self, X, y, reset=reset)
+        weight = check_sample_weight(
+            sample_weight, X_array, dtype=np.float64, ensure_non_negative=True
+        )
+        if reset:
+            self.layout_ = parse_modalities(
+                self.modalities, X_array.shape[1], getattr(self, "feature_names_in_", None)
+            )
+        presence = self._presence(X_array) if reset else self._seen_presence(X_array)
+        keep = training_samples(presence, weight)
+        X_array, y_array, weight = X_array[keep], y_array[keep], weight[keep]
+        if reset:
+            self._targets = self._make_targets(y_array, classes)
+        encoded = self._targets.encode(y_array)
+        if self.train_split is None or isinstance(self.train_split, str):
+            X_array, encoded, weight = merge_equal_samples(X_array, encoded, weight)
+        weight = weight * self._targets.weights(encoded, weight, self.class_weight)
+        return X_array, encoded, weight / weight.mean()
+
+    def get_dataset(self, X: Any, y: Any = None) -> Any:
+        """Turn raw samples into a dataset of tensors; prepared ones are passed on."""
+        if isinstance(X, torch.utils.data.Dataset):
+            return X
+        if is_prepared(X):
+            return ModalityDataset(X, y)
+        check_is_fitted(self)
+        X_array = validate_inputs(self, X)
+        presence = self._seen_presence(X_array)
+        warn_of_absent_samples(presence)
+        return ModalityDataset(sample_tensors(X_array, presence, self.layout_, self.module_.scaler))
+
+    def get_iterator(self, dataset: Any, training: bool = False) -> Any:
+        """Make the iterator over the batches of a dataset, shuffled by default for training."""
+        options = self.get_params_for("iterator_train" if training else "iterator_valid")
+        if training:
+            options.setdefault("shuffle", True)
+        size = samples_per_batch(len(dataset), self.batch_size, training=training)
+        options.setdefault("batch_size", size)
+        factory = self.iterator_train if training else self.iterator_valid
+        return factory(dataset, **options)
+
+    def get_split_datasets(self, X: Any, y: Any = None, **split_params: Any) -> tuple[Any, Any]:
+        """Split prepared samples into training samples, and validation samples or None.
+
+        Validation samples carry a fixed subset of their modalities, on which the second pass of
+        the loss is computed. A pair of datasets is passed on.
+        """
+        if isinstance(X, tuple):
+            return X
+        split = self.train_split
+        # With cross-fitting, the temperature needs no validation samples.
+        unneeded = isinstance(self.calibration, str) and not self.early_stopping
+        if split is None or (isinstance(split, str) and unneeded):
+            return X, None
+        if isinstance(split, str):
+            split = HoldOut(
+                _SHARE_TO_HOLD_OUT,
+                _MIN_SAMPLES_TO_SPLIT,
+                stratified=self._targets.stratify,
+                seed=int(torch.randint(2**31 - 1, ()).item()),
+            )
+        train, valid = split(X, y, **split_params)
+        if valid is None:
+            return train, None
+        valid = self._prepared(valid)
+        if isinstance(valid, ModalityDataset):
+            samples = {**valid.X, **self._second_pass(valid.X["presence"])}
+            valid = ModalityDataset(samples, valid.y)
+        return train, valid
+
+    def _prepared(self, dataset: Any) -> Any:
+        """Prepare validation samples, which may be a user's own dataset of raw samples."""
+        samples = TensorBatches(dataset).dataset
+        if isinstance(samples, ModalityDataset) or not hasattr(samples, "y"):
+            return samples
+        prepared = self.get_dataset(np.asarray(samples.X))
+        encoded = self._targets.encode(np.asarray(samples.y))
+        return ModalityDataset(prepared.X, self._targets.tensor(self.module_, encoded))
+
+    # Training
+
+    def fit(self, X: ArrayLike, y: Any, sample_weight: ArrayLike | None = None) -> Any:
+        """Train on samples whose blocks may be absent.
+
+        With `warm_start`, an estimator that is already fitted is trained further.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples; a block of NaN is absent. Samples in which every block is absent are left out.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights. A weight of two counts like a sample that occurs twice, a weight of zero like
+            one that is not there.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+        """
+        self._check_parameters()
+        start = not (self.warm_start and self.initialized_)
+        samples = self._validate_training_samples(X, y, sample_weight, reset=start)
+        return self._train(*samples, epochs=self.max_epochs, start=start)
+
+    def _partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None,
+        sample_weight: ArrayLike | None,
+        epochs: int,
+        classes: ArrayLike | None = None,
+    ) -> Any:
+        if not isinstance(epochs, int | np.integer) or epochs < 0:
+            raise ValueError(f"epochs must be an integer of at least 0; got {epochs!r}.")
+        self._check_parameters()
+        start = not self.initialized_
+        samples = self._validate_training_samples(X, y, sample_weight, reset=start, classes=classes)
+        return self._train(*samples, epochs=int(epochs), start=start)
+
+    def _train(
+        self,
+        X: NDArray[Any],
+        encoded: NDArray[Any],
+        sample_weight: Float64Array,
+        *,
+        epochs: int,
+        start: bool,
+    ) -> Any:
+        presence = self._presence(X)
+        if start:
+            self._targets = self._targets.resolve(encoded, sample_weight, self.pos_weight)
+        with seeded(self.random_state, self.device, 0 if start else len(self.history)):
+            if start:
+                self.initialize()
+                self.module_.seen.copy_(torch.from_numpy(presence.any(axis=0)))
+                self.module_.scaler.fit(
+                    X[:, self.layout_.order], sample_weight, standardize=self.standardize
+                )
+                self._targets.fit(self.module_, encoded, sample_weight)
+                self.module_.set_fallback(self._targets.prior_output(encoded, sample_weight))
+            weight = None if np.all(sample_weight == 1.0) else sample_weight
+            samples = sample_tensors(X, presence, self.layout_, self.module_.scaler, weight)
+            dataset = ModalityDataset(samples, self._targets.tensor(self.module_, encoded))
+            self.module_.log_temperature.zero_()
+            parts = self.get_split_datasets(dataset, encoded)
+            if parts[1] is None:
+                # There are no validation figures to monitor.
+                self.callbacks_ = [item for item in self.callbacks_ if item[0] != "early_stopping"]
+            self._epoch_log = EpochLog(self._targets.calibration_error)
+            self.notify("on_train_begin", X=dataset, y=encoded)
+            try:
+                self.fit_loop(parts, encoded, epochs=epochs)
+            except KeyboardInterrupt:  # skorch's EarlyStopping ends the training with it.
+                pass
+            finally:
+                del self._epoch_log
+            self.notify("on_train_end", X=dataset, y=encoded)
+            self._after_training(parts[1])
+        return self
+
+    @property
+    def _default_callbacks(self) -> list[tuple[str, Any]]:
+        return default_callbacks(
+            early_stopping=self.early_stopping,
+            patience=self.patience,
+            min_delta=self.min_delta,
+            gradient_clip=self.gradient_clip,
+            lr_schedule=self.lr_schedule,
+            max_epochs=self.max_epochs,
+            verbose=self.verbose,
+        )
+
+    def initialize(self) -> Any:
+        """Build the network, the loss, the optimizer and the callbacks, once sizes are known."""
+        if not hasattr(self, "layout_"):
+            raise NotFittedError(
+                f"This {type(self).__name__} instance has not seen data yet, from which the sizes "
+                "of its layers follow: call fit, or partial_fit with epochs=0."
+            )
+        return super().initialize()
+
+    def initialize_module(self) -> Any:
+        """Build the network from the parameters and the data's sizes."""
+        options = {name: getattr(self, name) for name in self._network_parameters}
+        options.update(
+            widths=self.layout_.widths, n_outputs=self._targets.n_outputs, names=self.layout_.names
+        )
+        options.update(self._network_options)
+        options.update(self.get_params_for("module"))
+        self.module_ = self.module(**options)
+        self._targets.prepare(self.module_)
+        return self
+
+    def initialize_criterion(self) -> Any:
+        """Build the loss from the parameters."""
+        options = {name: getattr(self, name) for name in self._loss_parameters}
+        options.update(self._targets.loss_options)
+        options.update(self.get_params_for("criterion"))
+        self.criterion_ = self.criterion(**options)
+        return self
+
+    def initialize_optimizer(self, triggered_directly: Any = None) -> Any:
+        """Build the optimizer, with a learning rate and no weight decay of its own for the gate."""
+        named = list(self.get_all_learnable_params())
+        args, options = self.get_params_for_optimizer("optimizer", named)
+        if "optimizer__param_groups" not in vars(self):
+            gate_lr = options["lr"] if self.gate_lr is None else self.gate_lr
+            decay = options.pop("weight_decay", self.weight_decay)
+            args = (optimizer_groups(named, gate_lr=gate_lr, weight_decay=decay),)
+        adam = self.optimizer in (torch.optim.AdamW, torch.optim.Adam)
+        if adam and not {"fused", "foreach"} & set(options):
+            options["fused"] = True
+        self.optimizer_ = self.optimizer(*args, **options)
+        return self
+
+    def fit_loop(self, X: Any, y: Any = None, epochs: int | None = None, **fit_params: Any) -> Any:
+        """Train on prepared samples for a number of epochs, `max_epochs` by default."""
+        dataset_train, dataset_valid = self.get_split_datasets(X, y)
+        parts = {"dataset_train": dataset_train, "dataset_valid": dataset_valid}
+        batches = self.get_iterator(dataset_train, training=True)
+        valid_batches = None
+        if dataset_valid is not None:
+            valid_batches = self.get_iterator(dataset_valid, training=False)
+        for _ in range(self.max_epochs if epochs is None else epochs):
+            self.notify("on_epoch_begin", **parts)
+            self.run_single_epoch(batches, training=True, prefix="train", step_fn=self.train_step)
+            self.run_single_epoch(
+                valid_batches, training=False, prefix="valid", step_fn=self.validation_step
+            )
+            self.notify("on_epoch_end", **parts)
+        return self
+
+    def on_epoch_begin(self, net: Any, *args: Any, **kwargs: Any) -> None:
+        """Set what follows the epochs: loss weights and masking rate."""
+        super().on_epoch_begin(net, *args, **kwargs)
+        epoch = len(self.history) - 1
+        self.criterion_.set_epoch(epoch)
+        self.module_.masker.ramp = linear_ramp(epoch, self.masking_warmup)
+
+    def on_epoch_end(self, net: Any, *args: Any, **kwargs: Any) -> None:
+        """Record the loss components and their weights."""
+        super().on_epoch_end(net, *args, **kwargs)
+        self._epoch_log.write(self.history)
+        self.history.record("entropy_lambda", self.criterion_.entropy_lambda)
+        self.history.record("consistency_ramp", self.criterion_.consistency_ramp)
+        self.history.record("masking_ramp", self.module_.masker.ramp)
+        self.history.record("gate_temperature", float(self.module_.gate.temperature.detach()))
+
+    def infer(self, x: Any, **fit_params: Any) -> Any:
+        """Run the network on a batch of prepared samples."""
+        names = ("X", "presence", "subset", "other")
+        inputs = {name: x[name] for name in names if name in x}
+        return self.module_(**to_tensor(inputs, device=self.device))
+
+    def evaluation_step(self, batch: Any, training: bool = False) -> Any:
+        """Run the network on a batch for prediction."""
+        samples, y = batch
+        if training or len(samples["X"]) >= MIN_SAMPLES_TO_PREDICT:
+            return super().evaluation_step(batch, training=training)
+        outputs = super().evaluation_step((padded(samples), y), training=False)
+        return tuple(output[: len(samples["X"])] for output in outputs)
+
+    def get_loss(self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False) -> Any:
+        """Compute the loss of a batch and note its components."""
+        y_true = to_tensor(y_true, device=self.device)
+        presence = to_tensor(X["presence"], device=self.device)
+        weight = X.get("sample_weight")
+        weight = None if weight is None else to_tensor(weight, device=self.device)
+        loss = self.criterion_(y_pred, y_true, presence=presence, sample_weight=weight)
+        if hasattr(self, "_epoch_log"):
+            prefix = "train" if training else "valid"
+            components = getattr(self.criterion_, "components", {})
+            self._epoch_log.add(prefix, components, y_pred[0], y_true, weight)
+        return loss
+
+    def check_data(self, X: Any, y: Any = None) -> None:
+        """Do nothing: samples are validated before they get here."""
+
+    # Predictions
+
+    def _collect(self, X: Any, position: int) -> Float64Array:
+        """Gather one of the network's outputs for all samples."""
+        check_is_fitted(self)
+        parts = [
+            output[position] if isinstance(output, tuple) else output
+            for output in self.forward_iter(self.get_dataset(X))
+        ]
+        values: Float64Array = torch.cat(parts).detach().cpu().double().numpy()
+        return values
+
+    def modality_weights(self, X: ArrayLike) -> FloatArray:
+        """Gate weights of every sample.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples; a block of NaN is absent.
+
+        Returns
+        -------
+        weights : ndarray of shape (n_samples, n_modalities)
+            Columns in the order of `modality_names_`. 0 for absent modalities; the weights of a
+            sample sum to 1, unless no modality is present, when they are all 0.
+        """
+        return in_precision_of(X, self._collect(X, WEIGHTS))
+
+    def gate_entropy(self, X: ArrayLike) -> FloatArray:
+        """Entropy of the gate weights of every sample.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples; a block of NaN is absent.
+
+        Returns
+        -------
+        entropy : ndarray of shape (n_samples,)
+            In nats, between 0 and the logarithm of the number of present modalities.
+        """
+        weights = torch.from_numpy(self._collect(X, WEIGHTS))
+        return in_precision_of(X, gate_entropy(weights).numpy())
+
+    def transform(self, X: ArrayLike) -> FloatArray:
+        """Fused representation of every sample: the weighted sum of the encoded blocks.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples; a block of NaN is absent.
+
+        Returns
+        -------
+        fused : ndarray of shape (n_samples, n_units)
+            0 for a sample without a present modality.
+        """
+        return in_precision_of(X, self._collect(X, FUSED))
+
+
+def in_precision_of(X: Any, values: Float64Array) -> FloatArray:
+    """Return float32 for float32 input, float64 for everything else."""
+    if getattr(X, "dtype", None) == np.float32:
+        return values.astype(np.float32)
+    return values

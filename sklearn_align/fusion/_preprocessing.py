@@ -1,0 +1,189 @@
+"""From arrays to prepared tensors: validation, presence, merging and the validation split."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
+from sklearn.utils.validation import validate_data
+from torch import Tensor
+from torch.utils.data import Subset
+
+from sklearn_align._modalities import ModalityLayout
+from sklearn_align._typing import BoolArray, Float64Array
+from sklearn_align.exceptions import MissingModalityWarning, warn_user
+from sklearn_align.fusion._scaling import ColumnScaler
+
+
+def validate_samples(
+    estimator: Any, X: ArrayLike, y: ArrayLike | None, *, reset: bool
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Validate X (n_samples, n_features) and y; without targets, y becomes zeros (n_samples,)."""
+    options: dict[str, Any] = {
+        "reset": reset,
+        "dtype": (np.float64, np.float32),
+        "ensure_all_finite": "allow-nan",
+        "ensure_min_samples": 2 if reset else 1,
+    }
+    if y is None and not estimator.__sklearn_tags__().target_tags.required:
+        X_array = validate_data(estimator, X, **options)
+        return X_array, np.zeros(len(X_array), dtype=np.int64)
+    X_array, y_array = validate_data(estimator, X, y, multi_output=True, **options)
+    return X_array, y_array
+
+
+def validate_inputs(estimator: Any, X: ArrayLike) -> NDArray[Any]:
+    """Validate X (n_samples, n_features) of a prediction."""
+    X_array: NDArray[Any] = validate_data(
+        estimator, X, reset=False, dtype=(np.float64, np.float32), ensure_all_finite="allow-nan"
+    )
+    return X_array
+
+
+def check_seen(presence: BoolArray, seen: BoolArray, names: tuple[str, ...]) -> None:
+    """Raise if presence (n_samples, n_modalities) has a modality that training never saw."""
+    unseen = presence.any(axis=0) & ~seen
+    if unseen.any():
+        raise ValueError(
+            f"modalities {[names[index] for index in np.flatnonzero(unseen)]} are present now, but "
+            "were absent from every sample in fit: nothing was learned about them. Fit with "
+            "samples that have them, or set their columns to NaN."
+        )
+
+
+def training_samples(presence: BoolArray, sample_weight: Float64Array) -> BoolArray:
+    """Mask (n_samples,) of the samples to train on: weighted, and with a present modality."""
+    absent = ~presence.any(axis=1)
+    if absent.all():
+        raise ValueError(
+            f"no modality is present in any of the {len(presence)} samples of X: all values are "
+            "NaN."
+        )
+    if absent.any():
+        warn_user(
+            f"{int(absent.sum())} of {len(presence)} samples have no present modality; they are "
+            "left out of the training.",
+            MissingModalityWarning,
+        )
+    keep: BoolArray = (sample_weight > 0) & ~absent
+    if not keep.any():
+        raise ValueError("all samples with a present modality have a sample weight of zero.")
+    return keep
+
+
+def warn_of_absent_samples(presence: BoolArray) -> None:
+    """Warn of samples to predict that have no present modality."""
+    absent = int((~presence.any(axis=1)).sum())
+    if absent:
+        warn_user(
+            f"{absent} of {len(presence)} samples have no present modality; what is returned for "
+            "them does not depend on X.",
+            MissingModalityWarning,
+        )
+
+
+def sample_tensors(
+    X: NDArray[Any],
+    presence: BoolArray,
+    layout: ModalityLayout,
+    scaler: ColumnScaler,
+    sample_weight: Float64Array | None = None,
+) -> dict[str, Tensor]:
+    """Scale X, set absent blocks to 0 and name the tensors as `ModalityDataset` wants them."""
+    scaled = scaler.transform(X[:, layout.order])
+    absent = np.repeat(~presence, layout.widths, axis=1)
+    scaled[absent] = 0.0
+    samples = {"X": torch.from_numpy(scaled), "presence": torch.from_numpy(presence)}
+    if sample_weight is not None:
+        samples["sample_weight"] = torch.from_numpy(sample_weight.astype(np.float32))
+    return samples
+
+
+class HoldOut:
+    """Default validation split: a random share of the rows, stratified by class if possible.
+
+    Parameters
+    ----------
+    share : float
+        Share of the rows to hold out.
+    min_rows : int
+        With fewer rows than this, nothing is held out.
+    stratified : bool
+        Whether y holds classes.
+    seed : int
+        Seed of the split.
+    """
+
+    def __init__(self, share: float, min_rows: int, stratified: bool, seed: int) -> None:
+        self.share = share
+        self.min_rows = min_rows
+        self.stratified = stratified
+        self.seed = seed
+
+    def __call__(
+        self, dataset: Any, y: NDArray[Any] | None = None, **split_params: Any
+    ) -> tuple[Any, Any]:
+        """Split a dataset.
+
+        Parameters
+        ----------
+        dataset : Dataset
+            All the rows.
+        y : ndarray of shape (n_samples,), optional
+            Encoded targets.
+        **split_params : object
+            Ignored.
+
+        Returns
+        -------
+        train, valid : Subset, and Subset or None
+            The two parts.
+        """
+        n_samples = len(dataset)
+        if n_samples < self.min_rows:
+            return dataset, None
+        kind: Any = ShuffleSplit
+        if self.stratified and y is not None and y.ndim == 1:
+            counts = np.bincount(y)
+            n_classes = np.count_nonzero(counts)
+            if counts[counts > 0].min() >= 2 and n_samples * self.share >= n_classes:
+                kind = StratifiedShuffleSplit
+        splitter = kind(n_splits=1, test_size=self.share, random_state=self.seed)
+        train, valid = next(splitter.split(np.zeros(n_samples), y))
+        return Subset(dataset, train.tolist()), Subset(dataset, valid.tolist())
+
+
+def merge_equal_samples(
+    X: NDArray[Any], y: NDArray[Any], sample_weight: NDArray[np.float64]
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]:
+    """Merge rows with equal X and y into one that carries their weight, in an order of its own.
+
+    Training on the result makes a weight of two and a row that occurs twice the same thing, and
+    the order of the rows has no influence.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Rows; NaN equals NaN.
+    y : ndarray of shape (n_samples,) or (n_samples, n_targets)
+        Targets.
+    sample_weight : ndarray of shape (n_samples,)
+        Weights.
+
+    Returns
+    -------
+    X, y, sample_weight : ndarrays
+        One row of each kind, sorted by its bytes, and the summed weights.
+    """
+    n_samples = len(X)
+    targets = y.reshape(n_samples, -1).astype(np.float64)
+    # equal numbers must have equal bytes: one kind of NaN, one kind of zero
+    rows = np.hstack([X.astype(np.float64), targets]) + 0.0
+    rows[np.isnan(rows)] = np.nan
+    keys = np.ascontiguousarray(rows).view(np.dtype((np.void, rows.itemsize * rows.shape[1])))
+    _, first, inverse = np.unique(keys.ravel(), return_index=True, return_inverse=True)
+    merged_weight = np.bincount(inverse.ravel(), weights=sample_weight).astype(np.float64)
+    return X[first], y[first], merged_weight
