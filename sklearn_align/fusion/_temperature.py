@@ -43,7 +43,7 @@ def draw_subsets(presence: Tensor, generator: torch.Generator | None = None) -> 
     Examples
     --------
     >>> import torch
-    >>> from sklearn_align.fusion._calibration import draw_subsets
+    >>> from sklearn_align.fusion._temperature import draw_subsets
     >>> presence = torch.tensor([[True, True, True], [True, False, True]])
     >>> subset = draw_subsets(presence, torch.Generator().manual_seed(0))
     >>> bool(subset.any(dim=1).all()), bool((subset & ~presence).any())
@@ -126,7 +126,7 @@ def fit_log_temperature(
     Examples
     --------
     >>> import torch
-    >>> from sklearn_align.fusion._calibration import fit_log_temperature
+    >>> from sklearn_align.fusion._temperature import fit_log_temperature
     >>> y = torch.tensor([0, 0, 0, 1])
     >>> logits = torch.tensor([[4.0, 0.0]]).repeat(4, 1)  # right in three of four rows
     >>> presence = torch.ones(4, 1, dtype=torch.bool)
