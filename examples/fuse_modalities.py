@@ -1,8 +1,8 @@
 """Classify digits from image and sound, when more and more of the images and sounds are missing.
 
 Trains AECF, a network on the concatenated blocks with modality dropout, and gradient boosting on
-rows with missing blocks, and prints for several drop rates how well each does on the same test
-rows with the same blocks missing. Every method is calibrated on held-out rows. The weights of
+samples with missing blocks, and prints for several drop rates how well each does on the same test
+samples with the same blocks missing. Every method is calibrated on held-out samples. The weights of
 AECF's gate show which modality it goes by.
 """
 
@@ -45,7 +45,7 @@ class ConcatNet(nn.Module):
         )
 
     def forward(self, X: Tensor) -> Tensor:
-        """Map rows with NaN blocks to logits."""
+        """Map samples with NaN blocks to logits."""
         first = self.widths.cumsum(0) - self.widths
         presence = ~X[:, first].isnan()
         if self.training:
@@ -65,7 +65,7 @@ def fit_all(train: Any, valid: Any, seed: int) -> dict[str, Any]:
         return drop_modalities(X, modalities, 0.5, random_state=seed)
 
     def aecf() -> Any:
-        # holds out a tenth of its rows for calibration by itself
+        # holds out a tenth of its samples for calibration by itself
         X, y = np.vstack([train.data, valid.data]), np.append(train.target, valid.target)
         return AECFClassifier(modalities=modalities, random_state=seed).fit(X, y)
 
@@ -129,7 +129,7 @@ def score(fitted: dict[str, Any], test: Any, seed: int) -> dict[str, np.ndarray]
 
 def print_table(scores: dict[str, np.ndarray], n_seeds: int) -> None:
     """Print the mean scores, one line per method and figure."""
-    print(f"\nTest rows, mean of {n_seeds} seed(s). Share of blocks drawn to be missing:")
+    print(f"\nTest samples, mean of {n_seeds} seed(s). Share of blocks drawn to be missing:")
     print(f"{'':28}{'':6}" + "".join(f"{rate:>8.0%}" for rate in RATES))
     for column, figure in enumerate(("mAP", "acc.", "ECE")):
         for name, rows in scores.items():
@@ -140,7 +140,7 @@ def print_table(scores: dict[str, np.ndarray], n_seeds: int) -> None:
 def print_weights(clf: AECFClassifier, test: Any) -> None:
     """Print what the gate goes by, as the image gets noisier and where a block is missing."""
     weights = clf.modality_weights(test.data)
-    print(f"Gate weights, mean over test rows: {'':8}" + "  ".join(clf.modality_names_))
+    print(f"Gate weights, mean over test samples: {'':8}" + "  ".join(clf.modality_names_))
     order = np.argsort(test.image_noise)
     for name, rows in (
         ("all", order),
@@ -157,7 +157,7 @@ def print_weights(clf: AECFClassifier, test: Any) -> None:
 def main(n_seeds: int) -> None:
     """Run the example."""
     train, valid, test = (load_avmnist(subset=part) for part in ("train", "validation", "test"))
-    print(f"{len(train.data)} training rows, modalities {train.modalities}")
+    print(f"{len(train.data)} training samples, modalities {train.modalities}")
     runs = []
     for seed in range(n_seeds):
         fitted = fit_all(train, valid, seed)

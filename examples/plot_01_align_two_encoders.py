@@ -25,7 +25,7 @@ print(f"{data.XA.shape=}, {data.XB.shape=}, {data.XA_test.shape=}")
 # %%
 # Fit
 # ---
-# The verdict needs no pairs either: independent starts lead to the same map.
+# The convergence check needs no pairs either: independent runs lead to the same map.
 
 aligner = MiniVec2Vec(random_state=0).fit(data.XA, data.XB)
 print(f"converged: {aligner.converged_}, agreement of independent maps: {aligner.agreement_:.3f}")

@@ -23,22 +23,22 @@ print(f"{aligner.map_.shape=}, converged: {aligner.converged_}")
 
 # %%
 # Rows of the map are orthonormal, so that the transpose leads back. What does not come back is the
-# length of a row: the frame of B keeps directions only.
+# length of a sample: the frame of B keeps directions only.
 
-print(f"{np.abs(aligner.map_ @ aligner.map_.T - np.eye(200)).max():.0e} from orthonormal rows")
+print(f"{np.abs(aligner.map_ @ aligner.map_.T - np.eye(200)).max():.0e} from orthonormal samples")
 back = aligner.inverse_transform(aligner.transform(XA_test))
 
 
-def direction(rows):
-    centred = rows - aligner.source_mean_
+def direction(samples):
+    centred = samples - aligner.source_mean_
     return centred / np.linalg.norm(centred, axis=1, keepdims=True)
 
 
 cosines = (direction(back) * direction(XA_test)).sum(axis=1)
-print(f"smallest cosine between a row and what came back: {cosines.min():.6f}")
+print(f"smallest cosine between a sample and what came back: {cosines.min():.6f}")
 
 # %%
-# Before alignment nothing can be compared: the rows differ in width.
+# Before alignment nothing can be compared: the samples differ in width.
 
 _ = RetrievalDisplay.from_estimator(
     aligner,

@@ -36,11 +36,11 @@ for name, target in (("real", XB), ("noise", noise)):
 
 # %%
 # The level of the label-free score depends on the spaces: it may well be higher after a failure
-# than after a success with other data. It serves to compare maps between the same rows.
+# than after a success with other data. It serves to compare maps between the same samples.
 #
-# Two kinds of evidence make the verdict. Here ``agreement_`` decides: maps found from independent
-# starts send the same row to the same place after a success, and to unrelated places after a
-# failure. As soon as two starts agree, no more are made; on noise none do.
+# The convergence check uses two kinds of evidence. Here ``agreement_`` decides: maps of independent
+# runs send the same sample to the same place after a success, and to unrelated places after a
+# failure. As soon as two candidates agree, no more are made; on noise none do.
 #
 # ``relative_score_``, which must be at least 0.6, is 0 for arbitrary maps and 1 for two halves of
 # one space. Noise scores with itself hardly higher than arbitrary maps do, so that any fitted map

@@ -3,8 +3,8 @@ Grid search without pairs
 =========================
 
 ``MiniVec2Vec`` has a label-free ``score``, so that a search can choose its parameters although
-no counterparts are known. Here it chooses the refinement. The target rows are passed by name,
-since their number may differ from that of the source rows.
+no counterparts are known. Here it chooses the refinement. The target samples are passed by name,
+since their number may differ from that of the source samples.
 """
 
 import matplotlib.pyplot as plt

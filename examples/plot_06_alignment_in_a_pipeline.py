@@ -24,14 +24,14 @@ print(data.label_names)
 # %%
 # The classifier of space B, used in space A
 # ------------------------------------------
-# No label of a row of A is used.
+# No label of a sample of A is used.
 
 aligner = MiniVec2Vec(random_state=0).fit(data.XA, data.XB)
 old = LogisticRegression(max_iter=1000).fit(aligner.transform_target(data.XB), data.labels_B)
 scores = {
-    "rows of B, as trained": old.score(aligner.transform_target(data.XB_test), data.labels_test),
-    "rows of A, not aligned": old.score(data.XA_test - aligner.source_mean_, data.labels_test),
-    "rows of A, aligned": old.score(aligner.transform(data.XA_test), data.labels_test),
+    "samples of B, as trained": old.score(aligner.transform_target(data.XB_test), data.labels_test),
+    "samples of A, not aligned": old.score(data.XA_test - aligner.source_mean_, data.labels_test),
+    "samples of A, aligned": old.score(aligner.transform(data.XA_test), data.labels_test),
 }
 for name, score in scores.items():
     print(f"{name:24} accuracy {score:.3f}")
@@ -45,7 +45,7 @@ ax.invert_yaxis()
 # %%
 # As a step of a pipeline
 # -----------------------
-# Labels take the place of ``y``, the rows of the target space go to the aligner by name. With
+# Labels take the place of ``y``, the samples of the target space go to the aligner by name. With
 # ``memory`` each fold is aligned once, whatever the number of candidates for the step behind it.
 
 with TemporaryDirectory() as folder:
@@ -61,7 +61,7 @@ with TemporaryDirectory() as folder:
 print(search.best_params_, f"accuracy on A {search.score(data.XA_test, data.labels_test):.3f}")
 
 # %%
-# The last step was trained on rows of A and understands those of B as well.
+# The last step was trained on samples of A and understands those of B as well.
 
 in_B = search.best_estimator_[-1].score(
     search.best_estimator_["align"].transform_target(data.XB_test), data.labels_test

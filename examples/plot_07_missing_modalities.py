@@ -16,7 +16,7 @@ train, test = load_avmnist(subset="train"), load_avmnist(subset="test")
 print(train.data.shape, train.modalities)
 
 # %%
-# Boosting can handle NaN, too. To be fair, it also sees rows with missing blocks in training.
+# Boosting can handle NaN, too. To be fair, it also sees samples with missing blocks in training.
 
 fusion = AECFClassifier(modalities=train.modalities, max_epochs=15, random_state=0)
 fusion.fit(train.data, train.target)

@@ -2,9 +2,9 @@
 Calibration over subsets of modalities
 ======================================
 
-A model that is honest when it sees and hears may be overconfident when it only hears. The
-temperature of the AECF estimators depends on which modalities are present; boosting has nothing
-of the kind.
+A model that is calibrated with all modalities may be overconfident with one of them. The
+temperature of the AECF estimators depends on which modalities are present; boosting has no such
+correction.
 """
 
 import matplotlib.pyplot as plt
@@ -36,15 +36,15 @@ for ax, (name, model) in zip(axes, models.items(), strict=True):
         ax=ax,
     )
     ax.set_title(name)
-    for rows, X in (("complete", test.data), ("half of the blocks missing", half)):
+    for present, X in (("complete", test.data), ("half of the blocks missing", half)):
         proba = model.predict_proba(X)
         error = expected_calibration_error(test.target, proba)
         print(
-            f"{name:8}, {rows}: accuracy {(proba.argmax(axis=1) == test.target).mean():.3f}, "
+            f"{name:8}, {present}: accuracy {(proba.argmax(axis=1) == test.target).mean():.3f}, "
             f"calibration error {error:.3f}"
         )
 
 # %%
-# All points of a curve stand for equally many rows; the lower panels show how the confidence is
+# All points of a curve stand for equally many samples; the lower panels show how the confidence is
 # distributed. Where boosting has only the sound, it is sure of itself and wrong. Both were fitted
-# to complete rows, but the AECF estimator masks blocks of its own while training.
+# to complete samples, but the AECF estimator masks blocks of its own while training.

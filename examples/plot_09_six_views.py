@@ -3,7 +3,7 @@ Six views of a digit
 ====================
 
 The UCI Multiple Features describe each handwritten digit in six ways, of 6 to 240 columns. How
-far does one view go, and which ones does the gate listen to?
+accurate is each view alone, and what weights does the gate give?
 """
 
 import matplotlib.pyplot as plt
@@ -29,11 +29,11 @@ for name, width in train.modalities.items():
     print(f"{name:4} {test.view_names[name]:30} accuracy {clf.score(alone, test.target):.3f}")
 
 # %%
-# The gate listens to all views alike, also to those that are worth little alone: a weight is what
+# The gate gives similar weights to all views, also to those of low accuracy alone: a weight is what
 # the gate gives to a view, not what the prediction would lose without it.
 
 weights = clf.modality_weights(test.data)
-print(f"views used in effect, by row: {effective_modalities(weights).mean():.2f}")
+print(f"views used in effect, by sample: {effective_modalities(weights).mean():.2f}")
 
 fig, axes = plt.subplots(1, 2, figsize=(11, 4.5), layout="constrained")
 MissingModalityDisplay.from_estimator(

@@ -4,8 +4,8 @@ A refinement step of your own
 
 The alignment is a start followed by refinements. A refinement is any object with a method
 ``iterate(problem, W, random_state)`` that yields better and better maps; no subclass is needed.
-The estimator records and reports each of them. Here something is known about every row, its kind
-of text, although no pair is known: the step below lets only rows of the same kind match.
+The estimator records and reports each of them. Here something is known about every sample, its kind
+of text, although no pair is known: the step below lets only samples of the same kind match.
 """
 
 import numpy as np
@@ -18,7 +18,7 @@ from sklearn_align.plotting import AlignmentHistoryDisplay
 
 
 class NeighborsOfTheSameKind:
-    """Pair each mapped row with the mean of its nearest target rows among those of its kind."""
+    """Match mapped samples with the mean of the nearest target samples of their kind."""
 
     def __init__(self, kinds_A, kinds_B, max_iter=10, n_neighbors=10):
         self.kinds_A = kinds_A
@@ -37,11 +37,11 @@ class NeighborsOfTheSameKind:
 
 
 # %%
-# ``problem`` holds the centred unit rows of both sides, in their order as long as there are no
-# more than ``max_samples``, and solves for the map that fits paired rows.
+# ``problem`` holds the centred unit samples of both sides, in their order as long as there are no
+# more than ``max_samples``, and solves for the map that fits paired samples.
 #
-# With 800 rows of each side an alignment leaves room for improvement. To see what the kinds add,
-# the step also runs with one kind for all rows.
+# With 800 samples of each side an alignment leaves room for improvement. To see what the kinds add,
+# the step also runs with one kind for all samples.
 
 data = load_sentence_embeddings()
 XA, XB = data.XA[:800], data.XB[:800]
@@ -61,7 +61,7 @@ for name, own in steps.items():
     unseen = csls_score(aligner.transform(data.XA[800:]), aligner.transform_target(data.XB[800:]))
     print(
         f"{name:32} top-1 of held-out pairs {accuracy:.3f}, label-free score "
-        f"{aligner.alignment_score_:.4f} on the rows of the fit, {unseen:.4f} on others"
+        f"{aligner.alignment_score_:.4f} on the samples of the fit, {unseen:.4f} on others"
     )
 
 # %%
@@ -69,7 +69,7 @@ for name, own in steps.items():
 # the comparison shows.
 #
 # The step appears in the history by the name of its class. The label-free score falls there
-# although the map gets better: transport fits so few rows too closely, and the history is about
-# the rows of the fit. On rows that were not fitted, where a search compares, both steps raise it.
+# although the map gets better: transport fits so few samples too closely, and the history is about
+# the samples of the fit. On other samples, where a search compares, both steps raise it.
 
 _ = AlignmentHistoryDisplay.from_estimator(aligner)

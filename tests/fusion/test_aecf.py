@@ -585,8 +585,10 @@ def test_cross_fitting_needs_no_held_out_rows():
     for keep in ([True, True, True], [True, False, False]):
         hidden = X_new.copy()
         hidden[:, np.repeat(~np.array(keep), [4, 3, 2])] = np.nan
-        honest, raw = (log_loss(noisy_new, clf.predict_proba(hidden)) for clf in (fitted, plain))
-        assert honest < raw
+        calibrated, raw = (
+            log_loss(noisy_new, clf.predict_proba(hidden)) for clf in (fitted, plain)
+        )
+        assert calibrated < raw
 
 
 def test_cross_fitting_is_repeatable_and_further_training_keeps_the_temperature():
@@ -618,7 +620,7 @@ def test_cross_fitting_of_several_labels_rare_classes_and_rare_modalities():
 def test_cross_fitting_leaves_the_callbacks_of_the_user_to_the_network_itself():
     begun = []
 
-    class Witness(Callback):
+    class Recorder(Callback):
         def __init__(self, name=""):
             self.name = name
 
@@ -626,7 +628,7 @@ def test_cross_fitting_leaves_the_callbacks_of_the_user_to_the_network_itself():
             begun.append(self.name)
 
     X, y = data(60)
-    options = {"callbacks": [("witness", Witness())], "callbacks__witness__name": "final"}
+    options = {"callbacks": [("recorder", Recorder())], "callbacks__recorder__name": "final"}
     classifier(calibration="cross_fit", max_epochs=1, **options).fit(X, y)
     assert begun == ["final"]
 

@@ -11,13 +11,13 @@ from sklearn_align.fusion._temperature import draw_subsets, fit_log_temperature,
 
 
 def problem(n=4000, seed=0):
-    """Logits that are too sharp by a factor that depends on presence; y follows the honest ones."""
+    """Logits too large by a factor that depends on presence; y follows the calibrated ones."""
     rng = np.random.default_rng(seed)
     presence = np.array([[1, 1], [1, 0], [0, 1]])[rng.integers(0, 3, n)].astype(bool)
-    honest = 2 * rng.normal(size=(n, 3))
-    y = np.array([rng.choice(3, p=p) for p in softmax(honest, axis=1)])
+    calibrated = 2 * rng.normal(size=(n, 3))
+    y = np.array([rng.choice(3, p=p) for p in softmax(calibrated, axis=1)])
     log_t = 0.2 + presence @ np.array([0.6, -0.4])
-    return honest * np.exp(log_t)[:, None], y, presence
+    return calibrated * np.exp(log_t)[:, None], y, presence
 
 
 def test_the_true_temperatures_are_found():
@@ -65,10 +65,10 @@ def test_likelihood_does_not_get_worse_and_predictions_stay():
 
 def test_several_labels():
     rng = np.random.default_rng(0)
-    honest = rng.normal(size=(20_000, 2))
-    y = (rng.random(honest.shape) < 1 / (1 + np.exp(-honest))).astype(np.int64)
+    calibrated = rng.normal(size=(20_000, 2))
+    y = (rng.random(calibrated.shape) < 1 / (1 + np.exp(-calibrated))).astype(np.int64)
     b = fit_log_temperature(
-        torch.from_numpy(3 * honest),
+        torch.from_numpy(3 * calibrated),
         torch.from_numpy(y),
         torch.ones(len(y), 1, dtype=torch.bool),
         multilabel=True,
