@@ -8,24 +8,22 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from skorch import NeuralNetClassifier
 
 from sklearn_align._sklearn import check_sample_weight
-from sklearn_align._typing import BoolArray, Float64Array, FloatArray
+from sklearn_align._typing import Float64Array, FloatArray
 from sklearn_align.fusion._criteria import AECFLoss
+from sklearn_align.fusion._cross_fitting import (
+    cross_fit_temperature,
+    fit_temperature,
+    prepared_samples,
+)
 from sklearn_align.fusion._data import ModalityDataset, TensorBatches, is_prepared
 from sklearn_align.fusion._net import OUTPUTS, AECFNet, in_precision_of
 from sklearn_align.fusion._parameters import constraints_of, owned_by
-from sklearn_align.fusion._preprocessing import sample_tensors, validate_samples
+from sklearn_align.fusion._preprocessing import validate_samples
 from sklearn_align.fusion._targets import ClassTargets, LabelTargets, classification_targets
-from sklearn_align.fusion._temperature import (
-    HeldOut,
-    SubsetTemperature,
-    calibration_folds,
-    masked_outputs,
-)
 from sklearn_align.fusion._training import seeded
 from sklearn_align.fusion.nn._module import AECFModule
 
@@ -427,82 +425,15 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
             sample_weight, X_array, dtype=np.float64, ensure_non_negative=True
         )
         encoded = self._targets.encode(y_array)
-        presence = self._seen_presence(X_array)
+        samples = prepared_samples(self, X_array, encoded, self._seen_presence(X_array), weight)
         with seeded(self.random_state, self.device):  # With many modalities, subsets are drawn.
-            self._fit_temperature(self._dataset(X_array, encoded, presence, weight))
+            fit_temperature(self, samples)
         return self
 
     def _after_training(self, dataset_valid: Any) -> None:
-        wanted = self.calibration and not self._cross_fits
+        wanted = self.calibration and not isinstance(self.calibration, str)
         if wanted and isinstance(dataset_valid, ModalityDataset):
-            self._fit_temperature(dataset_valid)
-
-    @property
-    def _cross_fits(self) -> bool:
-        return isinstance(self.calibration, str)
-
-    def _dataset(
-        self,
-        X: NDArray[Any],
-        encoded: NDArray[Any],
-        presence: BoolArray,
-        sample_weight: Float64Array,
-    ) -> ModalityDataset:
-        samples = sample_tensors(X, presence, self.layout_, self.module_.scaler, sample_weight)
-        return ModalityDataset(samples, self._targets.tensor(self.module_, encoded))
-
-    def _fit_temperature(self, samples: ModalityDataset) -> None:
-        self.module_.log_temperature.zero_()
-        self._set_temperature([self._held_out(samples)])
-
-    def _held_out(self, samples: ModalityDataset) -> HeldOut:
-        return masked_outputs(
-            samples, lambda masked: torch.from_numpy(self._collect(masked, OUTPUTS))
-        )
-
-    def _set_temperature(self, parts: Sequence[HeldOut]) -> None:
-        temperature = SubsetTemperature(multilabel=self._targets.task == "multilabel").fit(parts)
-        self.module_.log_temperature.copy_(temperature.coefficients)
-
-    def _cross_fit_temperature(
-        self,
-        X: NDArray[Any],
-        encoded: NDArray[Any],
-        sample_weight: Float64Array,
-        epochs: int,
-    ) -> None:
-        """Fit the temperature on samples that each come from a network that has not seen them."""
-        rng = check_random_state(self.random_state)
-        parts = []
-        for train, held_out in calibration_folds(encoded, stratify=self._targets.stratify, rng=rng):
-            net = self._fold_estimator(int(rng.randint(np.iinfo(np.int32).max)))
-            weight = sample_weight[train] / sample_weight[train].mean()
-            net._train(X[train], encoded[train], weight, epochs=epochs, start=True)
-            # A modality that is rare may be absent from the other folds.
-            presence = net._presence(X[held_out]) & net.module_.seen.cpu().numpy()
-            held_out_samples = net._dataset(
-                X[held_out], encoded[held_out], presence, sample_weight[held_out]
-            )
-            parts.append(net._held_out(held_out_samples))
-        if parts:
-            self._set_temperature(parts)
-
-    def _fold_estimator(self, seed: int) -> AECFClassifier:
-        """Return an estimator like this one that trains without calibrating or reporting."""
-        own = {name for name, _ in self._default_callbacks}
-        params = {
-            name: value
-            for name, value in self.get_params(deep=False).items()
-            if not name.startswith("callbacks__") or name.split("__")[1] in own
-        }
-        params.update(calibration=False, warm_start=False, verbose=0, random_state=seed)
-        # A user's callbacks may write files, which the folds must not overwrite.
-        params["callbacks"] = "disable" if self.callbacks == "disable" else None
-        if not (self.early_stopping and isinstance(self.train_split, str)):
-            params["train_split"] = None
-        net: AECFClassifier = type(self)(**params)
-        net.layout_, net._targets = self.layout_, self._targets
-        return net
+            fit_temperature(self, dataset_valid)
 
     def _make_targets(
         self, y: NDArray[Any], classes: ArrayLike | None
@@ -510,21 +441,14 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
         return classification_targets(y, classes, type(self).__name__)
 
     def _train(
-        self,
-        X: NDArray[Any],
-        encoded: NDArray[Any],
-        sample_weight: Float64Array,
-        *,
-        epochs: int,
-        start: bool,
+        self, X: NDArray[Any], y: NDArray[Any], weight: Float64Array, *, epochs: int, start: bool
     ) -> Any:
         before = None if start else self.module_.log_temperature.clone()
-        super()._train(X, encoded, sample_weight, epochs=epochs, start=start)
-        if not self._cross_fits:
-            return self
-        if before is not None:
-            self.module_.log_temperature.copy_(before)
-            return self
-        with seeded(self.random_state, self.device):
-            self._cross_fit_temperature(X, encoded, sample_weight, epochs)
+        super()._train(X, y, weight, epochs=epochs, start=start)
+        if isinstance(self.calibration, str):
+            if before is None:
+                with seeded(self.random_state, self.device):
+                    cross_fit_temperature(self, X, y, weight, epochs)
+            else:
+                self.module_.log_temperature.copy_(before)
         return self

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from inspect import signature
-from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,21 +15,23 @@ from skorch.history import History
 from skorch.utils import to_tensor
 from torch import Tensor
 
-from sklearn_align._modalities import ModalityLayout, parse_modalities
-from sklearn_align._sklearn import check_sample_weight, validate_parameters
+from sklearn_align._modalities import ModalityLayout
 from sklearn_align._typing import BoolArray, Float64Array, FloatArray
 from sklearn_align.fusion._config import AECFConfig
-from sklearn_align.fusion._data import ModalityDataset, TensorBatches, is_prepared
+from sklearn_align.fusion._data import ModalityDataset, is_prepared
 from sklearn_align.fusion._epoch_log import EpochLog
-from sklearn_align.fusion._parameters import ROUTED_PREFIXES, declared_parameters
+from sklearn_align.fusion._parameters import (
+    ROUTED_PREFIXES,
+    check_epochs,
+    check_parameters,
+    declared_parameters,
+)
 from sklearn_align.fusion._preprocessing import (
-    HoldOut,
     check_seen,
-    merge_equal_samples,
+    prepare_training,
     sample_tensors,
-    training_samples,
+    split_samples,
     validate_inputs,
-    validate_samples,
     warn_of_absent_samples,
 )
 from sklearn_align.fusion._schedules import linear_ramp
@@ -39,27 +39,22 @@ from sklearn_align.fusion._targets import Targets
 from sklearn_align.fusion._temperature import draw_subsets
 from sklearn_align.fusion._training import (
     MIN_SAMPLES_TO_PREDICT,
+    batch_loss,
+    build_optimizer,
     default_callbacks,
-    optimizer_groups,
+    make_batches,
     padded,
-    samples_per_batch,
-    seeded,
+    record_epoch,
+    run_epochs,
+    train,
 )
 from sklearn_align.fusion.nn._gate import gate_entropy
 
 # Positions of the outputs of the network.
 OUTPUTS, WEIGHTS, FUSED = range(3)
-# With fewer samples nothing is held out for validation, unless train_split says so.
-_MIN_SAMPLES_TO_SPLIT = 200
-_SHARE_TO_HOLD_OUT = 0.1
 # Attributes of skorch that are of no use to a reader.
-_BOOKKEEPING = (
-    "cuda_dependent_attributes_",
-    "init_context_",
-    "initialized_",
-    "prefixes_",
-    "virtual_params_",
-)
+_BOOKKEEPING = {"cuda_dependent_attributes_", "init_context_", "initialized_", "prefixes_"}
+_BOOKKEEPING |= {"virtual_params_"}
 
 
 class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
@@ -88,6 +83,7 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
     layout_: ModalityLayout
     callbacks_: list[tuple[str, Any]]
     _targets: Targets
+    _epoch_log: EpochLog
 
     _parameter_constraints: ClassVar[dict[str, Any]]
     _network_parameters: ClassVar[tuple[str, ...]]
@@ -138,7 +134,7 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
                 f"config must be an AECFConfig; got {type(config).__name__}. Use "
                 "AECFConfig.from_dict for a dict."
             )
-        known = signature(cls.__init__).parameters
+        known = declared_parameters(cls)
         settings = {name: value for name, value in config.to_params().items() if name in known}
         return cls(**{**settings, **params})
 
@@ -182,19 +178,6 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
             {name: value for name, value in params.items() if self._is_virtual_param(name)}
         )
         return self
-
-    def _check_parameters(self) -> None:
-        validate_parameters(self)
-        if self.min_gate_temperature > self.gate_temperature:
-            raise ValueError(
-                f"min_gate_temperature={self.min_gate_temperature} exceeds gate_temperature="
-                f"{self.gate_temperature}: it must lie in (0, gate_temperature]."
-            )
-        for size in self.hidden_sizes:
-            if not isinstance(size, Integral) or size < 1:
-                raise ValueError(
-                    f"hidden_sizes must hold positive integers; got {self.hidden_sizes!r}."
-                )
 
     def __repr__(self, N_CHAR_MAX: int = 700) -> str:
         text: str = BaseEstimator.__repr__(self, N_CHAR_MAX)
@@ -248,35 +231,6 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
         check_seen(presence, self.module_.seen.cpu().numpy(), self.layout_.names)
         return presence
 
-    def _validate_training_samples(
-        self,
-        X: ArrayLike,
-        y: ArrayLike | None,
-        sample_weight: ArrayLike | None,
-        *,
-        reset: bool,
-        classes: ArrayLike | None = None,
-    ) -> tuple[NDArray[Any], NDArray[Any], Float64Array]:
-        """Validate, encode and weigh the samples; leave out those without weight or modality."""
-        X_array, y_array = validate_samples(self, X, y, reset=reset)
-        weight = check_sample_weight(
-            sample_weight, X_array, dtype=np.float64, ensure_non_negative=True
-        )
-        if reset:
-            self.layout_ = parse_modalities(
-                self.modalities, X_array.shape[1], getattr(self, "feature_names_in_", None)
-            )
-        presence = self._presence(X_array) if reset else self._seen_presence(X_array)
-        keep = training_samples(presence, weight)
-        X_array, y_array, weight = X_array[keep], y_array[keep], weight[keep]
-        if reset:
-            self._targets = self._make_targets(y_array, classes)
-        encoded = self._targets.encode(y_array)
-        if self.train_split is None or isinstance(self.train_split, str):
-            X_array, encoded, weight = merge_equal_samples(X_array, encoded, weight)
-        weight = weight * self._targets.weights(encoded, weight, self.class_weight)
-        return X_array, encoded, weight / weight.mean()
-
     def get_dataset(self, X: Any, y: Any = None) -> Any:
         """Turn raw samples into a dataset of tensors; prepared ones are passed on."""
         if isinstance(X, torch.utils.data.Dataset):
@@ -291,13 +245,7 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
 
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:
         """Make the iterator over the batches of a dataset, shuffled by default for training."""
-        options = self.get_params_for("iterator_train" if training else "iterator_valid")
-        if training:
-            options.setdefault("shuffle", True)
-        size = samples_per_batch(len(dataset), self.batch_size, training=training)
-        options.setdefault("batch_size", size)
-        factory = self.iterator_train if training else self.iterator_valid
-        return factory(dataset, **options)
+        return make_batches(self, dataset, training=training)
 
     def get_split_datasets(self, X: Any, y: Any = None, **split_params: Any) -> tuple[Any, Any]:
         """Split prepared samples into training samples, and validation samples or None.
@@ -305,37 +253,7 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
         Validation samples carry a fixed subset of their modalities, on which the second pass of
         the loss is computed. A pair of datasets is passed on.
         """
-        if isinstance(X, tuple):
-            return X
-        split = self.train_split
-        # With cross-fitting, the temperature needs no validation samples.
-        unneeded = isinstance(self.calibration, str) and not self.early_stopping
-        if split is None or (isinstance(split, str) and unneeded):
-            return X, None
-        if isinstance(split, str):
-            split = HoldOut(
-                _SHARE_TO_HOLD_OUT,
-                _MIN_SAMPLES_TO_SPLIT,
-                stratified=self._targets.stratify,
-                seed=int(torch.randint(2**31 - 1, ()).item()),
-            )
-        train, valid = split(X, y, **split_params)
-        if valid is None:
-            return train, None
-        valid = self._prepared(valid)
-        if isinstance(valid, ModalityDataset):
-            samples = {**valid.X, **self._second_pass(valid.X["presence"])}
-            valid = ModalityDataset(samples, valid.y)
-        return train, valid
-
-    def _prepared(self, dataset: Any) -> Any:
-        """Prepare validation samples, which may be a user's own dataset of raw samples."""
-        samples = TensorBatches(dataset).dataset
-        if isinstance(samples, ModalityDataset) or not hasattr(samples, "y"):
-            return samples
-        prepared = self.get_dataset(np.asarray(samples.X))
-        encoded = self._targets.encode(np.asarray(samples.y))
-        return ModalityDataset(prepared.X, self._targets.tensor(self.module_, encoded))
+        return split_samples(self, X, y, **split_params)
 
     # Training
 
@@ -361,9 +279,9 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
         self : object
             The fitted estimator.
         """
-        self._check_parameters()
+        check_parameters(self)
         start = not (self.warm_start and self.initialized_)
-        samples = self._validate_training_samples(X, y, sample_weight, reset=start)
+        samples = prepare_training(self, X, y, sample_weight, reset=start)
         return self._train(*samples, epochs=self.max_epochs, start=start)
 
     def _partial_fit(
@@ -374,65 +292,21 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
         epochs: int,
         classes: ArrayLike | None = None,
     ) -> Any:
-        if not isinstance(epochs, int | np.integer) or epochs < 0:
-            raise ValueError(f"epochs must be an integer of at least 0; got {epochs!r}.")
-        self._check_parameters()
+        check_epochs(epochs)
+        check_parameters(self)
         start = not self.initialized_
-        samples = self._validate_training_samples(X, y, sample_weight, reset=start, classes=classes)
+        samples = prepare_training(self, X, y, sample_weight, reset=start, classes=classes)
         return self._train(*samples, epochs=int(epochs), start=start)
 
     def _train(
-        self,
-        X: NDArray[Any],
-        encoded: NDArray[Any],
-        sample_weight: Float64Array,
-        *,
-        epochs: int,
-        start: bool,
+        self, X: NDArray[Any], y: NDArray[Any], weight: Float64Array, *, epochs: int, start: bool
     ) -> Any:
-        presence = self._presence(X)
-        if start:
-            self._targets = self._targets.resolve(encoded, sample_weight, self.pos_weight)
-        with seeded(self.random_state, self.device, 0 if start else len(self.history)):
-            if start:
-                self.initialize()
-                self.module_.seen.copy_(torch.from_numpy(presence.any(axis=0)))
-                self.module_.scaler.fit(
-                    X[:, self.layout_.order], sample_weight, standardize=self.standardize
-                )
-                self._targets.fit(self.module_, encoded, sample_weight)
-                self.module_.set_fallback(self._targets.prior_output(encoded, sample_weight))
-            weight = None if np.all(sample_weight == 1.0) else sample_weight
-            samples = sample_tensors(X, presence, self.layout_, self.module_.scaler, weight)
-            dataset = ModalityDataset(samples, self._targets.tensor(self.module_, encoded))
-            self.module_.log_temperature.zero_()
-            parts = self.get_split_datasets(dataset, encoded)
-            if parts[1] is None:
-                # There are no validation figures to monitor.
-                self.callbacks_ = [item for item in self.callbacks_ if item[0] != "early_stopping"]
-            self._epoch_log = EpochLog(self._targets.calibration_error)
-            self.notify("on_train_begin", X=dataset, y=encoded)
-            try:
-                self.fit_loop(parts, encoded, epochs=epochs)
-            except KeyboardInterrupt:  # skorch's EarlyStopping ends the training with it.
-                pass
-            finally:
-                del self._epoch_log
-            self.notify("on_train_end", X=dataset, y=encoded)
-            self._after_training(parts[1])
+        train(self, X, y, weight, epochs=epochs, start=start)
         return self
 
     @property
     def _default_callbacks(self) -> list[tuple[str, Any]]:
-        return default_callbacks(
-            early_stopping=self.early_stopping,
-            patience=self.patience,
-            min_delta=self.min_delta,
-            gradient_clip=self.gradient_clip,
-            lr_schedule=self.lr_schedule,
-            max_epochs=self.max_epochs,
-            verbose=self.verbose,
-        )
+        return default_callbacks(self)
 
     def initialize(self) -> Any:
         """Build the network, the loss, the optimizer and the callbacks, once sizes are known."""
@@ -465,33 +339,12 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
 
     def initialize_optimizer(self, triggered_directly: Any = None) -> Any:
         """Build the optimizer, with a learning rate and no weight decay of its own for the gate."""
-        named = list(self.get_all_learnable_params())
-        args, options = self.get_params_for_optimizer("optimizer", named)
-        if "optimizer__param_groups" not in vars(self):
-            gate_lr = options["lr"] if self.gate_lr is None else self.gate_lr
-            decay = options.pop("weight_decay", self.weight_decay)
-            args = (optimizer_groups(named, gate_lr=gate_lr, weight_decay=decay),)
-        adam = self.optimizer in (torch.optim.AdamW, torch.optim.Adam)
-        if adam and not {"fused", "foreach"} & set(options):
-            options["fused"] = True
-        self.optimizer_ = self.optimizer(*args, **options)
+        self.optimizer_ = build_optimizer(self)
         return self
 
     def fit_loop(self, X: Any, y: Any = None, epochs: int | None = None, **fit_params: Any) -> Any:
         """Train on prepared samples for a number of epochs, `max_epochs` by default."""
-        dataset_train, dataset_valid = self.get_split_datasets(X, y)
-        parts = {"dataset_train": dataset_train, "dataset_valid": dataset_valid}
-        batches = self.get_iterator(dataset_train, training=True)
-        valid_batches = None
-        if dataset_valid is not None:
-            valid_batches = self.get_iterator(dataset_valid, training=False)
-        for _ in range(self.max_epochs if epochs is None else epochs):
-            self.notify("on_epoch_begin", **parts)
-            self.run_single_epoch(batches, training=True, prefix="train", step_fn=self.train_step)
-            self.run_single_epoch(
-                valid_batches, training=False, prefix="valid", step_fn=self.validation_step
-            )
-            self.notify("on_epoch_end", **parts)
+        run_epochs(self, X, y, self.max_epochs if epochs is None else epochs)
         return self
 
     def on_epoch_begin(self, net: Any, *args: Any, **kwargs: Any) -> None:
@@ -504,11 +357,7 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
     def on_epoch_end(self, net: Any, *args: Any, **kwargs: Any) -> None:
         """Record the loss components and their weights."""
         super().on_epoch_end(net, *args, **kwargs)
-        self._epoch_log.write(self.history)
-        self.history.record("entropy_lambda", self.criterion_.entropy_lambda)
-        self.history.record("consistency_ramp", self.criterion_.consistency_ramp)
-        self.history.record("masking_ramp", self.module_.masker.ramp)
-        self.history.record("gate_temperature", float(self.module_.gate.temperature.detach()))
+        record_epoch(self)
 
     def infer(self, x: Any, **fit_params: Any) -> Any:
         """Run the network on a batch of prepared samples."""
@@ -526,16 +375,7 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
 
     def get_loss(self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False) -> Any:
         """Compute the loss of a batch and note its components."""
-        y_true = to_tensor(y_true, device=self.device)
-        presence = to_tensor(X["presence"], device=self.device)
-        weight = X.get("sample_weight")
-        weight = None if weight is None else to_tensor(weight, device=self.device)
-        loss = self.criterion_(y_pred, y_true, presence=presence, sample_weight=weight)
-        if hasattr(self, "_epoch_log"):
-            prefix = "train" if training else "valid"
-            components = getattr(self.criterion_, "components", {})
-            self._epoch_log.add(prefix, components, y_pred[0], y_true, weight)
-        return loss
+        return batch_loss(self, y_pred, y_true, X, training=training)
 
     def check_data(self, X: Any, y: Any = None) -> None:
         """Do nothing: samples are validated before they get here."""

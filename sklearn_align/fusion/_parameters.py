@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from inspect import signature
+from numbers import Integral
 from types import MappingProxyType
 from typing import Any
 
@@ -19,7 +20,11 @@ from sklearn_align._constraints import (
     PROBABILITY,
     Constraint,
 )
-from sklearn_align._sklearn import StrOptions, validate_parameter_constraints
+from sklearn_align._sklearn import (
+    StrOptions,
+    validate_parameter_constraints,
+    validate_parameters,
+)
 from sklearn_align.fusion.nn._encoders import ACTIVATIONS
 from sklearn_align.fusion.nn._masker import MASKING_STRATEGIES
 
@@ -148,6 +153,25 @@ def check_value(name: str, value: Any, *, key: str, caller_name: str) -> None:
             "instead."
         )
     validate_parameter_constraints({key: constraint}, {key: value}, caller_name=caller_name)
+
+
+def check_parameters(net: Any) -> None:
+    """Check the parameters of an estimator, one by one and together."""
+    validate_parameters(net)
+    if net.min_gate_temperature > net.gate_temperature:
+        raise ValueError(
+            f"min_gate_temperature={net.min_gate_temperature} exceeds gate_temperature="
+            f"{net.gate_temperature}: it must lie in (0, gate_temperature]."
+        )
+    for size in net.hidden_sizes:
+        if not isinstance(size, Integral) or size < 1:
+            raise ValueError(f"hidden_sizes must hold positive integers; got {net.hidden_sizes!r}.")
+
+
+def check_epochs(epochs: Any) -> None:
+    """Check the number of passes of ``partial_fit``."""
+    if not isinstance(epochs, Integral) or int(epochs) < 0:
+        raise ValueError(f"epochs must be an integer of at least 0; got {epochs!r}.")
 
 
 def declared_parameters(cls: type) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -12,10 +12,19 @@ from sklearn.utils.validation import validate_data
 from torch import Tensor
 from torch.utils.data import Subset
 
-from sklearn_align._modalities import ModalityLayout
+from sklearn_align._modalities import ModalityLayout, parse_modalities
+from sklearn_align._sklearn import check_sample_weight
 from sklearn_align._typing import BoolArray, Float64Array
 from sklearn_align.exceptions import MissingModalityWarning, warn_user
+from sklearn_align.fusion._data import ModalityDataset, TensorBatches
 from sklearn_align.fusion._scaling import ColumnScaler
+
+if TYPE_CHECKING:
+    from sklearn_align.fusion._net import AECFNet
+
+# With fewer samples nothing is held out for validation, unless train_split says so.
+_MIN_SAMPLES_TO_SPLIT = 200
+_SHARE_TO_HOLD_OUT = 0.1
 
 
 def validate_samples(
@@ -100,6 +109,70 @@ def sample_tensors(
     if sample_weight is not None:
         samples["sample_weight"] = torch.from_numpy(sample_weight.astype(np.float32))
     return samples
+
+
+def prepare_training(
+    net: AECFNet,
+    X: ArrayLike,
+    y: ArrayLike | None,
+    sample_weight: ArrayLike | None,
+    *,
+    reset: bool,
+    classes: ArrayLike | None = None,
+) -> tuple[NDArray[Any], NDArray[Any], Float64Array]:
+    """Validate, encode and weigh the samples; leave out those without weight or modality."""
+    X_array, y_array = validate_samples(net, X, y, reset=reset)
+    weight = check_sample_weight(sample_weight, X_array, dtype=np.float64, ensure_non_negative=True)
+    if reset:
+        net.layout_ = parse_modalities(
+            net.modalities, X_array.shape[1], getattr(net, "feature_names_in_", None)
+        )
+    presence = net._presence(X_array) if reset else net._seen_presence(X_array)
+    keep = training_samples(presence, weight)
+    X_array, y_array, weight = X_array[keep], y_array[keep], weight[keep]
+    if reset:
+        net._targets = net._make_targets(y_array, classes)
+    encoded = net._targets.encode(y_array)
+    if net.train_split is None or isinstance(net.train_split, str):
+        X_array, encoded, weight = merge_equal_samples(X_array, encoded, weight)
+    weight = weight * net._targets.weights(encoded, weight, net.class_weight)
+    return X_array, encoded, weight / weight.mean()
+
+
+def split_samples(net: AECFNet, X: Any, y: Any, **split_params: Any) -> tuple[Any, Any]:
+    """Split prepared samples as `train_split` says; a pair of datasets is passed on."""
+    if isinstance(X, tuple):
+        return X
+    split = net.train_split
+    # With cross-fitting, the temperature needs no validation samples.
+    unneeded = isinstance(net.calibration, str) and not net.early_stopping
+    if split is None or (isinstance(split, str) and unneeded):
+        return X, None
+    if isinstance(split, str):
+        split = HoldOut(
+            _SHARE_TO_HOLD_OUT,
+            _MIN_SAMPLES_TO_SPLIT,
+            stratified=net._targets.stratify,
+            seed=int(torch.randint(2**31 - 1, ()).item()),
+        )
+    train, valid = split(X, y, **split_params)
+    if valid is None:
+        return train, None
+    valid = _prepared(net, valid)
+    if isinstance(valid, ModalityDataset):
+        samples = {**valid.X, **net._second_pass(valid.X["presence"])}
+        valid = ModalityDataset(samples, valid.y)
+    return train, valid
+
+
+def _prepared(net: AECFNet, dataset: Any) -> Any:
+    """Prepare validation samples, which may be a user's own dataset of raw samples."""
+    samples = TensorBatches(dataset).dataset
+    if isinstance(samples, ModalityDataset) or not hasattr(samples, "y"):
+        return samples
+    prepared = net.get_dataset(np.asarray(samples.X))
+    encoded = net._targets.encode(np.asarray(samples.y))
+    return ModalityDataset(prepared.X, net._targets.tensor(net.module_, encoded))
 
 
 class HoldOut:

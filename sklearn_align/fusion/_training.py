@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 from skorch.callbacks import (
     EarlyStopping,
@@ -17,7 +18,16 @@ from skorch.callbacks import (
     PassthroughScoring,
     PrintLog,
 )
+from skorch.utils import to_tensor
 from torch import Tensor
+
+from sklearn_align._typing import Float64Array
+from sklearn_align.fusion._data import ModalityDataset
+from sklearn_align.fusion._epoch_log import EpochLog
+from sklearn_align.fusion._preprocessing import sample_tensors
+
+if TYPE_CHECKING:
+    from sklearn_align.fusion._net import AECFNet
 
 # Matrix products of very few samples are rounded differently: with a batch filled up to this size,
 # the prediction of a sample does not depend on the number of samples that come with it.
@@ -25,16 +35,7 @@ MIN_SAMPLES_TO_PREDICT = 32
 _PREDICT_BATCH_SIZE = 1024
 
 
-def default_callbacks(
-    *,
-    early_stopping: bool,
-    patience: int,
-    min_delta: float,
-    gradient_clip: float | None,
-    lr_schedule: str,
-    max_epochs: int,
-    verbose: int,
-) -> list[tuple[str, Any]]:
+def default_callbacks(net: AECFNet) -> list[tuple[str, Any]]:
     """Make the callbacks that parameters ask for; skorch's own have fixed names.
 
     get_params lists them before ``fit`` has checked the parameters: values may have any type.
@@ -44,22 +45,24 @@ def default_callbacks(
         ("train_loss", PassthroughScoring(name="train_loss", on_train=True)),
         ("valid_loss", PassthroughScoring(name="valid_loss")),
     ]
-    if isinstance(early_stopping, bool | np.bool_) and early_stopping:
+    if isinstance(net.early_stopping, bool | np.bool_) and net.early_stopping:
         stopping = EarlyStopping(
             monitor="valid_task",
-            patience=patience,
-            threshold=min_delta,
+            patience=net.patience,
+            threshold=net.min_delta,
             threshold_mode="abs",
             load_best=True,
         )
         callbacks.append(("early_stopping", stopping))
-    if gradient_clip is not None:
-        clipping = GradientNormClipping(gradient_clip_value=gradient_clip)
+    if net.gradient_clip is not None:
+        clipping = GradientNormClipping(gradient_clip_value=net.gradient_clip)
         callbacks.append(("gradient_clipping", clipping))
-    if isinstance(lr_schedule, str) and lr_schedule == "cosine":
-        schedule = LRScheduler(policy=torch.optim.lr_scheduler.CosineAnnealingLR, T_max=max_epochs)
+    if isinstance(net.lr_schedule, str) and net.lr_schedule == "cosine":
+        schedule = LRScheduler(
+            policy=torch.optim.lr_scheduler.CosineAnnealingLR, T_max=net.max_epochs
+        )
         callbacks.append(("lr_schedule", schedule))
-    if isinstance(verbose, int | np.integer) and verbose > 0:
+    if isinstance(net.verbose, int | np.integer) and net.verbose > 0:
         callbacks.append(("print_log", PrintLog()))
     return callbacks
 
@@ -74,6 +77,20 @@ def optimizer_groups(
         {"params": others, "weight_decay": weight_decay},
         {"params": gate, "lr": gate_lr, "weight_decay": 0.0},
     ]
+
+
+def build_optimizer(net: AECFNet) -> Any:
+    """Make the optimizer; the gate has a learning rate and no weight decay of its own."""
+    named = list(net.get_all_learnable_params())
+    args, options = net.get_params_for_optimizer("optimizer", named)
+    if "optimizer__param_groups" not in vars(net):
+        gate_lr = options["lr"] if net.gate_lr is None else net.gate_lr
+        decay = options.pop("weight_decay", net.weight_decay)
+        args = (optimizer_groups(named, gate_lr=gate_lr, weight_decay=decay),)
+    adam = net.optimizer in (torch.optim.AdamW, torch.optim.Adam)
+    if adam and not {"fused", "foreach"} & set(options):
+        options["fused"] = True
+    return net.optimizer(*args, **options)
 
 
 @contextmanager
@@ -108,3 +125,96 @@ def padded(samples: Mapping[str, Tensor]) -> dict[str, Tensor]:
         name: torch.cat([values, values.new_zeros(fill, *values.shape[1:])])
         for name, values in samples.items()
     }
+
+
+def make_batches(net: AECFNet, dataset: Any, *, training: bool) -> Any:
+    """Make the iterator over the batches of a dataset."""
+    options = net.get_params_for("iterator_train" if training else "iterator_valid")
+    if training:
+        options.setdefault("shuffle", True)
+    size = samples_per_batch(len(dataset), net.batch_size, training=training)
+    options.setdefault("batch_size", size)
+    factory = net.iterator_train if training else net.iterator_valid
+    return factory(dataset, **options)
+
+
+def train(
+    net: AECFNet,
+    X: NDArray[Any],
+    encoded: NDArray[Any],
+    sample_weight: Float64Array,
+    *,
+    epochs: int,
+    start: bool,
+) -> None:
+    """Train on validated samples, with a new network if `start`."""
+    presence = net._presence(X)
+    if start:
+        net._targets = net._targets.resolve(encoded, sample_weight, net.pos_weight)
+    with seeded(net.random_state, net.device, 0 if start else len(net.history)):
+        if start:
+            net.initialize()
+            net.module_.seen.copy_(torch.from_numpy(presence.any(axis=0)))
+            net.module_.scaler.fit(
+                X[:, net.layout_.order], sample_weight, standardize=net.standardize
+            )
+            net._targets.fit(net.module_, encoded, sample_weight)
+            net.module_.set_fallback(net._targets.prior_output(encoded, sample_weight))
+        weight = None if np.all(sample_weight == 1.0) else sample_weight
+        samples = sample_tensors(X, presence, net.layout_, net.module_.scaler, weight)
+        dataset = ModalityDataset(samples, net._targets.tensor(net.module_, encoded))
+        net.module_.log_temperature.zero_()
+        parts = net.get_split_datasets(dataset, encoded)
+        if parts[1] is None:
+            # There are no validation figures to monitor.
+            net.callbacks_ = [item for item in net.callbacks_ if item[0] != "early_stopping"]
+        net._epoch_log = EpochLog(net._targets.calibration_error)
+        net.notify("on_train_begin", X=dataset, y=encoded)
+        try:
+            net.fit_loop(parts, encoded, epochs=epochs)
+        except KeyboardInterrupt:  # skorch's EarlyStopping ends the training with it.
+            pass
+        finally:
+            del net._epoch_log
+        net.notify("on_train_end", X=dataset, y=encoded)
+        net._after_training(parts[1])
+
+
+def run_epochs(net: AECFNet, X: Any, y: Any, epochs: int) -> None:
+    """Train and validate on prepared samples, with the notifications that callbacks expect."""
+    dataset_train, dataset_valid = net.get_split_datasets(X, y)
+    parts = {"dataset_train": dataset_train, "dataset_valid": dataset_valid}
+    batches = net.get_iterator(dataset_train, training=True)
+    valid_batches = None
+    if dataset_valid is not None:
+        valid_batches = net.get_iterator(dataset_valid, training=False)
+    for _ in range(epochs):
+        net.notify("on_epoch_begin", **parts)
+        net.run_single_epoch(batches, training=True, prefix="train", step_fn=net.train_step)
+        net.run_single_epoch(
+            valid_batches, training=False, prefix="valid", step_fn=net.validation_step
+        )
+        net.notify("on_epoch_end", **parts)
+
+
+def batch_loss(net: AECFNet, y_pred: Any, y_true: Any, X: Any, *, training: bool) -> Any:
+    """Compute the loss of a batch and add its components to the log of the epoch."""
+    y_true = to_tensor(y_true, device=net.device)
+    presence = to_tensor(X["presence"], device=net.device)
+    weight = X.get("sample_weight")
+    weight = None if weight is None else to_tensor(weight, device=net.device)
+    loss = net.criterion_(y_pred, y_true, presence=presence, sample_weight=weight)
+    if hasattr(net, "_epoch_log"):
+        components = getattr(net.criterion_, "components", {})
+        prefix = "train" if training else "valid"
+        net._epoch_log.add(prefix, components, y_pred[0], y_true, weight)
+    return loss
+
+
+def record_epoch(net: AECFNet) -> None:
+    """Write the loss components of an epoch and their weights to the history."""
+    net._epoch_log.write(net.history)
+    net.history.record("entropy_lambda", net.criterion_.entropy_lambda)
+    net.history.record("consistency_ramp", net.criterion_.consistency_ramp)
+    net.history.record("masking_ramp", net.module_.masker.ramp)
+    net.history.record("gate_temperature", float(net.module_.gate.temperature.detach()))
