@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import warnings
+from pathlib import Path
 from typing import Any
 
 import sklearn_align
@@ -102,6 +103,21 @@ def escape_docstring(
     lines[:] = [re.sub(r"\b(n_features_(?:in|target))_(?=[,)])", r"\1\\_", line) for line in lines]
 
 
+TABLE = re.compile(r"^\.\. csv-table::.*\n   :file: (tables/\S+)\n(?:   :.*\n)*", re.MULTILINE)
+MISSING_TABLE = "*Not measured yet: the command above writes this table to* ``docs/{}``.\n"
+
+
+def replace_missing_tables(app: Any, page: str, source: list[str]) -> None:
+    """Say so where the csv file of a benchmark has not been written."""
+
+    def table_or_text(match: re.Match[str]) -> str:
+        exists = (Path(app.srcdir) / match[1]).exists()
+        return match[0] if exists else MISSING_TABLE.format(match[1])
+
+    source[0] = TABLE.sub(table_or_text, source[0])
+
+
 def setup(app: Any) -> None:
     """Connect after numpydoc."""
     app.connect("autodoc-process-docstring", escape_docstring, priority=900)
+    app.connect("source-read", replace_missing_tables)

@@ -15,26 +15,10 @@ logger.addHandler(logging.NullHandler())
 
 
 class FitMonitor:
-    """Reports stages and iterations to callbacks and the log, and records them.
+    """Reports stages and iterations of a fit to callbacks and the log, and records them.
 
-    Parameters
-    ----------
-    estimator : estimator instance
-        Passed to the callbacks.
-
-    context : CallbackContext
-        Root context of the fit.
-
-    data : dict
-        Arguments `X`, `y` of the callbacks' hooks.
-
-    verbose : int
-        0 is silent, 1 prints a line for every stage, 2 one for every iteration.
-
-    Attributes
-    ----------
-    history : list of dict
-        One record for every stage that ended.
+    `data` holds the arguments X and y of the callbacks' hooks, `history` one record for every stage
+    that ended; `verbose` is that of the estimator.
     """
 
     def __init__(
@@ -50,18 +34,7 @@ class FitMonitor:
     def stage(self, name: str, max_iter: int | None) -> Iterator[Stage]:
         """Run a stage as a task of the fit and record it when it ends.
 
-        Parameters
-        ----------
-        name : str
-            Name of the task and of the record.
-
-        max_iter : int or None
-            Largest number of iterations, for progress bars; None when it is not known.
-
-        Yields
-        ------
-        Stage
-            Takes the result of every iteration.
+        `max_iter` is the largest number of iterations, for progress bars; None if it is unknown.
         """
         context = self._context.subcontext(task_name=name, max_subtasks=max_iter)
         stage = Stage(name, context, self)
@@ -109,24 +82,10 @@ class Stage:
     def iteration(
         self, score: float, reconstruct: Callable[[], dict[str, Any]], **metrics: Any
     ) -> bool:
-        """Report the end of an iteration.
+        """Report the end of an iteration; True when a callback asks to stop the stage.
 
-        Parameters
-        ----------
-        score : float
-            Label-free score of the iteration's map.
-
-        reconstruct : callable
-            Returns the fitted attributes that belong to the map, for callbacks that want to use
-            the estimator as it is now.
-
-        **metrics : object
-            Further values for the callbacks.
-
-        Returns
-        -------
-        bool
-            True when a callback asks to stop the stage.
+        `reconstruct` returns the fitted attributes that belong to the map, for callbacks that use
+        the estimator as it is; `metrics` are further values for the callbacks.
         """
         monitor = self._monitor
         metadata = {"stage": self._name, "iteration": len(self._scores), "score": score, **metrics}
