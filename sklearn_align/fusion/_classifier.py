@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
-from skorch import NeuralNetClassifier
 
 from sklearn_align._sklearn import check_sample_weight
 from sklearn_align._typing import Float64Array, FloatArray
@@ -21,9 +20,10 @@ from sklearn_align.fusion._cross_fitting import (
 )
 from sklearn_align.fusion._data import ModalityDataset, TensorBatches, is_prepared
 from sklearn_align.fusion._documentation import document_training
-from sklearn_align.fusion._net import OUTPUTS, AECFNet, in_precision_of
+from sklearn_align.fusion._net import OUTPUTS, AECFNet
 from sklearn_align.fusion._parameters import constraints_of, owned_by
-from sklearn_align.fusion._preprocessing import validate_samples
+from sklearn_align.fusion._preprocessing import in_precision_of, validate_samples
+from sklearn_align.fusion._skorch import NeuralNetClassifier
 from sklearn_align.fusion._targets import ClassTargets, LabelTargets, classification_targets
 from sklearn_align.fusion._training import seeded
 from sklearn_align.fusion.nn._module import AECFModule

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from skorch.dataset import Dataset
 from torch import Tensor
 from torch.utils.data import DataLoader, Subset
+
+from sklearn_align.fusion._skorch import Dataset
 
 
 class ModalityDataset(Dataset):

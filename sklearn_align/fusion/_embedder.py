@@ -13,8 +13,9 @@ from sklearn_align._typing import FloatArray
 from sklearn_align.fusion._criteria import ContrastiveLoss
 from sklearn_align.fusion._data import TensorBatches
 from sklearn_align.fusion._documentation import document_training
-from sklearn_align.fusion._net import OUTPUTS, AECFNet, in_precision_of
+from sklearn_align.fusion._net import OUTPUTS, AECFNet
 from sklearn_align.fusion._parameters import constraints_of, owned_by
+from sklearn_align.fusion._preprocessing import in_precision_of
 from sklearn_align.fusion._targets import NoTargets
 from sklearn_align.fusion.nn._contrastive import ContrastiveModule, draw_views
 
@@ -145,6 +146,9 @@ class AECFEmbedder(AECFNet):
     _network_parameters = owned_by("AECFEmbedder", "ContrastiveModule")
     _loss_parameters = owned_by("AECFEmbedder", "ContrastiveLoss")
     _network_options: ClassVar[dict[str, Any]] = {"head": "embedding", "masking": "none"}
+
+    n_components: int
+    contrast: str
 
     def __init__(
         self,

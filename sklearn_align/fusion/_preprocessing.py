@@ -14,7 +14,7 @@ from torch.utils.data import Subset
 
 from sklearn_align._modalities import ModalityLayout, parse_modalities
 from sklearn_align._sklearn import check_sample_weight
-from sklearn_align._typing import BoolArray, Float64Array
+from sklearn_align._typing import BoolArray, Float64Array, FloatArray
 from sklearn_align.exceptions import MissingModalityWarning, warn_user
 from sklearn_align.fusion._data import ModalityDataset, TensorBatches
 from sklearn_align.fusion._scaling import ColumnScaler
@@ -109,6 +109,13 @@ def sample_tensors(
     if sample_weight is not None:
         samples["sample_weight"] = torch.from_numpy(sample_weight.astype(np.float32))
     return samples
+
+
+def in_precision_of(X: Any, values: Float64Array) -> FloatArray:
+    """Return float32 for float32 input, float64 for everything else."""
+    if getattr(X, "dtype", None) == np.float32:
+        return values.astype(np.float32)
+    return values
 
 
 def prepare_training(

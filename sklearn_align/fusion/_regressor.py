@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from numpy.typing import ArrayLike, NDArray
-from skorch import NeuralNetRegressor
 
 from sklearn_align._typing import Float64Array
 from sklearn_align.fusion._criteria import AECFLoss
@@ -15,6 +14,7 @@ from sklearn_align.fusion._data import TensorBatches, is_prepared
 from sklearn_align.fusion._documentation import document_training
 from sklearn_align.fusion._net import OUTPUTS, AECFNet
 from sklearn_align.fusion._parameters import constraints_of, owned_by
+from sklearn_align.fusion._skorch import NeuralNetRegressor
 from sklearn_align.fusion._targets import NumericTargets
 from sklearn_align.fusion.nn._module import AECFModule
 
