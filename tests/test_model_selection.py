@@ -26,7 +26,7 @@ ROWS = {"equal": 900, "fewer": 800, "more": 1000}
 
 @pytest.fixture(scope="module")
 def data():
-    return make_rotated_embeddings(900, 24, n_samples_target=1000, random_state=1)
+    return make_rotated_embeddings(900, 24, n_samples_target=1000, random_state=4)
 
 
 @pytest.fixture(params=ROWS)
@@ -37,7 +37,7 @@ def target(request, data):
 def quick(**params):
     return MiniVec2Vec(
         **{
-            "n_init": 2,
+            "n_init": 1,
             "refinements": [TransportRefinement(max_iter=10)],
             "score_sample_size": 500,
             "random_state": 0,
@@ -54,7 +54,7 @@ def routing(request):
 
 @pytest.mark.usefixtures("routing")
 def test_grid_search_without_pairs(data, target):
-    grid = {"n_init": [2, 3], "score_sample_size": [300, 500]}
+    grid = {"n_init": [1, 2], "score_sample_size": [300, 500]}
     search = GridSearchCV(quick(), grid, cv=3, error_score="raise").fit(data.XA, XB=target)
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
     assert search.best_estimator_.converged_
@@ -90,7 +90,7 @@ def test_default_score_of_a_search_prefers_a_map_over_none(data):
 def test_randomized_search(data, target):
     search = RandomizedSearchCV(
         quick(),
-        {"score_sample_size": randint(200, 400), "n_init": [2, 3]},
+        {"score_sample_size": randint(200, 400), "n_init": [1, 2]},
         n_iter=3,
         cv=3,
         random_state=0,
@@ -143,7 +143,7 @@ def test_labels_and_target_rows_together_in_a_search(data, target):
 @pytest.mark.usefixtures("routing")
 def test_paired_target_rows_as_y_of_a_search(data):
     # XB trains without pairs, y judges with them: the test folds of y stay paired with X.
-    search = GridSearchCV(quick(), {"n_init": [2, 3]}, cv=2, error_score="raise")
+    search = GridSearchCV(quick(), {"n_init": [1, 2]}, cv=2, error_score="raise")
     search.fit(data.XA_test, data.XB_test, XB=data.XB)
     assert search.best_score_ > 0.9
 

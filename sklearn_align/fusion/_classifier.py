@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
-from skorch import NeuralNetClassifier
 
 from sklearn_align._sklearn import check_sample_weight
 from sklearn_align._typing import Float64Array, FloatArray
@@ -20,22 +19,25 @@ from sklearn_align.fusion._cross_fitting import (
     prepared_samples,
 )
 from sklearn_align.fusion._data import ModalityDataset, TensorBatches, is_prepared
-from sklearn_align.fusion._net import OUTPUTS, AECFNet, in_precision_of
+from sklearn_align.fusion._documentation import document_training
+from sklearn_align.fusion._net import OUTPUTS, AECFNet
 from sklearn_align.fusion._parameters import constraints_of, owned_by
-from sklearn_align.fusion._preprocessing import validate_samples
+from sklearn_align.fusion._preprocessing import in_precision_of, validate_samples
+from sklearn_align.fusion._skorch import NeuralNetClassifier
 from sklearn_align.fusion._targets import ClassTargets, LabelTargets, classification_targets
 from sklearn_align.fusion._training import seeded
 from sklearn_align.fusion.nn._module import AECFModule
 
 
+@document_training(module="AECFModule", criterion="AECFLoss")
 class AECFClassifier(AECFNet, NeuralNetClassifier):
     """Classifier that fuses several modalities, any of which may be missing.
 
-    Every modality has an encoder; a gate weighs the encoded blocks that are present, row by row;
-    their weighted sum goes to a head. While training, modalities are dropped by chance and the
-    gate and the head are run again without them, so that the network learns to do with every
-    subset. After training, a temperature that depends on which modalities are present makes the
-    probabilities honest on every subset.
+    Every modality has an encoder; a gate computes weights of the encoded blocks of each sample
+    that are present; their weighted sum goes to a head. In training, modalities are dropped at
+    random and the gate and the head are run again without them, so that the network learns to
+    predict from every subset. After training, a temperature that depends on which modalities are
+    present calibrates the probabilities on every subset.
 
     The targets may be classes of any type, or the indicator matrix of several labels. The
     estimator is a skorch net: `callbacks`, ``optimizer__``, ``module__`` and ``iterator_train__``
@@ -46,129 +48,106 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
     modalities : dict, default=None
         Which columns of X belong to which modality: name to width (the blocks lie one after the
         other), or name to slice, list of positions or list of column names. None makes all
-        columns one modality. A block whose values are all NaN is absent from that row.
+        columns one modality. A block whose values are all NaN is absent from that sample.
+
     encoders : str, callable or dict, default="mlp"
         Encoder of all modalities, or by modality: "identity", "linear", "mlp", a name given to
         :func:`~sklearn_align.fusion.register_encoder`, a ``torch.nn.Module`` from the block's
         width to `n_units`, or a callable that makes one from ``(width, n_units, **options)``.
+
     n_units : int, default=128
         Width of the common space.
+
     hidden_sizes : tuple of int, default=(256,)
         Hidden layers of the "mlp" encoder.
+
     activation : {"relu", "gelu", "tanh"}, default="relu"
         Activation of encoders and "mlp" head.
+
     dropout : float in [0, 1), default=0.3
         Dropout of encoders and "mlp" head.
+
     fusion : {"mean", "expert"}, default="expert"
         "mean": one head on the weighted sum of the encoded blocks. "expert": one head per
         modality; the logits are the weighted sum of theirs, times the number present.
+
     head : {"linear", "mlp"}, default="linear"
         Kind of head.
+
     gate_hidden : int, default=64
         Width of the gate's hidden layer.
+
     gate_activation : {"softmax", "sigmoid"}, default="softmax"
         How the gate's scores become weights.
+
     gate_temperature, min_gate_temperature : float, default=2.0 and 1.5
-        Temperature of the gate at the start, and the least it can learn.
+        Initial temperature of the gate, and its lower bound.
+
     masking : {"none", "random", "weighted_random", "entropy_min", "entropy_max", "entropy"}, \
             default="entropy"
-        How modalities are dropped while training, see
+        How modalities are dropped in training, see
         :class:`~sklearn_align.fusion.ModalityMasker`.
+
     masking_prob : float in [0, 1], default=0.9
-        Mean chance of a modality being dropped. "random" masking does well with 0.5.
+        Mean probability that a modality is dropped; 0.5 suits "random" masking.
+
     masking_warmup : int, default=0
-        Epochs in which the chance rises to `masking_prob`.
+        Epochs in which the probability rises to `masking_prob`.
+
     masking_tau : float, default=0.4
         Temperature of "entropy_min" and "entropy_max" masking.
+
     min_active : int, default=1
-        Number of modalities that are never dropped from a row.
+        Number of modalities of a sample that are never dropped.
+
     entropy_weight : float, default=0.2
-        Largest weight of the gate's entropy in the loss. Values below 0.1 risk a gate that
-        settles on one modality.
+        Largest weight of the gate's entropy in the loss. With less than 0.1, the gate may use one
+        modality only.
+
     entropy_free_epochs, entropy_warmup_epochs : int, default=0 and 5
         Epochs without entropy term, and epochs of its rise; then a cosine takes it to 0.
+
     ece_weight : float, default=0.0
         Weight of a calibration error with soft bins in the loss.
+
     l2_weight : float, default=1e-4
         Weight of the mean squared output in the loss.
+
     consistency_weight : float, default=1.0
         Weight of the agreement between the predictions on a subset and on all modalities.
+
     consistency_ramp_epochs : int, default=5
         Epochs in which that weight rises.
+
     consistency : {"kl", "monotone"}, default="kl"
-        Pull the prediction on a subset of the modalities towards the one on all of them
-        (``KL(p_full || p_subset)``), or only punish a subset that is more confident.
+        "kl": ``KL(p_full || p_subset)``, of the predictions on all modalities and on a subset.
+        "monotone": penalty on a subset that is more confident.
+
     label_smoothing : float in [0, 1), default=0.0
-        Share of a class target that is spread over all classes. Spoils the calibration of complete
-        rows, and can make the gate neglect modalities.
+        Share of a class target that is spread over all classes. It worsens the calibration of
+        complete samples.
+
     focal_gamma : float, default=0.0
         Focusing power of the focal loss; several labels only.
+
     focal_alpha : float in [0, 1], default=None
         Weight of ones in the focal loss; several labels only.
+
     pos_weight : {"balanced"} or array-like of shape (n_labels,), default=None
         Weight of the ones of every label; "balanced" is ``(1 - f) / f`` with the label's frequency
         f. Several labels only. Probabilities are shifted by it.
+
     class_weight : dict or "balanced", default=None
         Weights of the classes; multiclass only.
+
     calibration : bool or "cross_fit", default=True
-        Whether to fit the temperature after training: True does it on the validation rows, when
-        there are any. "cross_fit" needs none, so that "auto" as `train_split` holds out no rows
-        (unless for `early_stopping`): five more networks are each trained on four fifths of the
-        rows, without `callbacks`, and the temperature is fitted on the fifths they have not seen.
-        ``fit`` takes five times as long; further training keeps the temperature.
-    partial_missing : {"raise", "impute"}, default="raise"
-        What to do about blocks that are NaN in part: raise, or fill with column means.
-    standardize : bool, default=True
-        Whether to scale every column to mean 0 and variance 1 over the rows that have it.
-    lr : float, default=1e-3
-        Learning rate.
-    gate_lr : float, default=None
-        Learning rate of the gate, which has no weight decay; None takes `lr`.
-    weight_decay : float, default=0.01
-        Weight decay of everything but the gate.
-    max_epochs : int, default=60
-        Largest number of epochs.
-    batch_size : int or "auto", default=128
-        Rows of a training batch; "auto" is a quarter of the rows, but 32 to 128, which gives small
-        data more steps. skorch's ProgressBar then needs ``batches_per_epoch="count"``.
-    gradient_clip : float, default=1.0
-        Largest norm of the gradient; None does not clip.
-    lr_schedule : {"cosine", "constant"}, default="cosine"
-        Whether the learning rate falls to 0 over `max_epochs`.
-    early_stopping : bool, default=False
-        Whether to stop when the validation loss has not improved for `patience` epochs, and to
-        restore the best weights; of no effect without validation rows. With a learning rate that
-        falls to 0, the last weights are usually the best.
-    patience : int, default=15
-        Number of epochs without improvement.
-    min_delta : float, default=1e-4
-        Least improvement.
-    optimizer : type, default=torch.optim.AdamW
-        Optimizer; ``optimizer__`` parameters are passed to it.
-    module : type, default=AECFModule
-        Network; ``module__`` parameters are passed to it.
-    criterion : type, default=AECFLoss
-        Loss; ``criterion__`` parameters are passed to it.
-    iterator_train, iterator_valid : type, default=TensorBatches
-        Make the batches; ``iterator_train__`` parameters are passed on.
-    train_split : "auto", callable or None, default="auto"
-        How validation rows are split off: "auto" holds out a tenth, stratified by class, of 200
-        rows or more; a callable works as in skorch; None holds out none.
-    callbacks : list or "disable", default=None
-        skorch callbacks, in addition to those that other parameters ask for; "disable" turns all
-        of them off.
-    warm_start : bool, default=False
-        Whether ``fit`` continues the training of a fitted estimator.
-    verbose : int, default=0
-        1 prints a line per epoch.
-    device : str, torch.device or None, default="cpu"
-        Where to compute, such as "cuda". None leaves it to skorch's AccelerateMixin, which adds
-        mixed precision and several GPUs.
-    compile : bool, default=False
-        Whether to compile the network with ``torch.compile``.
-    random_state : int, RandomState or None, default=None
-        Seeds initial weights, batches, dropout, masking and the split. torch's own generators are
-        left as they were.
+        Whether to fit the temperature after training. True: on the validation samples, if there
+        are any. "cross_fit": on folds that five more networks, trained without `callbacks`, have
+        not seen; ``fit`` takes five times as long, further training keeps the temperature, and
+        `train_split` "auto" holds out samples for `early_stopping` only.
+
+    {training_parameters}
+
     **kwargs : object
         Parameters of the parts: ``module__``, ``criterion__``, ``optimizer__``,
         ``iterator_train__``, ``iterator_valid__``, ``callbacks__`` and ``compile__``.
@@ -177,22 +156,29 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
     ----------
     classes_ : ndarray of shape (n_classes,)
         Class labels; positions of the labels for several labels.
+
     layout_ : ModalityLayout
         Names and columns of the modalities.
+
     modality_names_ : list of str
         Names of the modalities, in the order of the gate's weights.
+
     module_ : AECFModule
         The network.
+
     history_ : skorch.history.History
         One entry per epoch: ``train_`` and ``valid_`` figures of ``loss``, its unweighted
         components ``task``, ``entropy``, ``ece``, ``l2`` and ``consistency``, ``gate_entropy``,
-        and ``violations``, the share of rows that the network is surer of without the modalities
-        that were dropped; the weights ``entropy_lambda``, ``consistency_ramp`` and
+        and ``violations``, the share of samples with a more confident prediction without the
+        dropped modalities; the weights ``entropy_lambda``, ``consistency_ramp`` and
         ``masking_ramp``; ``gate_temperature``.
+
     n_iter_ : int
         Number of epochs trained.
+
     n_features_in_ : int
         Number of columns of X in ``fit``.
+
     feature_names_in_ : ndarray of str of shape (n_features_in_,)
         Column names of X in ``fit``, if it had any.
 
@@ -204,12 +190,13 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
 
     Notes
     -----
-    Rows with equal X and y are merged into one that carries their weight, and their order has no
-    influence, unless `train_split` is a callable, which may rely on row positions.
+    Samples with equal X and y are merged into one that carries their weight, and their order has no
+    influence, unless `train_split` is a callable, which may rely on positions.
 
     References
     ----------
-    "Adaptive Entropy-gated Contrastive Fusion", arXiv:2505.15417.
+    .. [1] L. Chlon, M. Chlon, M. A. Awada, "Robust Multimodal Learning via Entropy-Gated
+       Contrastive Fusion", arXiv:2505.15417.
 
     Examples
     --------
@@ -218,7 +205,7 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
     >>> rng = np.random.default_rng(0)
     >>> y = np.repeat(["cat", "dog"], 40)
     >>> X = rng.normal(size=(80, 5)) + 2 * (y == "dog")[:, None]
-    >>> X[:10, :3] = np.nan  # no image in the first ten rows
+    >>> X[:10, :3] = np.nan  # No image in the first ten samples.
     >>> clf = AECFClassifier(modalities={"image": 3, "sound": 2}, max_epochs=20, random_state=0)
     >>> clf.fit(X, y).score(X, y) > 0.9
     True
@@ -320,22 +307,26 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
         *,
         epochs: int = 1,
     ) -> Any:
-        """Train on more rows, starting from where the estimator is.
+        """Train on more samples, starting from the current state.
 
-        Scaling and classes are settled by the first call.
+        The first call determines scaling and classes.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows; a block of NaN is absent.
+            Samples; a block of NaN is absent.
+
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
             Classes or indicators.
-        classes : array-like of shape (n_classes,), optional
+
+        classes : array-like of shape (n_classes,), default=None
             All classes that may ever occur, in the first call; those in y by default.
-        sample_weight : array-like of shape (n_samples,), optional
+
+        sample_weight : array-like of shape (n_samples,), default=None
             Weights.
+
         epochs : int, default=1
-            Number of passes over the rows; 0 only builds the network.
+            Number of passes over the samples; 0 only builds the network.
 
         Returns
         -------
@@ -350,13 +341,13 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows; a block of NaN is absent.
+            Samples; a block of NaN is absent.
 
         Returns
         -------
         probabilities : ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
-            In the order of `classes_`. A row without a present modality gets the class
-            frequencies of the training rows.
+            In the order of `classes_`. For a sample without a present modality, the
+            class frequencies of the training samples.
         """
         return in_precision_of(X, self._probabilities(X))
 
@@ -366,7 +357,7 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows; a block of NaN is absent.
+            Samples; a block of NaN is absent.
 
         Returns
         -------
@@ -382,7 +373,7 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows; a block of NaN is absent.
+            Samples; a block of NaN is absent.
 
         Returns
         -------
@@ -400,18 +391,20 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
     def calibrate(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> AECFClassifier:
-        """Fit the temperature on rows that were not used for training.
+        """Fit the temperature on samples that were not used for training.
 
-        ``fit`` does this by itself on its validation rows. The rows are masked several times
-        over, so that every number of present modalities occurs.
+        ``fit`` does this on its validation samples. The samples are masked in several ways, so
+        that every number of present modalities occurs.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Held-out rows; a block of NaN is absent.
+            Held-out samples; a block of NaN is absent.
+
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
             Their classes or indicators.
-        sample_weight : array-like of shape (n_samples,), optional
+
+        sample_weight : array-like of shape (n_samples,), default=None
             Weights.
 
         Returns

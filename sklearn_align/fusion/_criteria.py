@@ -149,7 +149,8 @@ class AECFLoss(ScheduledLoss):
 
     References
     ----------
-    .. [1] "Adaptive Entropy-gated Contrastive Fusion", arXiv:2505.15417.
+    .. [1] L. Chlon, M. Chlon, M. A. Awada, "Robust Multimodal Learning via Entropy-Gated
+       Contrastive Fusion", arXiv:2505.15417.
     .. [2] T.-Y. Lin, P. Goyal, R. Girshick, K. He, P. Dollár, "Focal Loss for Dense Object
        Detection", ICCV 2017.
 

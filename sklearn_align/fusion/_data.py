@@ -7,66 +7,53 @@ from typing import Any
 
 import numpy as np
 import torch
-from skorch.dataset import Dataset
 from torch import Tensor
 from torch.utils.data import DataLoader, Subset
 
+from sklearn_align.fusion._skorch import Dataset
+
 
 class ModalityDataset(Dataset):
-    """Prepared rows: finite blocks, presence, and optionally weights and a subset per row.
+    """Prepared samples: X (n_samples, n_features) without NaN, presence (n_samples, n_modalities).
 
-    Parameters
-    ----------
-    X : dict of str to Tensor
-        ``X`` (n_samples, n_features) and ``presence`` (n_samples, n_modalities); optionally
-        ``sample_weight`` (n_samples,) and ``subset`` (n_samples, n_modalities).
-    y : Tensor, optional
-        Encoded targets.
+    Weights (n_samples,) and a subset of the modalities (n_samples, n_modalities) may be among them.
     """
 
     def __init__(self, X: Mapping[str, Tensor], y: Tensor | None = None) -> None:
         super().__init__(dict(X), y, length=len(X["X"]))
-        # skorch callbacks expect a y in every batch
+        # skorch callbacks expect a y in every batch.
         self.placeholder = torch.zeros(len(X["X"]), dtype=torch.int64) if y is None else y
 
     def __getitem__(self, index: Any) -> tuple[dict[str, Tensor], Tensor]:
         return {name: values[index] for name, values in self.X.items()}, self.placeholder[index]
 
     def take(self, index: Tensor) -> ModalityDataset:
-        """Copy some of the rows.
-
-        Parameters
-        ----------
-        index : Tensor of int
-            Row positions.
-
-        Returns
-        -------
-        rows : ModalityDataset
-            The chosen rows, in the given order.
-        """
+        """Copy the samples at the given positions, in their order."""
         X = {name: values[index] for name, values in self.X.items()}
         return ModalityDataset(X, None if self.y is None else self.y[index])
 
 
 def is_prepared(X: Any) -> bool:
-    """Tell whether X holds rows that have been validated and scaled already."""
+    """Tell whether X holds samples that have been validated and scaled already."""
     return isinstance(X, torch.utils.data.Dataset) or (isinstance(X, Mapping) and "presence" in X)
 
 
 class TensorBatches:
     """Iterate over batches that are slices of whole tensors.
 
-    It takes the place of ``torch.utils.data.DataLoader``, which fetches and stacks row by row.
+    It takes the place of ``torch.utils.data.DataLoader``, which stacks single samples.
 
     Parameters
     ----------
     dataset : ModalityDataset, or Subset of one
-        The rows.
+        The samples.
+
     batch_size : int, default=128
-        Number of rows of a batch.
+        Number of samples of a batch.
+
     shuffle : bool, default=False
         Whether to draw a new order for every pass, from torch's global generator.
+
     drop_last : bool, default=False
         Whether to leave out a last batch that is smaller than the others.
 
@@ -76,8 +63,8 @@ class TensorBatches:
     >>> from sklearn_align.fusion import TensorBatches
     >>> from sklearn_align.fusion._data import ModalityDataset
     >>> presence = torch.ones(5, 1, dtype=torch.bool)
-    >>> rows = ModalityDataset({"X": torch.zeros(5, 2), "presence": presence})
-    >>> [len(y) for X, y in TensorBatches(rows, batch_size=2)]
+    >>> samples = ModalityDataset({"X": torch.zeros(5, 2), "presence": presence})
+    >>> [len(y) for X, y in TensorBatches(samples, batch_size=2)]
     [2, 2, 1]
     """
 
@@ -102,12 +89,12 @@ class TensorBatches:
             return
         order = torch.randperm(len(self.dataset)) if self.shuffle else None
         for start in range(0, len(self) * self.batch_size, self.batch_size):
-            rows = slice(start, start + self.batch_size)
-            yield self.dataset[rows if order is None else order[rows]]
+            batch = slice(start, start + self.batch_size)
+            yield self.dataset[batch if order is None else order[batch]]
 
 
 def _materialize(dataset: Any) -> Any:
-    """Replace a subset of a ModalityDataset by a copy of its rows."""
+    """Replace a subset of a ModalityDataset by a copy of its samples."""
     if isinstance(dataset, Subset):
         parent = _materialize(dataset.dataset)
         if isinstance(parent, ModalityDataset):

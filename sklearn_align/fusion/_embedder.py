@@ -12,111 +12,77 @@ from torch import Tensor
 from sklearn_align._typing import FloatArray
 from sklearn_align.fusion._criteria import ContrastiveLoss
 from sklearn_align.fusion._data import TensorBatches
-from sklearn_align.fusion._net import OUTPUTS, AECFNet, in_precision_of
+from sklearn_align.fusion._documentation import document_training
+from sklearn_align.fusion._net import OUTPUTS, AECFNet
 from sklearn_align.fusion._parameters import constraints_of, owned_by
+from sklearn_align.fusion._preprocessing import in_precision_of
 from sklearn_align.fusion._targets import NoTargets
 from sklearn_align.fusion.nn._contrastive import ContrastiveModule, draw_views
 
 
+@document_training(module="ContrastiveModule", criterion="ContrastiveLoss")
 class AECFEmbedder(AECFNet):
     """Transformer that fuses several modalities into one embedding, without labels.
 
-    Two disjoint views of every row, made of different modalities, are embedded; the loss asks
-    that the views of a row find each other among the rows of the batch, and that the whole row
-    agrees with both. Rows with any subset of the modalities thus land in one space: a text can be
-    looked up by its image. Rows whose blocks are partly absent take part in training with what
-    they have.
+    Two disjoint views of each sample, made of different modalities, are embedded. The loss
+    contrasts the two views of a sample with those of the other samples of the batch, and the whole
+    sample with each of its views. Samples with any subset of the modalities are thus embedded in
+    one space: a text can be found by its image. Samples with absent blocks take part in training.
 
     Parameters
     ----------
     modalities : dict, default=None
         Which columns of X belong to which modality: name to width (the blocks lie one after the
         other), or name to slice, list of positions or list of column names. None makes all
-        columns one modality. A block whose values are all NaN is absent from that row.
+        columns one modality. A block whose values are all NaN is absent from that sample.
+
     encoders : str, callable or dict, default="mlp"
         Encoder of all modalities, or by modality: "identity", "linear", "mlp", a name given to
         :func:`~sklearn_align.fusion.register_encoder`, a ``torch.nn.Module`` from the block's
         width to `n_units`, or a callable that makes one from ``(width, n_units, **options)``.
+
     n_units : int, default=128
         Width of the common space.
+
     hidden_sizes : tuple of int, default=(256,)
         Hidden layers of the "mlp" encoder.
+
     activation : {"relu", "gelu", "tanh"}, default="relu"
         Activation of encoders.
+
     dropout : float in [0, 1), default=0.3
         Dropout of encoders.
+
     n_components : int, default=64
         Width of the embedding.
+
     contrast : {"views", "modalities"}, default="views"
-        Whether the two views of a row share out all present modalities, or hold one each.
+        Whether the two views of a sample share out all present modalities, or hold one each.
+
     temperature : float, default=0.2
         Divides the cosine similarities in the loss.
+
     consistency_weight : float, default=1.0
-        Weight of the contrast between the whole row and its views.
+        Weight of the contrast between the whole sample and its views.
+
     gate_hidden : int, default=64
         Width of the gate's hidden layer.
+
     gate_activation : {"softmax", "sigmoid"}, default="softmax"
         How the gate's scores become weights.
+
     gate_temperature, min_gate_temperature : float, default=2.0 and 1.5
-        Temperature of the gate at the start, and the least it can learn.
+        Initial temperature of the gate, and its lower bound.
+
     entropy_weight : float, default=0.2
-        Largest weight of the gate's entropy in the loss. Values below 0.1 risk a gate that
-        settles on one modality.
+        Largest weight of the gate's entropy in the loss. With less than 0.1, the gate may use one
+        modality only.
+
     entropy_free_epochs, entropy_warmup_epochs : int, default=0 and 5
         Epochs without entropy term, and epochs of its rise; then a cosine takes it to 0.
-    partial_missing : {"raise", "impute"}, default="raise"
-        What to do about blocks that are NaN in part: raise, or fill with column means.
-    standardize : bool, default=True
-        Whether to scale every column to mean 0 and variance 1 over the rows that have it.
-    lr : float, default=1e-3
-        Learning rate.
-    gate_lr : float, default=None
-        Learning rate of the gate, which has no weight decay; None takes `lr`.
-    weight_decay : float, default=0.01
-        Weight decay of everything but the gate.
-    max_epochs : int, default=60
-        Largest number of epochs.
-    batch_size : int or "auto", default=128
-        Rows of a training batch; "auto" is a quarter of the rows, but 32 to 128, which gives small
-        data more steps. skorch's ProgressBar then needs ``batches_per_epoch="count"``.
-    gradient_clip : float, default=1.0
-        Largest norm of the gradient; None does not clip.
-    lr_schedule : {"cosine", "constant"}, default="cosine"
-        Whether the learning rate falls to 0 over `max_epochs`.
-    early_stopping : bool, default=False
-        Whether to stop when the validation loss has not improved for `patience` epochs, and to
-        restore the best weights; of no effect without validation rows. With a learning rate that
-        falls to 0, the last weights are usually the best.
-    patience : int, default=15
-        Number of epochs without improvement.
-    min_delta : float, default=1e-4
-        Least improvement.
-    optimizer : type, default=torch.optim.AdamW
-        Optimizer; ``optimizer__`` parameters are passed to it.
-    module : type, default=ContrastiveModule
-        Network; ``module__`` parameters are passed to it.
-    criterion : type, default=ContrastiveLoss
-        Loss; ``criterion__`` parameters are passed to it.
-    iterator_train, iterator_valid : type, default=TensorBatches
-        Make the batches; ``iterator_train__`` parameters are passed on.
-    train_split : "auto", callable or None, default="auto"
-        How validation rows are split off: "auto" holds out a tenth of 200
-        rows or more; a callable works as in skorch; None holds out none.
-    callbacks : list or "disable", default=None
-        skorch callbacks, in addition to those that other parameters ask for; "disable" turns all
-        of them off.
-    warm_start : bool, default=False
-        Whether ``fit`` continues the training of a fitted estimator.
-    verbose : int, default=0
-        1 prints a line per epoch.
-    device : str, torch.device or None, default="cpu"
-        Where to compute, such as "cuda". None leaves it to skorch's AccelerateMixin, which adds
-        mixed precision and several GPUs.
-    compile : bool, default=False
-        Whether to compile the network with ``torch.compile``.
-    random_state : int, RandomState or None, default=None
-        Seeds initial weights, batches, dropout, masking and the split. torch's own generators are
-        left as they were.
+
+    {training_parameters}
+
     **kwargs : object
         Parameters of the parts: ``module__``, ``criterion__``, ``optimizer__``,
         ``iterator_train__``, ``iterator_valid__``, ``callbacks__`` and ``compile__``.
@@ -125,35 +91,41 @@ class AECFEmbedder(AECFNet):
     ----------
     layout_ : ModalityLayout
         Names and columns of the modalities.
+
     modality_names_ : list of str
         Names of the modalities, in the order of the gate's weights.
+
     module_ : ContrastiveModule
         The network.
+
     history_ : skorch.history.History
         One entry per epoch: ``train_`` and ``valid_`` figures of ``loss``, its components
         ``task``, ``entropy`` and ``consistency``, and ``gate_entropy``.
+
     n_iter_ : int
         Number of epochs trained.
+
     n_features_in_ : int
         Number of columns of X in ``fit``.
+
     feature_names_in_ : ndarray of str of shape (n_features_in_,)
         Column names of X in ``fit``, if it had any.
 
     See Also
     --------
     AECFClassifier : Fuses modalities to predict classes.
-    MiniVec2Vec : Maps one space into another without rows that have both.
+    MiniVec2Vec : Maps one space into another without paired samples.
 
     Notes
     -----
-    Equal rows are merged into one that carries their weight, and their order has no influence,
-    unless `train_split` is a callable, which may rely on row positions.
+    Equal samples are merged into one that carries their weight, and their order has no influence,
+    unless `train_split` is a callable, which may rely on positions.
 
     References
     ----------
-    "Adaptive Entropy-gated Contrastive Fusion", arXiv:2505.15417.
-
-    "Representation Learning with Contrastive Predictive Coding", arXiv:1807.03748.
+    .. [1] L. Chlon, M. Chlon, M. A. Awada, "Robust Multimodal Learning via Entropy-Gated
+       Contrastive Fusion", arXiv:2505.15417.
+    .. [2] "Representation Learning with Contrastive Predictive Coding", arXiv:1807.03748.
 
     Examples
     --------
@@ -175,6 +147,9 @@ class AECFEmbedder(AECFNet):
     _network_parameters = owned_by("AECFEmbedder", "ContrastiveModule")
     _loss_parameters = owned_by("AECFEmbedder", "ContrastiveLoss")
     _network_options: ClassVar[dict[str, Any]] = {"head": "embedding", "masking": "none"}
+
+    n_components: int
+    contrast: str
 
     def __init__(
         self,
@@ -229,17 +204,19 @@ class AECFEmbedder(AECFNet):
         return int(self.n_components)
 
     def fit(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> Any:
-        """Train on rows whose blocks may be absent.
+        """Train on samples whose blocks may be absent.
 
         With `warm_start`, an estimator that is already fitted is trained further.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows; a block of NaN is absent. Rows in which every block is absent are left out.
+            Samples; a block of NaN is absent. Samples in which every block is absent are left out.
+
         y : object
             Ignored.
-        sample_weight : array-like of shape (n_samples,), optional
+
+        sample_weight : array-like of shape (n_samples,), default=None
             Weights.
 
         Returns
@@ -257,18 +234,21 @@ class AECFEmbedder(AECFNet):
         *,
         epochs: int = 1,
     ) -> Any:
-        """Train on more rows, starting from where the estimator is.
+        """Train on more samples, starting from the current state.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows; a block of NaN is absent.
+            Samples; a block of NaN is absent.
+
         y : object
             Ignored.
-        sample_weight : array-like of shape (n_samples,), optional
+
+        sample_weight : array-like of shape (n_samples,), default=None
             Weights.
+
         epochs : int, default=1
-            Number of passes over the rows; 0 only builds the network.
+            Number of passes over the samples; 0 only builds the network.
 
         Returns
         -------
@@ -278,23 +258,23 @@ class AECFEmbedder(AECFNet):
         return self._partial_fit(X, None, sample_weight, epochs)
 
     def transform(self, X: ArrayLike) -> FloatArray:
-        """Embed rows.
+        """Embed samples.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows; a block of NaN is absent.
+            Samples; a block of NaN is absent.
 
         Returns
         -------
         embedding : ndarray of shape (n_samples, n_components)
-            Unit rows, whose inner products are cosine similarities; 0 for a row without a present
-            modality.
+            Vectors of unit length, whose inner products are cosine similarities; 0 for a sample
+            without a present modality.
         """
         return in_precision_of(X, self._collect(X, OUTPUTS))
 
     def __getattribute__(self, name: str) -> Any:
-        # skorch gives every net these; callers take them as signs of a classifier or a regressor
+        # skorch gives every net these; callers take them as signs of a classifier or a regressor.
         if name in ("predict", "predict_proba"):
             raise AttributeError(f"AECFEmbedder has no attribute {name!r}.")
         return super().__getattribute__(name)

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
-from skorch import NeuralNet
 from skorch.history import History
 from skorch.utils import to_tensor
 from torch import Tensor
@@ -28,6 +25,7 @@ from sklearn_align.fusion._parameters import (
 )
 from sklearn_align.fusion._preprocessing import (
     check_seen,
+    in_precision_of,
     prepare_training,
     sample_tensors,
     split_samples,
@@ -35,6 +33,12 @@ from sklearn_align.fusion._preprocessing import (
     warn_of_absent_samples,
 )
 from sklearn_align.fusion._schedules import linear_ramp
+from sklearn_align.fusion._skorch import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    NeuralNet,
+    TransformerMixin,
+)
 from sklearn_align.fusion._targets import Targets
 from sklearn_align.fusion._temperature import draw_subsets
 from sklearn_align.fusion._training import (
@@ -73,6 +77,18 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
     initialized_: bool = False
     virtual_params_: dict[str, Any] = {}  # noqa: RUF012  skorch replaces it and never changes it
 
+    modalities: Any
+    n_units: int
+    partial_missing: str
+    standardize: bool
+    gate_lr: float | None
+    weight_decay: float
+    gradient_clip: float | None
+    lr_schedule: str
+    early_stopping: bool
+    patience: int
+    min_delta: float
+    random_state: Any
     # Values of parameters that not every estimator has.
     masking: str = "none"
     masking_warmup: int = 0
@@ -81,7 +97,6 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
     calibration: bool | str = False
 
     layout_: ModalityLayout
-    callbacks_: list[tuple[str, Any]]
     _targets: Targets
     _epoch_log: EpochLog
 
@@ -100,8 +115,6 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
 
     def _after_training(self, dataset_valid: Any) -> None:
         """Use the validation samples once the network is trained."""
-
-    # Parameters
 
     def _set_init_parameters(self, parameters: dict[str, Any]) -> None:
         """Store the arguments of ``__init__`` as they are, given its ``locals()``."""
@@ -180,8 +193,7 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
         return self
 
     def __repr__(self, N_CHAR_MAX: int = 700) -> str:
-        text: str = BaseEstimator.__repr__(self, N_CHAR_MAX)
-        return text
+        return BaseEstimator.__repr__(self, N_CHAR_MAX)
 
     def _get_params_html(self, deep: bool = True, doc_link: str = "") -> Any:
         # In a notebook, the parameters of the callbacks that skorch makes are of no interest.
@@ -220,8 +232,6 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
         check_is_fitted(self)
         return list(self.layout_.names)
 
-    # Samples
-
     def _presence(self, X: NDArray[Any]) -> BoolArray:
         return self.layout_.presence(X, allow_partial=self.partial_missing == "impute")
 
@@ -254,8 +264,6 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
         the loss is computed. A pair of datasets is passed on.
         """
         return split_samples(self, X, y, **split_params)
-
-    # Training
 
     def fit(self, X: ArrayLike, y: Any, sample_weight: ArrayLike | None = None) -> Any:
         """Train on samples whose blocks may be absent.
@@ -380,8 +388,6 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
     def check_data(self, X: Any, y: Any = None) -> None:
         """Do nothing: samples are validated before they get here."""
 
-    # Predictions
-
     def _collect(self, X: Any, position: int) -> Float64Array:
         """Gather one of the network's outputs for all samples."""
         check_is_fitted(self)
@@ -438,10 +444,3 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
             0 for a sample without a present modality.
         """
         return in_precision_of(X, self._collect(X, FUSED))
-
-
-def in_precision_of(X: Any, values: Float64Array) -> FloatArray:
-    """Return float32 for float32 input, float64 for everything else."""
-    if getattr(X, "dtype", None) == np.float32:
-        return values.astype(np.float32)
-    return values

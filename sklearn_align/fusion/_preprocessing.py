@@ -14,7 +14,7 @@ from torch.utils.data import Subset
 
 from sklearn_align._modalities import ModalityLayout, parse_modalities
 from sklearn_align._sklearn import check_sample_weight
-from sklearn_align._typing import BoolArray, Float64Array
+from sklearn_align._typing import BoolArray, Float64Array, FloatArray
 from sklearn_align.exceptions import MissingModalityWarning, warn_user
 from sklearn_align.fusion._data import ModalityDataset, TensorBatches
 from sklearn_align.fusion._scaling import ColumnScaler
@@ -111,6 +111,13 @@ def sample_tensors(
     return samples
 
 
+def in_precision_of(X: Any, values: Float64Array) -> FloatArray:
+    """Return float32 for float32 input, float64 for everything else."""
+    if getattr(X, "dtype", None) == np.float32:
+        return values.astype(np.float32)
+    return values
+
+
 def prepare_training(
     net: AECFNet,
     X: ArrayLike,
@@ -176,47 +183,20 @@ def _prepared(net: AECFNet, dataset: Any) -> Any:
 
 
 class HoldOut:
-    """Default validation split: a random share of the rows, stratified by class if possible.
+    """Default validation split: a random share of the samples, stratified by class if possible."""
 
-    Parameters
-    ----------
-    share : float
-        Share of the rows to hold out.
-    min_rows : int
-        With fewer rows than this, nothing is held out.
-    stratified : bool
-        Whether y holds classes.
-    seed : int
-        Seed of the split.
-    """
-
-    def __init__(self, share: float, min_rows: int, stratified: bool, seed: int) -> None:
+    def __init__(self, share: float, min_samples: int, stratified: bool, seed: int) -> None:
         self.share = share
-        self.min_rows = min_rows
+        self.min_samples = min_samples
         self.stratified = stratified
         self.seed = seed
 
     def __call__(
         self, dataset: Any, y: NDArray[Any] | None = None, **split_params: Any
     ) -> tuple[Any, Any]:
-        """Split a dataset.
-
-        Parameters
-        ----------
-        dataset : Dataset
-            All the rows.
-        y : ndarray of shape (n_samples,), optional
-            Encoded targets.
-        **split_params : object
-            Ignored.
-
-        Returns
-        -------
-        train, valid : Subset, and Subset or None
-            The two parts.
-        """
+        """Split into training samples and validation samples, which may be None."""
         n_samples = len(dataset)
-        if n_samples < self.min_rows:
+        if n_samples < self.min_samples:
             return dataset, None
         kind: Any = ShuffleSplit
         if self.stratified and y is not None and y.ndim == 1:
@@ -232,31 +212,17 @@ class HoldOut:
 def merge_equal_samples(
     X: NDArray[Any], y: NDArray[Any], sample_weight: NDArray[np.float64]
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]:
-    """Merge rows with equal X and y into one that carries their weight, in an order of its own.
+    """Merge samples with equal X and y into one that carries their weight, sorted by their bytes.
 
-    Training on the result makes a weight of two and a row that occurs twice the same thing, and
-    the order of the rows has no influence.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features)
-        Rows; NaN equals NaN.
-    y : ndarray of shape (n_samples,) or (n_samples, n_targets)
-        Targets.
-    sample_weight : ndarray of shape (n_samples,)
-        Weights.
-
-    Returns
-    -------
-    X, y, sample_weight : ndarrays
-        One row of each kind, sorted by its bytes, and the summed weights.
+    Training on the result does not depend on the order of the samples, and a weight of two is the
+    same as a sample that occurs twice. NaN equals NaN.
     """
     n_samples = len(X)
     targets = y.reshape(n_samples, -1).astype(np.float64)
-    # equal numbers must have equal bytes: one kind of NaN, one kind of zero
-    rows = np.hstack([X.astype(np.float64), targets]) + 0.0
-    rows[np.isnan(rows)] = np.nan
-    keys = np.ascontiguousarray(rows).view(np.dtype((np.void, rows.itemsize * rows.shape[1])))
+    # Equal numbers must have equal bytes: one kind of NaN, one kind of zero.
+    values = np.hstack([X.astype(np.float64), targets]) + 0.0
+    values[np.isnan(values)] = np.nan
+    keys = np.ascontiguousarray(values).view(np.dtype((np.void, values.itemsize * values.shape[1])))
     _, first, inverse = np.unique(keys.ravel(), return_index=True, return_inverse=True)
     merged_weight = np.bincount(inverse.ravel(), weights=sample_weight).astype(np.float64)
     return X[first], y[first], merged_weight

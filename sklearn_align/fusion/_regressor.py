@@ -7,129 +7,101 @@ from typing import Any
 
 import torch
 from numpy.typing import ArrayLike, NDArray
-from skorch import NeuralNetRegressor
 
 from sklearn_align._typing import Float64Array
 from sklearn_align.fusion._criteria import AECFLoss
 from sklearn_align.fusion._data import TensorBatches, is_prepared
+from sklearn_align.fusion._documentation import document_training
 from sklearn_align.fusion._net import OUTPUTS, AECFNet
 from sklearn_align.fusion._parameters import constraints_of, owned_by
+from sklearn_align.fusion._skorch import NeuralNetRegressor
 from sklearn_align.fusion._targets import NumericTargets
 from sklearn_align.fusion.nn._module import AECFModule
 
 
+@document_training(module="AECFModule", criterion="AECFLoss")
 class AECFRegressor(AECFNet, NeuralNetRegressor):
     """Regressor that fuses several modalities, any of which may be missing.
 
     See :class:`AECFClassifier` for how it works. Targets are scaled to mean 0 and variance 1
-    for training, which is the scale of the loss in `history`; several targets per row may be
-    given.
+    for training, which is the scale of the loss in `history`; a sample may have
+    several targets.
 
     Parameters
     ----------
     modalities : dict, default=None
         Which columns of X belong to which modality: name to width (the blocks lie one after the
         other), or name to slice, list of positions or list of column names. None makes all
-        columns one modality. A block whose values are all NaN is absent from that row.
+        columns one modality. A block whose values are all NaN is absent from that sample.
+
     encoders : str, callable or dict, default="mlp"
         Encoder of all modalities, or by modality: "identity", "linear", "mlp", a name given to
         :func:`~sklearn_align.fusion.register_encoder`, a ``torch.nn.Module`` from the block's
         width to `n_units`, or a callable that makes one from ``(width, n_units, **options)``.
+
     n_units : int, default=128
         Width of the common space.
+
     hidden_sizes : tuple of int, default=(256,)
         Hidden layers of the "mlp" encoder.
+
     activation : {"relu", "gelu", "tanh"}, default="relu"
         Activation of encoders and "mlp" head.
+
     dropout : float in [0, 1), default=0.3
         Dropout of encoders and "mlp" head.
+
     fusion : {"mean", "expert"}, default="expert"
         "mean": one head on the weighted sum of the encoded blocks. "expert": one head per
         modality; the outputs are the weighted sum of theirs, times the number present.
+
     head : {"linear", "mlp"}, default="linear"
         Kind of head.
+
     gate_hidden : int, default=64
         Width of the gate's hidden layer.
+
     gate_activation : {"softmax", "sigmoid"}, default="softmax"
         How the gate's scores become weights.
+
     gate_temperature, min_gate_temperature : float, default=2.0 and 1.5
-        Temperature of the gate at the start, and the least it can learn.
+        Initial temperature of the gate, and its lower bound.
+
     masking : {"none", "random", "weighted_random", "entropy_min", "entropy_max", "entropy"}, \
             default="entropy"
-        How modalities are dropped while training, see
+        How modalities are dropped in training, see
         :class:`~sklearn_align.fusion.ModalityMasker`.
+
     masking_prob : float in [0, 1], default=0.9
-        Mean chance of a modality being dropped. "random" masking does well with 0.5.
+        Mean probability that a modality is dropped; 0.5 suits "random" masking.
+
     masking_warmup : int, default=0
-        Epochs in which the chance rises to `masking_prob`.
+        Epochs in which the probability rises to `masking_prob`.
+
     masking_tau : float, default=0.4
         Temperature of "entropy_min" and "entropy_max" masking.
+
     min_active : int, default=1
-        Number of modalities that are never dropped from a row.
+        Number of modalities of a sample that are never dropped.
+
     entropy_weight : float, default=0.2
-        Largest weight of the gate's entropy in the loss. Values below 0.1 risk a gate that
-        settles on one modality.
+        Largest weight of the gate's entropy in the loss. With less than 0.1, the gate may use one
+        modality only.
+
     entropy_free_epochs, entropy_warmup_epochs : int, default=0 and 5
         Epochs without entropy term, and epochs of its rise; then a cosine takes it to 0.
+
     l2_weight : float, default=1e-4
         Weight of the mean squared output in the loss.
+
     consistency_weight : float, default=1.0
         Weight of the agreement between the predictions on a subset and on all modalities.
+
     consistency_ramp_epochs : int, default=5
         Epochs in which that weight rises.
-    partial_missing : {"raise", "impute"}, default="raise"
-        What to do about blocks that are NaN in part: raise, or fill with column means.
-    standardize : bool, default=True
-        Whether to scale every column to mean 0 and variance 1 over the rows that have it.
-    lr : float, default=1e-3
-        Learning rate.
-    gate_lr : float, default=None
-        Learning rate of the gate, which has no weight decay; None takes `lr`.
-    weight_decay : float, default=0.01
-        Weight decay of everything but the gate.
-    max_epochs : int, default=60
-        Largest number of epochs.
-    batch_size : int or "auto", default=128
-        Rows of a training batch; "auto" is a quarter of the rows, but 32 to 128, which gives small
-        data more steps. skorch's ProgressBar then needs ``batches_per_epoch="count"``.
-    gradient_clip : float, default=1.0
-        Largest norm of the gradient; None does not clip.
-    lr_schedule : {"cosine", "constant"}, default="cosine"
-        Whether the learning rate falls to 0 over `max_epochs`.
-    early_stopping : bool, default=False
-        Whether to stop when the validation loss has not improved for `patience` epochs, and to
-        restore the best weights; of no effect without validation rows. With a learning rate that
-        falls to 0, the last weights are usually the best.
-    patience : int, default=15
-        Number of epochs without improvement.
-    min_delta : float, default=1e-4
-        Least improvement.
-    optimizer : type, default=torch.optim.AdamW
-        Optimizer; ``optimizer__`` parameters are passed to it.
-    module : type, default=AECFModule
-        Network; ``module__`` parameters are passed to it.
-    criterion : type, default=AECFLoss
-        Loss; ``criterion__`` parameters are passed to it.
-    iterator_train, iterator_valid : type, default=TensorBatches
-        Make the batches; ``iterator_train__`` parameters are passed on.
-    train_split : "auto", callable or None, default="auto"
-        How validation rows are split off: "auto" holds out a tenth, stratified by class, of 200
-        rows or more; a callable works as in skorch; None holds out none.
-    callbacks : list or "disable", default=None
-        skorch callbacks, in addition to those that other parameters ask for; "disable" turns all
-        of them off.
-    warm_start : bool, default=False
-        Whether ``fit`` continues the training of a fitted estimator.
-    verbose : int, default=0
-        1 prints a line per epoch.
-    device : str, torch.device or None, default="cpu"
-        Where to compute, such as "cuda". None leaves it to skorch's AccelerateMixin, which adds
-        mixed precision and several GPUs.
-    compile : bool, default=False
-        Whether to compile the network with ``torch.compile``.
-    random_state : int, RandomState or None, default=None
-        Seeds initial weights, batches, dropout, masking and the split. torch's own generators are
-        left as they were.
+
+    {training_parameters}
+
     **kwargs : object
         Parameters of the parts: ``module__``, ``criterion__``, ``optimizer__``,
         ``iterator_train__``, ``iterator_valid__``, ``callbacks__`` and ``compile__``.
@@ -138,17 +110,23 @@ class AECFRegressor(AECFNet, NeuralNetRegressor):
     ----------
     layout_ : ModalityLayout
         Names and columns of the modalities.
+
     modality_names_ : list of str
         Names of the modalities, in the order of the gate's weights.
+
     module_ : AECFModule
         The network.
+
     history_ : skorch.history.History
         One entry per epoch, see :class:`AECFClassifier`; consistency is the squared difference of
         the two passes.
+
     n_iter_ : int
         Number of epochs trained.
+
     n_features_in_ : int
         Number of columns of X in ``fit``.
+
     feature_names_in_ : ndarray of str of shape (n_features_in_,)
         Column names of X in ``fit``, if it had any.
 
@@ -158,12 +136,13 @@ class AECFRegressor(AECFNet, NeuralNetRegressor):
 
     Notes
     -----
-    Rows with equal X and y are merged into one that carries their weight, and their order has no
-    influence, unless `train_split` is a callable, which may rely on row positions.
+    Samples with equal X and y are merged into one that carries their weight, and their order has no
+    influence, unless `train_split` is a callable, which may rely on positions.
 
     References
     ----------
-    "Adaptive Entropy-gated Contrastive Fusion", arXiv:2505.15417.
+    .. [1] L. Chlon, M. Chlon, M. A. Awada, "Robust Multimodal Learning via Entropy-Gated
+       Contrastive Fusion", arXiv:2505.15417.
 
     Examples
     --------
@@ -242,7 +221,7 @@ class AECFRegressor(AECFNet, NeuralNetRegressor):
         return tags
 
     def __getattribute__(self, name: str) -> Any:
-        # skorch gives every net a predict_proba; callers take it as a sign of a classifier
+        # skorch gives every net a predict_proba; callers take it as a sign of a classifier.
         if name == "predict_proba":
             raise AttributeError("AECFRegressor has no attribute 'predict_proba'.")
         return super().__getattribute__(name)
@@ -255,20 +234,23 @@ class AECFRegressor(AECFNet, NeuralNetRegressor):
         *,
         epochs: int = 1,
     ) -> Any:
-        """Train on more rows, starting from where the estimator is.
+        """Train on more samples, starting from the current state.
 
-        The scaling of X and y is settled by the first call.
+        The first call determines the scaling of X and y.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows; a block of NaN is absent.
+            Samples; a block of NaN is absent.
+
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             Targets.
-        sample_weight : array-like of shape (n_samples,), optional
+
+        sample_weight : array-like of shape (n_samples,), default=None
             Weights.
+
         epochs : int, default=1
-            Number of passes over the rows; 0 only builds the network.
+            Number of passes over the samples; 0 only builds the network.
 
         Returns
         -------
@@ -283,12 +265,13 @@ class AECFRegressor(AECFNet, NeuralNetRegressor):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows; a block of NaN is absent.
+            Samples; a block of NaN is absent.
 
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_targets)
-            In the units of the training targets, whose mean a row without a present modality gets.
+            In the units of the training targets, whose mean is predicted for a sample without a
+            present modality.
         """
         outputs = self._collect(X, OUTPUTS)
         # Prepared samples come from callbacks, which compare with scaled targets.

@@ -9,8 +9,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-__all__ = ["ColumnScaler"]
-
 
 class ColumnScaler(nn.Module):
     """Centre and scale columns; values that are missing do not count.
@@ -18,11 +16,6 @@ class ColumnScaler(nn.Module):
     The figures are buffers, so that they travel with the parameters of a network. Each is held as
     the sum of two float32 numbers: columns far from zero need more digits than one has, and not
     every device knows float64.
-
-    Parameters
-    ----------
-    n_columns : int
-        Number of columns.
     """
 
     mean: Tensor
@@ -38,27 +31,15 @@ class ColumnScaler(nn.Module):
     def fit(
         self, X: NDArray[Any], sample_weight: NDArray[np.float64], *, standardize: bool
     ) -> ColumnScaler:
-        """Measure the columns.
+        """Fit to X (n_samples, n_columns), NaN where missing; always store the means.
 
-        Parameters
-        ----------
-        X : ndarray of shape (n_samples, n_columns)
-            NaN where missing.
-        sample_weight : ndarray of shape (n_samples,)
-            Weights of the rows.
-        standardize : bool
-            Whether to centre and scale at all; the means are kept in any case.
-
-        Returns
-        -------
-        self : ColumnScaler
-            Itself.
+        Without `standardize`, the columns are neither centred nor scaled.
         """
         present = ~np.isnan(X)
         values = np.where(present, X, 0.0).astype(np.float64, copy=False)
         total = np.maximum(sample_weight @ present, np.finfo(np.float64).tiny)
         mean = (sample_weight @ values) / total
-        # a second pass about the first mean keeps the digits of columns that are far from zero
+        # A second pass about the first mean keeps the digits of columns that are far from zero.
         deviation = np.where(present, values - mean, 0.0)
         mean = mean + (sample_weight @ deviation) / total
         variance = (sample_weight @ np.where(present, values - mean, 0.0) ** 2) / total
@@ -71,35 +52,13 @@ class ColumnScaler(nn.Module):
         return self
 
     def transform(self, X: NDArray[Any]) -> NDArray[np.float32]:
-        """Scale the columns and fill missing values with the column mean.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n_samples, n_columns)
-            NaN where missing.
-
-        Returns
-        -------
-        scaled : ndarray of float32 of shape (n_samples, n_columns)
-            Finite.
-        """
+        """Scale X (n_samples, n_columns) and replace missing values by the mean of the column."""
         filled = np.where(np.isnan(X), _one_float(self.mean), X)
         scaled = (filled - _one_float(self.center)) / _one_float(self.scale)
         return scaled.astype(np.float32)
 
     def inverse_transform(self, scaled: NDArray[Any]) -> NDArray[np.float64]:
-        """Undo the scaling.
-
-        Parameters
-        ----------
-        scaled : ndarray of shape (n_samples, n_columns)
-            Scaled values.
-
-        Returns
-        -------
-        X : ndarray of shape (n_samples, n_columns)
-            Values in the units of the data.
-        """
+        """Return values (n_samples, n_columns) in the units of the data."""
         values: NDArray[np.float64] = scaled * _one_float(self.scale) + _one_float(self.center)
         return values
 

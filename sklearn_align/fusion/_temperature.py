@@ -23,7 +23,7 @@ _N_FOLDS = 5
 
 
 def draw_subsets(presence: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """Draw a non-empty subset of the present modalities for every row.
+    """Draw a non-empty subset of the present modalities for every sample.
 
     The size of the subset is uniform between one and the number present, and so is the subset
     among those of its size.
@@ -32,7 +32,8 @@ def draw_subsets(presence: Tensor, generator: torch.Generator | None = None) -> 
     ----------
     presence : Tensor of bool of shape (n_samples, n_modalities)
         True where present.
-    generator : torch.Generator, optional
+
+    generator : torch.Generator, default=None
         Source of randomness.
 
     Returns
@@ -57,20 +58,10 @@ def draw_subsets(presence: Tensor, generator: torch.Generator | None = None) -> 
 
 
 def masked_copies(presence: Tensor) -> list[Tensor]:
-    """Presence of held-out rows, masked in several ways, to fit the temperature on.
+    """Presence (n_samples, n_modalities) of held-out samples, masked in up to eight ways.
 
-    With up to three modalities, every non-empty subset of them takes its turn; with more, the
-    rows are as they are once, and lose a random subset seven times.
-
-    Parameters
-    ----------
-    presence : Tensor of bool of shape (n_samples, n_modalities)
-        True where present.
-
-    Returns
-    -------
-    copies : list of Tensor of bool of shape (n_samples, n_modalities)
-        Rows that have nothing left are to be left out.
+    With up to three modalities, these are all non-empty subsets of them; with more, the presence
+    as it is and seven times a random subset.
     """
     n_modalities = presence.shape[1]
     if 2**n_modalities <= _MOST_COPIES:
@@ -89,30 +80,37 @@ def fit_log_temperature(
     ridge: float = 1e-3,
     shrinkage: float = 10.0,
 ) -> Tensor:
-    """Fit ``log T = b0 + b . presence`` by maximum likelihood, with b drawn together and to 0.
+    """Fit ``log T = b0 + b . presence`` by maximum likelihood, with b shrunk to its mean and 0.
 
-    Few rows cannot tell the temperatures of all subsets apart. What is added to the mean loss of a
-    row is ``ridge * |b0', b|^2 + shrinkage / n_samples * (|b|^2 + 9 |b - mean(b)|^2)``, where b0'
-    is the mean of log T over the rows.
+    With few samples, the temperatures of all subsets cannot be estimated one by one. To the mean
+    loss of a sample is added
+    ``ridge * |b0', b|^2 + shrinkage / n_samples * (|b|^2 + 9 |b - mean(b)|^2)``, where b0' is the
+    mean of log T over the samples.
 
     Parameters
     ----------
     logits : Tensor of shape (n_samples, n_classes)
-        Outputs of held-out rows.
+        Outputs of held-out samples.
+
     y : Tensor of shape (n_samples,) or (n_samples, n_labels)
         Class positions, or 0 and 1 for multilabel.
+
     presence : Tensor of bool of shape (n_samples, n_modalities)
         Modalities that the outputs come from.
-    sample_weight : Tensor of shape (n_samples,), optional
-        Weights of the rows.
+
+    sample_weight : Tensor of shape (n_samples,), default=None
+        Weights of the samples.
+
     multilabel : bool, default=False
         Whether the columns are independent labels.
+
     ridge : float, default=1e-3
-        Keeps the coefficients finite when held-out rows are all correct or a modality is always
+        Keeps the coefficients finite when held-out samples are all correct or a modality is always
         present.
+
     shrinkage : float, default=10.0
-        How alike the temperatures of different subsets are when there are few rows: nine tenths
-        of the pull are on differences between modalities with equal numbers present.
+        Shrinkage of the temperatures of different subsets towards each other when there are few
+        samples: nine tenths of it act on differences between modalities with equal numbers present.
 
     Returns
     -------
@@ -121,14 +119,14 @@ def fit_log_temperature(
 
     References
     ----------
-    "On Calibration of Modern Neural Networks", arXiv:1706.04599.
+    .. [1] "On Calibration of Modern Neural Networks", arXiv:1706.04599.
 
     Examples
     --------
     >>> import torch
     >>> from sklearn_align.fusion._temperature import fit_log_temperature
     >>> y = torch.tensor([0, 0, 0, 1])
-    >>> logits = torch.tensor([[4.0, 0.0]]).repeat(4, 1)  # right in three of four rows
+    >>> logits = torch.tensor([[4.0, 0.0]]).repeat(4, 1)  # Right in three of four samples.
     >>> presence = torch.ones(4, 1, dtype=torch.bool)
     >>> b = fit_log_temperature(logits, y, presence, ridge=0.0)
     >>> torch.softmax(logits[0] / torch.exp(b.sum()), dim=0).round(decimals=3)
@@ -140,7 +138,7 @@ def fit_log_temperature(
     if sample_weight is not None:
         weight = sample_weight.to(scores.device).double()
     weight = weight / weight.sum()
-    # around its mean, so that the pull on b leaves the mean of log T alone
+    # Around its mean, so that the shrinkage of b does not change the mean of log T.
     centre = weight @ flags
     design = torch.cat([torch.ones_like(flags[:, :1]), flags - centre], dim=1)
     coefficients = torch.zeros(
@@ -154,15 +152,15 @@ def fit_log_temperature(
         optimizer.zero_grad()
         scaled = scores * torch.exp(-(design @ coefficients)).unsqueeze(1)
         if multilabel:
-            rows = nn.functional.binary_cross_entropy_with_logits(
+            losses = nn.functional.binary_cross_entropy_with_logits(
                 scaled, y.double(), reduction="none"
             ).mean(dim=1)
         else:
-            rows = nn.functional.cross_entropy(scaled, y, reduction="none")
+            losses = nn.functional.cross_entropy(scaled, y, reduction="none")
         slopes = coefficients[1:]
         uneven = (slopes**2).sum() + _PULL_TOGETHER * ((slopes - slopes.mean()) ** 2).sum()
         penalty = ridge * (coefficients**2).sum() + shrinkage / len(scores) * uneven
-        loss = (rows * weight).sum() + penalty
+        loss = (losses * weight).sum() + penalty
         loss.backward()  # type: ignore[no-untyped-call]
         return loss
 

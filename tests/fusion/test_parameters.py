@@ -6,9 +6,7 @@ import dataclasses
 import re
 from inspect import Parameter, getdoc, signature
 
-import numpy as np
 import pytest
-import torch
 
 from sklearn_align.fusion import (
     AECFClassifier,
@@ -142,25 +140,3 @@ def test_the_configuration_documents_each_learning_rate():
     doc = getdoc(AECFConfig)
     assert re.search(r"\nlr : float, default=1e-4\n +Learning rate of everything but the gate", doc)
     assert re.search(r"\ngate_lr : .*default=1e-3\n +Learning rate of the gate", doc)
-
-
-def test_the_prior_output_leaves_the_scaling_of_targets_alone():
-    rng = np.random.default_rng(0)
-    X, y = rng.normal(size=(40, 3)), 5.0 + 3.0 * rng.normal(size=40)
-    reg = AECFRegressor(max_epochs=1, random_state=0).fit(X, y)
-    scaler = {name: value.clone() for name, value in reg.module_.target_scaler.state_dict().items()}
-    reg._targets.prior_output(100.0 + y.reshape(-1, 1), np.ones(40))
-    assert all(
-        torch.equal(reg.module_.target_scaler.state_dict()[name], scaler[name]) for name in scaler
-    )
-    assert {f"target_scaler.{name}" for name in scaler} <= set(reg.module_.state_dict())
-
-
-def test_stored_weights_bring_the_scaling_of_targets(tmp_path):
-    rng = np.random.default_rng(0)
-    X, y = rng.normal(size=(40, 3)), 5.0 + 3.0 * rng.normal(size=40)
-    reg = AECFRegressor(max_epochs=1, random_state=0).fit(X, y)
-    reg.save_params(f_params=tmp_path / "weights.pt")
-    other = AECFRegressor(random_state=1).partial_fit(X, -y, epochs=0)
-    other.load_params(f_params=tmp_path / "weights.pt")
-    np.testing.assert_array_equal(other.predict(X), reg.predict(X))

@@ -7,7 +7,13 @@ from scipy.optimize import minimize
 from scipy.special import softmax
 from sklearn.metrics import log_loss
 
-from sklearn_align.fusion._temperature import draw_subsets, fit_log_temperature, masked_copies
+from sklearn_align.fusion._temperature import (
+    HeldOut,
+    SubsetTemperature,
+    draw_subsets,
+    fit_log_temperature,
+    masked_copies,
+)
 
 
 def problem(n=4000, seed=0):
@@ -142,3 +148,16 @@ def test_subsets_have_uniform_sizes_and_members():
 
 def test_rows_without_modality_have_an_empty_subset():
     assert not draw_subsets(torch.zeros(5, 3, dtype=torch.bool)).any()
+
+
+def test_the_temperature_of_a_subset_is_predicted_from_its_presence():
+    logits, y, presence = (torch.from_numpy(a) for a in problem(500))
+    weight = torch.ones(500)
+    halves = [HeldOut(*(part[k::2] for part in (logits, y, presence, weight))) for k in (0, 1)]
+    temperature = SubsetTemperature().fit(halves)
+    order = torch.cat([torch.arange(0, 500, 2), torch.arange(1, 500, 2)])
+    b = fit_log_temperature(logits[order], y[order], presence[order], sample_weight=weight[order])
+    assert torch.equal(temperature.coefficients, b)
+    kinds = torch.tensor([[True, True], [True, False]])
+    expected = torch.stack([b.sum().exp(), (b[0] + b[1]).exp()])
+    torch.testing.assert_close(temperature.predict(kinds), expected)

@@ -98,7 +98,8 @@ class AECFModule(nn.Module):
 
     References
     ----------
-    .. [1] "Adaptive Entropy-gated Contrastive Fusion", arXiv:2505.15417.
+    .. [1] L. Chlon, M. Chlon, M. A. Awada, "Robust Multimodal Learning via Entropy-Gated
+       Contrastive Fusion", arXiv:2505.15417.
 
     Examples
     --------

@@ -1,0 +1,99 @@
+"""Documentation of the parameters of training, which the estimators share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+Estimator = TypeVar("Estimator", bound=type)
+
+_TRAINING_PARAMETERS = """\
+    partial_missing : {"raise", "impute"}, default="raise"
+        What to do about blocks that are NaN in part: raise, or fill with column means.
+
+    standardize : bool, default=True
+        Whether to scale every column to mean 0 and variance 1 over the samples that have it.
+
+    lr : float, default=1e-3
+        Learning rate.
+
+    gate_lr : float, default=None
+        Learning rate of the gate, which has no weight decay; None takes `lr`.
+
+    weight_decay : float, default=0.01
+        Weight decay of everything but the gate.
+
+    max_epochs : int, default=60
+        Largest number of epochs.
+
+    batch_size : int or "auto", default=128
+        Samples of a training batch; "auto" is a quarter of the samples, but 32 to 128, which gives
+        small data more steps. skorch's ProgressBar then needs ``batches_per_epoch="count"``.
+
+    gradient_clip : float, default=1.0
+        Largest norm of the gradient; None does not clip.
+
+    lr_schedule : {"cosine", "constant"}, default="cosine"
+        Whether the learning rate falls to 0 over `max_epochs`.
+
+    early_stopping : bool, default=False
+        Whether to stop when the validation loss has not improved for `patience` epochs, and to
+        restore the best weights; of no effect without validation samples. With a learning rate that
+        falls to 0, the last weights are usually the best.
+
+    patience : int, default=15
+        Number of epochs without improvement.
+
+    min_delta : float, default=1e-4
+        Least improvement.
+
+    optimizer : type, default=torch.optim.AdamW
+        Optimizer; ``optimizer__`` parameters are passed to it.
+
+    module : type, default={module}
+        Network; ``module__`` parameters are passed to it.
+
+    criterion : type, default={criterion}
+        Loss; ``criterion__`` parameters are passed to it.
+
+    iterator_train, iterator_valid : type, default=TensorBatches
+        Make the batches; ``iterator_train__`` parameters are passed on.
+
+    train_split : "auto", callable or None, default="auto"
+        How validation samples are split off: "auto" holds out a tenth, stratified by class if there
+        are classes, of 200 samples or more; a callable works as in skorch; None holds out none.
+
+    callbacks : list or "disable", default=None
+        skorch callbacks, in addition to those that other parameters ask for; "disable" turns all
+        of them off.
+
+    warm_start : bool, default=False
+        Whether ``fit`` continues the training of a fitted estimator.
+
+    verbose : int, default=0
+        1 prints a line per epoch.
+
+    device : str, torch.device or None, default="cpu"
+        Where to compute, such as "cuda". None leaves it to skorch's AccelerateMixin, which adds
+        mixed precision and several GPUs.
+
+    compile : bool, default=False
+        Whether to compile the network with ``torch.compile``.
+
+    random_state : int, RandomState or None, default=None
+        Seeds initial weights, batches, dropout, masking and the split. torch's own generators are
+        left as they were.
+"""
+
+
+def document_training(*, module: str, criterion: str) -> Callable[[Estimator], Estimator]:
+    """Fill the parameters of training into the docstring of an estimator."""
+
+    def fill(cls: Estimator) -> Estimator:
+        text = _TRAINING_PARAMETERS.strip().replace("{module}", module)
+        text = text.replace("{criterion}", criterion)
+        if cls.__doc__ is not None:  # Python leaves docstrings out with -OO.
+            cls.__doc__ = cls.__doc__.replace("{training_parameters}", text)
+        return cls
+
+    return fill
