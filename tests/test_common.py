@@ -30,7 +30,7 @@ ALIGNMENT = alignment_estimators()
 @parametrize_with_checks(ALIGNMENT)
 def test_check_estimator(estimator, check):
     with warnings.catch_warnings():
-        # The checks fit a few random rows, which nothing could align, to labels.
+        # The checks fit a few random samples, which nothing could align, to labels.
         warnings.simplefilter("ignore", AlignmentWarning)
         warnings.simplefilter("ignore", DataConversionWarning)
         warnings.simplefilter("ignore", SmallSampleWarning)

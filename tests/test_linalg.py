@@ -46,7 +46,7 @@ def test_polar_factor_of_an_isometry_is_the_isometry(shape):
     np.testing.assert_allclose(polar_factor(3 * W), W, atol=1e-12)
 
 
-def test_known_rotation_is_found_from_as_many_rows_as_columns():
+def test_known_rotation_is_found_from_as_many_samples_as_columns():
     rng = np.random.default_rng(1)
     R = np.linalg.qr(rng.standard_normal((9, 9)))[0]
     X = rng.standard_normal((9, 9))
@@ -83,18 +83,18 @@ def test_falls_back_when_divide_and_conquer_fails(monkeypatch, failure, function
 
 
 @pytest.mark.parametrize("scale", [1e-25, 1.0, 1e25])
-def test_unit_rows_in_single_precision_at_any_scale(scale):
+def test_unit_samples_in_single_precision_at_any_scale(scale):
     X = np.random.default_rng(0).standard_normal((9, 4)).astype(np.float32)
     expected = X / np.linalg.norm(X, axis=1, keepdims=True)
     np.testing.assert_allclose(unit_rows(X * np.float32(scale)), expected, rtol=1e-5)
 
 
-def test_zero_rows_stay_zero_and_arguments_stay_as_they_are():
+def test_zero_samples_stay_zero_and_arguments_stay_as_they_are():
     X = np.array([[0.0, 0.0], [3.0, 4.0]])
     X.setflags(write=False)
     np.testing.assert_allclose(unit_rows(X), [[0, 0], [0.6, 0.8]])
     np.testing.assert_allclose(unit_rows(X, np.array([3.0, 4.0])), [[-0.6, -0.8], [0, 0]])
 
 
-def test_scaling_without_rows_is_allowed():
+def test_scaling_without_samples_is_allowed():
     scale_to_unit_length(np.empty((0, 3)))

@@ -121,7 +121,7 @@ def test_pipeline_in_the_second_position(data, target):
 
 
 @pytest.mark.usefixtures("routing")
-def test_labels_and_target_rows_together(data, target):
+def test_labels_and_target_samples_together(data, target):
     model = Pipeline([("align", quick()), ("clf", LogisticRegression())])
     params = {"XB": target} if sklearn.get_config()["enable_metadata_routing"] else {}
     params = params or {"align__XB": target}
@@ -131,7 +131,7 @@ def test_labels_and_target_rows_together(data, target):
 
 
 @pytest.mark.usefixtures("routing")
-def test_labels_and_target_rows_together_in_a_search(data, target):
+def test_labels_and_target_samples_together_in_a_search(data, target):
     model = Pipeline([("align", quick()), ("clf", LogisticRegression())])
     routed = sklearn.get_config()["enable_metadata_routing"]
     params = {"XB": target} if routed else {"align__XB": target}
@@ -141,7 +141,7 @@ def test_labels_and_target_rows_together_in_a_search(data, target):
 
 
 @pytest.mark.usefixtures("routing")
-def test_paired_target_rows_as_y_of_a_search(data):
+def test_paired_target_samples_as_y_of_a_search(data):
     # XB trains without pairs, y judges with them: the test folds of y stay paired with X.
     search = GridSearchCV(quick(), {"n_init": [1, 2]}, cv=2, error_score="raise")
     search.fit(data.XA_test, data.XB_test, XB=data.XB)
@@ -165,7 +165,7 @@ def test_fit_transform_equals_fit_and_transform(data, target):
 
 
 @pytest.mark.usefixtures("routing")
-def test_row_numbers_as_pairs_are_refused_in_a_search(data, target):
+def test_sample_numbers_as_pairs_are_refused_in_a_search(data, target):
     rows = np.arange(20)
     message = r"sample indices, which no longer point .* pairs=\(XA\[rows_A\], XB\[rows_B\]\)"
     with pytest.raises(ValueError, match=message):
@@ -174,7 +174,7 @@ def test_row_numbers_as_pairs_are_refused_in_a_search(data, target):
         )
 
 
-def test_row_numbers_as_pairs_are_refused_in_cross_validate(data):
+def test_sample_numbers_as_pairs_are_refused_in_cross_validate(data):
     rows = np.arange(20)
     with pytest.raises(ValueError, match="sample indices, which no longer point"):
         cross_validate(
@@ -187,14 +187,14 @@ def test_row_numbers_as_pairs_are_refused_in_cross_validate(data):
 
 
 @pytest.mark.usefixtures("routing")
-def test_paired_rows_themselves_survive_a_search(data, target):
+def test_paired_samples_themselves_survive_a_search(data, target):
     pairs = (data.XA_test[:20], data.XB_test[:20])
     search = GridSearchCV(quick(), {"pair_weight": [1.0, 5.0]}, cv=2, error_score="raise")
     search.fit(data.XA, XB=target, pairs=pairs)
     assert search.best_estimator_.converged_
 
 
-def test_row_numbers_as_pairs_work_outside_of_a_search(data):
+def test_sample_numbers_as_pairs_work_outside_of_a_search(data):
     XA, XB = (np.concatenate([test[:5], X]) for test, X in
               ((data.XA_test, data.XA), (data.XB_test, data.XB)))  # fmt: skip
     aligner = quick().fit(XA, XB=XB, pairs=(np.arange(5), np.arange(5)))

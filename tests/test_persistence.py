@@ -145,7 +145,7 @@ def test_a_clone_is_not_fitted_and_refits_to_the_same_bits(aligner, data):
     assert again.map_.tobytes() == aligner.map_.tobytes()
 
 
-def test_stored_size_does_not_grow_with_the_rows(data):
+def test_stored_size_does_not_grow_with_the_samples(data):
     small, large = (
         len(
             pickle.dumps(

@@ -28,7 +28,7 @@ def rows():
 
 
 @pytest.mark.parametrize("n_rows", [0, 1, 100])
-def test_blocks_cover_all_rows_within_their_budget(block_bytes, n_rows):
+def test_blocks_cover_all_samples_within_their_budget(block_bytes, n_rows):
     blocks = list(row_blocks(n_rows, 10, np.float64))
     assert np.concatenate([[], *(np.arange(n_rows)[b] for b in blocks)]).tolist() == list(
         range(n_rows)

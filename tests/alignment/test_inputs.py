@@ -91,7 +91,7 @@ def test_one_or_two_pairs_do_no_harm(paired, n_pairs):
 
 @pytest.mark.filterwarnings("ignore::sklearn_align.exceptions.AlignmentWarning")
 def test_pairs_align_what_cannot_be_aligned_without_them():
-    # The same spectrum and no shape: isotropic normal rows have no geometry to go by.
+    # The same spectrum and no shape: isotropic normal samples have no geometry to go by.
     rng = np.random.default_rng(0)
     X = rng.standard_normal((1000, 12))
     R = np.linalg.qr(rng.standard_normal((12, 12)))[0]

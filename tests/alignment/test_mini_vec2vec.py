@@ -55,7 +55,7 @@ def test_rotating_the_target_rotates_the_map(twins, quick):
 
 
 @pytest.mark.parametrize("side", ["A", "B"])
-def test_the_order_of_the_rows_does_not_matter(twins, quick, side):
+def test_the_order_of_the_samples_does_not_matter(twins, quick, side):
     X, R, order = twins
     XB = X[order] @ R
     shuffled = np.random.default_rng(2).permutation(len(X))
@@ -73,7 +73,7 @@ def test_scale_and_shift_of_either_space_do_not_matter(spaces, fitted, quick, sc
 
 @pytest.mark.parametrize(("n_A", "n_B"), [(800, 600), (600, 900)])
 @pytest.mark.parametrize(("d_A", "d_B"), [(24, 24), (24, 30), (30, 24)])
-def test_unequal_row_counts_and_widths(quick, n_A, n_B, d_A, d_B):
+def test_unequal_sample_counts_and_widths(quick, n_A, n_B, d_A, d_B):
     data = make_rotated_embeddings(
         n_A, d_A, n_samples_target=n_B, n_features_target=d_B, random_state=0
     )
@@ -113,23 +113,23 @@ def test_both_means_are_kept(spaces, fitted):
     )
 
 
-def test_the_transform_of_a_row_does_not_depend_on_the_others(spaces, fitted):
+def test_the_transform_of_a_sample_does_not_depend_on_the_others(spaces, fitted):
     together = fitted.transform(spaces.XA_test)
     alone = np.concatenate([fitted.transform(row[None]) for row in spaces.XA_test[:20]])
     np.testing.assert_allclose(alone, together[:20], atol=1e-12)
 
 
-def test_rows_in_the_coordinates_of_the_target(spaces, fitted):
+def test_samples_in_the_coordinates_of_the_target(spaces, fitted):
     V = fitted.to_target(spaces.XA_test)
     np.testing.assert_allclose(
         fitted.transform_target(V), fitted.transform(spaces.XA_test), atol=1e-9
     )
-    # Nearest in the raw target space, as an index of raw target rows would search it.
+    # Nearest in the raw target space, as an index of raw target samples would search it.
     distance = np.linalg.norm(V[:, None] - spaces.XB_test[None], axis=2)
     assert (distance.argmin(axis=1) == np.arange(len(V))).mean() > 0.6
 
 
-def test_unit_rows_are_mapped_to_unit_rows(spaces, quick):
+def test_unit_samples_are_mapped_to_unit_samples(spaces, quick):
     aligner = quick().fit(unit(spaces.XA), unit(spaces.XB))
     V = aligner.to_target(unit(spaces.XA_test))
     np.testing.assert_allclose(np.linalg.norm(V, axis=1), 1, atol=1e-9)
@@ -170,14 +170,14 @@ def test_score_with_counterparts_is_the_retrieval_accuracy(spaces, fitted):
     assert fitted.score(spaces.XA_test, frame) == accuracy(fitted, spaces)
 
 
-def test_score_with_other_target_rows_is_label_free(spaces, fitted):
+def test_score_with_other_target_samples_is_label_free(spaces, fitted):
     expected = csls_score(
         fitted.transform(spaces.XA_test), fitted.transform_target(spaces.XB[:300])
     )
     assert fitted.score(spaces.XA_test, spaces.XB[:300]) == pytest.approx(expected)
 
 
-def test_unpaired_rows_taken_as_counterparts_are_pointed_out(spaces, fitted):
+def test_unpaired_samples_taken_as_counterparts_are_pointed_out(spaces, fitted):
     with pytest.warns(PairingWarning, match=r"fit\(XA, XB=XB\)"):
         score = fitted.score(spaces.XA, spaces.XB)
     assert score < 0.02
@@ -205,7 +205,7 @@ def test_precision_in_is_precision_out(spaces, quick, dtype):
     np.testing.assert_allclose(np.linalg.norm(Z, axis=1), 1, atol=1e-6)
 
 
-def test_single_precision_rows_stay_so_in_an_aligner_fitted_in_double(spaces, fitted):
+def test_single_precision_samples_stay_so_in_an_aligner_fitted_in_double(spaces, fitted):
     Z = fitted.transform(spaces.XA_test.astype(np.float32))
     assert Z.dtype == np.float32
     np.testing.assert_allclose(Z, fitted.transform(spaces.XA_test), atol=1e-5)
@@ -312,7 +312,7 @@ def test_nothing_of_the_caller_is_changed(spaces, quick):
     assert aligner.get_params() == before
 
 
-def test_rows_beyond_max_samples_count_in_the_means_only(spaces, quick):
+def test_samples_beyond_max_samples_count_in_the_means_only(spaces, quick):
     aligner = quick(max_samples=700).fit(spaces.XA, spaces.XB)
     np.testing.assert_allclose(aligner.source_mean_, spaces.XA.mean(axis=0))
     assert aligner.converged_
@@ -429,14 +429,14 @@ BAD = {
 
 
 @pytest.mark.parametrize("kind", BAD)
-def test_bad_source_rows(rows, quick, kind):
+def test_bad_source_samples(rows, quick, kind):
     spoil, message = BAD[kind]
     with pytest.raises((ValueError, TypeError), match=message):
         quick().fit(spoil(rows), rows)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in BAD if kind != "one dimension"])
-def test_bad_target_rows(rows, quick, kind):
+def test_bad_target_samples(rows, quick, kind):
     spoil, message = BAD[kind]
     with pytest.raises((ValueError, TypeError), match=message):
         quick().fit(rows, XB=spoil(rows))
@@ -444,14 +444,14 @@ def test_bad_target_rows(rows, quick, kind):
 
 @pytest.mark.parametrize("method", ["transform", "to_target", "score"])
 @pytest.mark.parametrize("kind", ["nan", "infinity", "one dimension", "sparse", "empty"])
-def test_bad_rows_after_fit(spaces, fitted, method, kind):
+def test_bad_samples_after_fit(spaces, fitted, method, kind):
     spoil, message = BAD[kind]
     with pytest.raises((ValueError, TypeError), match=message):
         getattr(fitted, method)(spoil(spaces.XA_test))
 
 
 @pytest.mark.parametrize("method", ["transform", "to_target", "score"])
-def test_source_rows_of_a_wrong_width(spaces, fitted, method):
+def test_source_samples_of_a_wrong_width(spaces, fitted, method):
     with pytest.raises(ValueError, match="X has 23 features, but MiniVec2Vec is expecting 24"):
         getattr(fitted, method)(spaces.XA_test[:, :23])
 
@@ -459,7 +459,7 @@ def test_source_rows_of_a_wrong_width(spaces, fitted, method):
 @pytest.mark.parametrize(
     ("method", "name"), [("transform_target", "XB"), ("inverse_transform", "X")]
 )
-def test_target_rows_of_a_wrong_width(spaces, fitted, method, name):
+def test_target_samples_of_a_wrong_width(spaces, fitted, method, name):
     with pytest.raises(ValueError, match=f"{name} has 23 features, but the target .* has 24"):
         getattr(fitted, method)(spaces.XB_test[:, :23])
 
@@ -483,7 +483,7 @@ def test_integer_matrices_are_taken_for_labels_and_refused(rows, dtype):
         MiniVec2Vec().fit(rows, (rows > 0).astype(dtype))
 
 
-def test_integer_target_rows_by_name_are_allowed(quick, spaces):
+def test_integer_target_samples_by_name_are_allowed(quick, spaces):
     XB = (1000 * spaces.XB).astype(int)
     assert quick().fit(spaces.XA, spaces.labels_A, XB=XB).converged_
 
@@ -530,14 +530,14 @@ def spoiled(X, kind):
 
 @pytest.mark.parametrize("kind", ["zero rows", "rows at the mean", "duplicate rows"])
 @pytest.mark.parametrize("settings", [{}, {"init": AnchorStart(n_runs=10)}], ids=repr)
-def test_degenerate_rows_do_not_spoil_the_fit(spaces, quick, kind, settings):
+def test_degenerate_samples_do_not_spoil_the_fit(spaces, quick, kind, settings):
     aligner = quick(**settings).fit(spoiled(spaces.XA, kind), spoiled(spaces.XB, kind))
     assert np.isfinite(aligner.map_).all()
     assert np.abs(aligner.map_.T @ aligner.map_ - np.eye(24)).max() < 1e-5
     assert accuracy(aligner, spaces) > 0.8
 
 
-def test_constant_columns_are_directions_without_rows(spaces, quick):
+def test_constant_columns_are_directions_without_samples(spaces, quick):
     def widened(X):
         return np.insert(X, [3, 17], 5.0, axis=1)
 
@@ -573,6 +573,6 @@ def test_a_single_outlier_is_no_error(spaces, quick, kind):
     assert np.isfinite(aligner.transform(spaces.XA_test)).all()
 
 
-def test_a_row_at_the_mean_has_no_direction(spaces, fitted):
+def test_a_sample_at_the_mean_has_no_direction(spaces, fitted):
     assert not fitted.transform(fitted.source_mean_[None]).any()
     np.testing.assert_allclose(fitted.to_target(fitted.source_mean_[None])[0], fitted.target_mean_)

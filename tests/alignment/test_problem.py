@@ -26,7 +26,7 @@ def reduced_problem(problem, n_components, n_samples=1000):
     )
 
 
-def test_samples_are_rows_without_repetition(rows):
+def test_samples_are_drawn_without_repetition(rows):
     problem = AlignmentProblem(*rows)
     for side, all_rows in zip("AB", rows, strict=True):
         sample = problem.sample(side, 40, np.random.RandomState(0))
@@ -42,7 +42,7 @@ def test_solve_is_procrustes(rows):
     np.testing.assert_allclose(problem.solve(A[:90], B), polar_factor(A[:90].T @ B))
 
 
-def test_a_known_pair_counts_as_many_rows_as_its_weight(rows):
+def test_a_known_pair_counts_as_many_samples_as_its_weight(rows):
     A, B = rows
     pairs = KnownPairs(A[:5], B[5:10], weight=3.0)
     repeated_A = np.concatenate([A[:90], *[A[:5]] * 3])

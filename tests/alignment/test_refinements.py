@@ -91,7 +91,7 @@ def test_mutual_neighbours_with_one_neighbour_written_out(problem, rough):
     np.testing.assert_allclose(refined, expected, atol=1e-9)
 
 
-def test_the_true_map_of_equal_rows_is_a_fixed_point(twins):
+def test_the_true_map_of_equal_samples_is_a_fixed_point(twins):
     X, R, order = twins
     A = unit_rows(X, X.mean(axis=0))
     problem = AlignmentProblem(A, (A @ R)[order])

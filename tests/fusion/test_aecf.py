@@ -36,7 +36,7 @@ def data(n=120, seed=0, n_classes=3):
 
 
 def with_gaps(X, seed=0, rate=0.4):
-    """Blocks missing at random, at least one left in every row."""
+    """Blocks missing at random, at least one left in every sample."""
     rng = np.random.default_rng(seed)
     gone = rng.random((len(X), 3)) < rate
     gone[gone.all(axis=1), 0] = False
@@ -88,7 +88,7 @@ def test_each_modality_alone_is_above_chance(fitted):
         assert fitted.score(alone, y) > 0.5
 
 
-def test_row_without_any_modality_gets_the_class_frequencies():
+def test_sample_without_any_modality_gets_the_class_frequencies():
     X, y = data(120)
     y = np.where(y == 2, 1, y)
     clf = classifier().fit(X, y)
@@ -102,7 +102,7 @@ def test_row_without_any_modality_gets_the_class_frequencies():
         assert (clf.gate_entropy(empty) == 0).all()
 
 
-def test_rows_without_any_modality_teach_nothing():
+def test_samples_without_any_modality_teach_nothing():
     X, y = data(60)
     reference = classifier().fit(X, y)
     more = np.vstack([X, np.full((3, 9), np.nan)])
@@ -153,7 +153,7 @@ def test_partly_missing_blocks():
     np.testing.assert_allclose(clf.predict_proba(X), clf.predict_proba(filled), atol=1e-6)
 
 
-def test_standardisation_uses_present_rows_only():
+def test_standardisation_uses_present_samples_only():
     X, y = data(100)
     X, presence = with_gaps(X)
     clf = classifier(max_epochs=1).fit(X, y)
@@ -211,7 +211,7 @@ def test_multilabel():
     assert classifier(max_epochs=40).fit(X, constant).predict(X)[:, 0].all()
 
 
-def test_multilabel_prior_of_empty_rows():
+def test_multilabel_prior_of_empty_samples():
     X, Y = make_multilabel_classification(150, 9, n_classes=4, random_state=0)
     clf = classifier(max_epochs=1).fit(X, Y)
     with pytest.warns(MissingModalityWarning):
@@ -282,7 +282,7 @@ def test_weights_are_repetitions_and_order_does_not_matter():
     weighted = classifier(max_epochs=4).fit(X, y, sample_weight=weight)
     repeated = classifier(max_epochs=4).fit(X.repeat(weight, axis=0), y.repeat(weight))
     shuffled = classifier(max_epochs=4).fit(X[order], y[order], sample_weight=weight[order])
-    # more than 200 rows are left: validation split, early stopping and temperature take part
+    # more than 200 samples are left: validation split, early stopping and temperature take part
     assert "valid_loss" in weighted.history[-1]
     for other in (repeated, shuffled):
         np.testing.assert_array_equal(weighted.predict_proba(X), other.predict_proba(X))
@@ -342,7 +342,7 @@ def test_own_module_is_not_trained_in_place():
     clone(clf).fit(X, y)
 
 
-def test_rows_do_not_influence_each_other(fitted):
+def test_samples_do_not_influence_each_other(fitted):
     X, _ = data(50, seed=3)
     whole = fitted.predict_proba(X)
     alone = np.vstack([fitted.predict_proba(row[None]) for row in X])
@@ -502,7 +502,7 @@ def test_before_fit():
 # ----------------------------------------------------------------------------------- history
 
 
-def test_history_has_every_component_over_all_rows():
+def test_history_has_every_component_over_all_samples():
     X, y = data(240)
     clf = classifier(max_epochs=6, early_stopping=False).fit(X, y)
     names = ("loss", "task", "entropy", "ece", "l2", "consistency", "gate_entropy", "violations")
@@ -525,7 +525,7 @@ def test_history_has_every_component_over_all_rows():
 
 
 def test_epoch_figures_do_not_depend_on_the_batches():
-    """They are figures of all rows, not means over batches of unequal size."""
+    """They are figures of all samples, not means over batches of unequal size."""
     X, y = data(205)
     options = {"max_epochs": 1, "dropout": 0.0, "masking": "none", "lr": 1e-12}
     small = classifier(batch_size=100, **options).fit(X, y).history[0]
@@ -553,7 +553,7 @@ def test_temperature_is_fitted_with_a_split_and_only_then():
         assert (plain.module_.log_temperature == 0).all()
 
 
-def test_calibrate_on_held_out_rows():
+def test_calibrate_on_held_out_samples():
     X, y = data(400, seed=5)
     noisy = np.where(np.random.default_rng(0).random(400) < 0.4, (y + 1) % 3, y)
     clf = classifier(train_split=None, max_epochs=60).fit(X[:100], noisy[:100])
@@ -569,15 +569,15 @@ def test_calibrate_on_held_out_rows():
     assert loss(after) < loss(before)
 
 
-def test_cross_fitting_needs_no_held_out_rows():
-    """Noisy classes that the network can learn by heart: only unseen rows show it."""
+def test_cross_fitting_needs_no_held_out_samples():
+    """Noisy classes that the network can learn by heart: only unseen samples show it."""
     X, y = data(150, seed=5)
     noisy = np.where(np.random.default_rng(0).random(150) < 0.4, (y + 1) % 3, y)
     options = {"max_epochs": 20, "lr": 1e-2, "dropout": 0.0}
     plain = classifier(train_split=None, **options).fit(X, noisy)
     fitted = classifier(calibration="cross_fit", **options).fit(X, noisy)
     assert "valid_loss" not in fitted.history[-1]
-    # all rows have trained the same network, the temperature apart
+    # all samples have trained the same network, the temperature apart
     np.testing.assert_array_equal(fitted.predict(X), plain.predict(X))
     np.testing.assert_array_equal(fitted.modality_weights(X), plain.modality_weights(X))
     X_new, y_new = data(600, seed=6)
@@ -633,7 +633,7 @@ def test_cross_fitting_leaves_the_callbacks_of_the_user_to_the_network_itself():
     assert begun == ["final"]
 
 
-def test_cross_fitting_holds_rows_out_for_early_stopping_alone():
+def test_cross_fitting_holds_samples_out_for_early_stopping_alone():
     X, y = data(240)
     clf = classifier(calibration="cross_fit", early_stopping=True, max_epochs=2).fit(X, y)
     assert "valid_loss" in clf.history[-1]

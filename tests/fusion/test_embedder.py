@@ -99,7 +99,7 @@ def test_view_passes_are_what_the_views_alone_give():
     torch.testing.assert_close(outputs[4], module(X, second)[0])
 
 
-def test_unit_rows_whatever_is_missing(fitted):
+def test_unit_samples_whatever_is_missing(fitted):
     X, _ = data(50, seed=1)
     for columns in (slice(0, 6), slice(6, 11), slice(0, 11), slice(0, 15)):
         Z = fitted.transform(only(X, columns))
@@ -125,7 +125,7 @@ def test_classifier_on_the_embedding_survives_missing_blocks(fitted):
 
 
 @pytest.mark.parametrize("contrast", ["views", "modalities"])
-def test_training_lowers_the_loss_on_held_out_rows(contrast):
+def test_training_lowers_the_loss_on_held_out_samples(contrast):
     X, _ = data()
     history = embedder(contrast=contrast, max_epochs=30).fit(X).history
     assert history[-1, "valid_task"] < 0.7 * history[0, "valid_task"]

@@ -20,7 +20,7 @@ def dataset(n=10):
 
 @pytest.mark.parametrize("batch_size", [1, 3, 10, 50])
 @pytest.mark.parametrize("shuffle", [False, True])
-def test_batches_cover_every_row_once(batch_size, shuffle):
+def test_batches_cover_every_sample_once(batch_size, shuffle):
     torch.manual_seed(0)
     batches = TensorBatches(dataset(), batch_size, shuffle=shuffle)
     parts = list(batches)
@@ -32,7 +32,7 @@ def test_batches_cover_every_row_once(batch_size, shuffle):
     assert torch.equal(X, dataset().X["X"][y])
 
 
-def test_same_rows_as_a_data_loader():
+def test_same_samples_as_a_data_loader():
     ours = list(TensorBatches(dataset(), 4))
     theirs = list(DataLoader(dataset(), 4))
     for (X, y), (X_loader, y_loader) in zip(ours, theirs, strict=True):
@@ -110,11 +110,11 @@ def test_hold_out_is_stratified_and_disjoint():
     assert np.bincount(y[valid.indices]).tolist() == [18, 2]
 
 
-def test_hold_out_of_few_rows_is_empty():
+def test_hold_out_of_few_samples_is_empty():
     assert HoldOut(0.1, 100, stratified=True, seed=0)(dataset(50), np.zeros(50, int))[1] is None
 
 
-def test_hold_out_of_a_class_with_one_row_is_not_stratified():
+def test_hold_out_of_a_class_with_one_sample_is_not_stratified():
     y = np.zeros(200, int)
     y[0] = 1
     train, valid = HoldOut(0.1, 100, stratified=True, seed=0)(dataset(200), y)

@@ -91,8 +91,8 @@ def test_ridge_keeps_the_temperature_finite_when_all_is_right():
     assert b.abs().max() < 5
 
 
-def test_few_rows_share_one_temperature():
-    """Shrunk without limit, the temperatures of all subsets are the one that fits all rows."""
+def test_few_samples_share_one_temperature():
+    """Shrunk without limit, the temperatures of all subsets are the one that fits all samples."""
     logits, y, presence = (torch.from_numpy(a) for a in problem(300))
     b = fit_log_temperature(logits, y, presence, ridge=0.0, shrinkage=1e9)
     one = torch.ones(len(y), 1, dtype=torch.bool)
@@ -101,7 +101,7 @@ def test_few_rows_share_one_temperature():
     torch.testing.assert_close(b[0], common.sum(), atol=1e-4, rtol=0)
 
 
-def test_the_pull_fades_as_rows_are_added():
+def test_the_pull_fades_as_samples_are_added():
     logits, y, presence = (torch.from_numpy(a) for a in problem(300))
     free = fit_log_temperature(logits, y, presence, shrinkage=0.0)
     distances = []
@@ -146,7 +146,7 @@ def test_subsets_have_uniform_sizes_and_members():
     np.testing.assert_allclose(subset[:, [0, 1, 3]].float().mean(dim=0), 2 / 3, atol=0.01)
 
 
-def test_rows_without_modality_have_an_empty_subset():
+def test_samples_without_modality_have_an_empty_subset():
     assert not draw_subsets(torch.zeros(5, 3, dtype=torch.bool)).any()
 
 

@@ -84,7 +84,7 @@ def test_early_stopping_restores_the_best_weights():
         assert torch.equal(value, seen[best][name]), name
 
 
-def test_early_stopping_without_validation_rows_trains_all_epochs():
+def test_early_stopping_without_validation_samples_trains_all_epochs():
     X, y = data()
     clf = classifier(early_stopping=True, train_split=None).fit(X, y)
     assert clf.n_iter_ == 5
@@ -134,7 +134,7 @@ def test_gradients_are_clipped():
 # ------------------------------------------------------------------------------- other callbacks
 
 
-def test_scoring_callbacks_see_validation_rows_with_string_labels():
+def test_scoring_callbacks_see_validation_samples_with_string_labels():
     X, y = data()
     names = np.array(["a", "b", "c"])[y]
     clf = classifier(
@@ -191,7 +191,7 @@ def test_skorch_splits(n_splits):
     assert rows in (240 // n_splits, 240 // n_splits + 1) or rows > 0
 
 
-def test_predefined_validation_rows():
+def test_predefined_validation_samples():
     X, y = data()
     names = np.array(["a", "b", "c"])
     valid = Dataset(X[200:], names[y[200:]])
