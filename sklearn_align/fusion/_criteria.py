@@ -414,23 +414,9 @@ class ContrastiveLoss(ScheduledLoss):
         presence: Tensor | None = None,
         sample_weight: Tensor | None = None,
     ) -> Tensor:
-        """Compute the loss of a batch.
+        """Compute the loss of a batch, as :class:`AECFLoss` does.
 
-        Parameters
-        ----------
-        outputs : tuple of Tensor
-            What :class:`ContrastiveModule` returns.
-
-        y, presence : object
-            Ignored.
-
-        sample_weight : Tensor of shape (n_samples,), default=None
-            Weights of the samples.
-
-        Returns
-        -------
-        loss : Tensor, scalar
-            The weighted sum.
+        `outputs` is what :class:`ContrastiveModule` returns; `y` and `presence` are ignored.
         """
         whole, weights, _, first, second = outputs
         mean = _mean_over_samples(sample_weight)
