@@ -39,7 +39,7 @@ for n_samples, (accuracy, converged) in by_size.items():
 
 # %%
 # Few samples with pairs
-# -------------------
+# ----------------------
 # 300 samples of each side, and pairs of sentences that are not used for the evaluation. Thirty are
 # not enough to hold a map between spaces of 300 dimensions; a hundred are.
 
