@@ -1,4 +1,4 @@
-"""Pipelines, searches and cross-validation, with equal and unequal row counts."""
+"""Pipelines, searches and cross-validation, with equal and unequal numbers of samples."""
 
 from __future__ import annotations
 
@@ -166,22 +166,22 @@ def test_fit_transform_equals_fit_and_transform(data, target):
 
 @pytest.mark.usefixtures("routing")
 def test_sample_numbers_as_pairs_are_refused_in_a_search(data, target):
-    rows = np.arange(20)
+    indices = np.arange(20)
     message = r"sample indices, which no longer point .* pairs=\(XA\[rows_A\], XB\[rows_B\]\)"
     with pytest.raises(ValueError, match=message):
         GridSearchCV(quick(), {"n_init": [1]}, cv=2, error_score="raise").fit(
-            data.XA, XB=target, pairs=(rows, rows)
+            data.XA, XB=target, pairs=(indices, indices)
         )
 
 
 def test_sample_numbers_as_pairs_are_refused_in_cross_validate(data):
-    rows = np.arange(20)
+    indices = np.arange(20)
     with pytest.raises(ValueError, match="sample indices, which no longer point"):
         cross_validate(
             quick(),
             data.XA,
             cv=2,
-            params={"XB": data.XB, "pairs": (rows, rows)},
+            params={"XB": data.XB, "pairs": (indices, indices)},
             error_score="raise",
         )
 

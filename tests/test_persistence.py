@@ -76,7 +76,7 @@ def test_joblib_with_memory_mapped_arrays(aligner, data, tmp_path):
 
 def test_a_fresh_process_gives_the_same_bits(aligner, data, tmp_path):
     joblib.dump(aligner, tmp_path / "aligner.joblib")
-    np.save(tmp_path / "rows.npy", data.XA_test)
+    np.save(tmp_path / "samples.npy", data.XA_test)
     code = textwrap.dedent(
         """
         import sys
@@ -84,9 +84,9 @@ def test_a_fresh_process_gives_the_same_bits(aligner, data, tmp_path):
         import numpy as np
         folder = sys.argv[1]
         aligner = joblib.load(folder + "/aligner.joblib")
-        Z = aligner.transform(np.load(folder + "/rows.npy"))
+        Z = aligner.transform(np.load(folder + "/samples.npy"))
         np.save(folder + "/mapped.npy", Z)
-        np.save(folder + "/raw.npy", aligner.to_target(np.load(folder + "/rows.npy")))
+        np.save(folder + "/raw.npy", aligner.to_target(np.load(folder + "/samples.npy")))
         """
     )
     subprocess.run(

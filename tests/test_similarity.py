@@ -22,16 +22,16 @@ def block_bytes(request, monkeypatch):
 
 
 @pytest.fixture
-def rows():
+def spaces():
     rng = np.random.default_rng(0)
     return rng.standard_normal((37, 5)), rng.standard_normal((23, 5))
 
 
-@pytest.mark.parametrize("n_rows", [0, 1, 100])
-def test_blocks_cover_all_samples_within_their_budget(block_bytes, n_rows):
-    blocks = list(row_blocks(n_rows, 10, np.float64))
-    assert np.concatenate([[], *(np.arange(n_rows)[b] for b in blocks)]).tolist() == list(
-        range(n_rows)
+@pytest.mark.parametrize("n_samples", [0, 1, 100])
+def test_blocks_cover_all_samples_within_their_budget(block_bytes, n_samples):
+    blocks = list(row_blocks(n_samples, 10, np.float64))
+    assert np.concatenate([[], *(np.arange(n_samples)[b] for b in blocks)]).tolist() == list(
+        range(n_samples)
     )
     for block in blocks:
         n = block.stop - block.start
@@ -40,8 +40,8 @@ def test_blocks_cover_all_samples_within_their_budget(block_bytes, n_rows):
 
 @pytest.mark.usefixtures("block_bytes")
 @pytest.mark.parametrize("k", [1, 4, 23, 50])
-def test_top_k_against_a_full_sort(rows, k):
-    X, Y = rows
+def test_top_k_against_a_full_sort(spaces, k):
+    X, Y = spaces
     similarity, index = top_k(X, Y, k)
     order = np.argsort(-(X @ Y.T), axis=1)[:, :k]
     np.testing.assert_array_equal(np.sort(index, axis=1), np.sort(order, axis=1))
@@ -50,8 +50,8 @@ def test_top_k_against_a_full_sort(rows, k):
 
 
 @pytest.mark.usefixtures("block_bytes")
-def test_max_csls_against_the_formula(rows):
-    X, Y = (side / np.linalg.norm(side, axis=1, keepdims=True) for side in rows)
+def test_max_csls_against_the_formula(spaces):
+    X, Y = (side / np.linalg.norm(side, axis=1, keepdims=True) for side in spaces)
     cosine = X @ Y.T
     r_X = np.sort(cosine, axis=1)[:, -3:].mean(axis=1)
     r_Y = np.sort(cosine, axis=0)[-3:].mean(axis=0)
@@ -60,15 +60,15 @@ def test_max_csls_against_the_formula(rows):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_precision_is_kept(rows, dtype):
-    X, Y = (side.astype(dtype) for side in rows)
+def test_precision_is_kept(spaces, dtype):
+    X, Y = (side.astype(dtype) for side in spaces)
     assert top_k(X, Y, 2)[0].dtype == dtype
     assert mean_of_top_k(X, Y, 2).dtype == dtype
     assert max_csls(X, Y, 2).dtype == dtype
 
 
-def unit(rows):
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+def unit(X):
+    return X / np.linalg.norm(X, axis=1, keepdims=True)
 
 
 def brute_force_mutual(X, Y, k):
@@ -107,8 +107,8 @@ def test_nearest_mean_against_a_full_sort(k):
 
 
 def test_nearest_mean_keeps_the_dtype_of_the_values():
-    rows = np.random.default_rng(0).standard_normal((9, 3)).astype(np.float32)
-    assert nearest_mean(rows, rows, rows, 3).dtype == np.float32
+    X = np.random.default_rng(0).standard_normal((9, 3)).astype(np.float32)
+    assert nearest_mean(X, X, X, 3).dtype == np.float32
 
 
 @pytest.mark.usefixtures("block_bytes")

@@ -28,10 +28,9 @@ def _settings(**values: Any) -> Settings:
 class Recipe:
     """Settings of the initializations, of the selection and of the refinements."""
 
-    # Arguments of `starts.ComponentStart` or `starts.AnchorStart`.
+    # Arguments of `starts.ComponentStart` (ROBUST) or of `starts.AnchorStart` (PAPER). As many
+    # candidates as ROBUST has starts are made with n_init="auto".
     starts: tuple[Settings, ...]
-    # Number of initializations for n_init="auto".
-    n_init: int
     # Class name in `refinements` and its arguments.
     refinements: tuple[tuple[str, Settings], ...]
 
@@ -53,7 +52,6 @@ ROBUST = Recipe(
         _settings(n_components=88, contrast="logcosh", matched_fraction=0.8),
         _settings(n_components=112, contrast="skew"),
     ),
-    n_init=12,
     refinements=(
         (
             "TransportRefinement",
@@ -92,7 +90,6 @@ ROBUST = Recipe(
 # The defaults of the three classes are the published values.
 PAPER = Recipe(
     starts=(_settings(),),
-    n_init=1,
     refinements=(("NeighborRefinement", _settings()), ("ClusterRefinement", _settings())),
 )
 

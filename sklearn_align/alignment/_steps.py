@@ -21,13 +21,16 @@ def list_starts(
     if isinstance(init, str):
         kinds: Sequence[Any] = {
             "components": [ComponentStart(**settings) for settings in ROBUST.starts],
-            "anchors": [AnchorStart(n_match_samples=ANCHORS.n_match_samples)],
+            "anchors": [
+                AnchorStart(**settings, n_match_samples=ANCHORS.n_match_samples)
+                for settings in PAPER.starts
+            ],
         }[init]
-        default = ROBUST.n_init
+        default = len(ROBUST.starts)
     elif isinstance(init, list | tuple):
         kinds, default = init, len(init)
     else:
-        kinds, default = [init], ROBUST.n_init
+        kinds, default = [init], len(ROBUST.starts)
     if not kinds:
         raise ValueError(
             "The 'init' parameter of MiniVec2Vec is an empty list: pass at least one "

@@ -28,7 +28,7 @@ def quick():
 
 @pytest.fixture(scope="session")
 def spaces():
-    """Return 800 unpaired rows on each side, 24 wide, which align with a few iterations."""
+    """Return 800 unpaired samples on each side, 24 wide, which align with a few iterations."""
     return make_rotated_embeddings(800, 24, random_state=0)
 
 
@@ -45,7 +45,7 @@ def sentences():
 
 @pytest.fixture(scope="session")
 def twins():
-    """Return the same rows on both sides, in another order, rotated: only rounding is left."""
+    """Return the same samples on both sides, in another order, rotated: only rounding is left."""
     rng = np.random.default_rng(0)
     X = rng.gamma(1, 1, (800, 16)) * np.linspace(1, 2, 16)
     R = np.linalg.qr(rng.standard_normal((16, 16)))[0]

@@ -81,9 +81,9 @@ def test_success_is_not_claimed_on_two_kinds_of_synthetic_data(quick, init, seed
 
 def test_wrong_pairs_do_not_converge_on_unrelated_data(quick):
     one, other = (make_rotated_embeddings(800, 24, random_state=s) for s in (0, 100))
-    rows = np.arange(30)
+    indices = np.arange(30)
     with pytest.warns(AlignmentWarning):
-        aligner = quick(pair_weight=5.0).fit(one.XA, other.XB, pairs=(rows, rows))
+        aligner = quick(pair_weight=5.0).fit(one.XA, other.XB, pairs=(indices, indices))
     assert aligner.converged_ is False
 
 

@@ -14,7 +14,7 @@ from sklearn_align.metrics import retrieval_accuracy
 
 @pytest.fixture(scope="module")
 def paired():
-    """Return spaces in which row i of A and row ``i`` of B correspond for the first 50."""
+    """Return spaces whose first 50 samples correspond: sample ``i`` of A to sample ``i`` of B."""
     data = make_rotated_embeddings(800, 24, random_state=0)
     A = np.concatenate([data.XA_test[:50], data.XA[:700]])
     B = np.concatenate([data.XB_test[:50], data.XB[:650]])
@@ -82,9 +82,9 @@ def test_pairs_that_cannot_be_used(paired, quick, pairs, message):
 @pytest.mark.parametrize("n_pairs", [1, 2])
 def test_one_or_two_pairs_do_no_harm(paired, n_pairs):
     A, B, data = paired
-    rows = np.arange(n_pairs)
+    indices = np.arange(n_pairs)
     without = accuracy(MiniVec2Vec(random_state=0).fit(A, B), data)
-    aligner = MiniVec2Vec(random_state=0).fit(A, B, pairs=(rows, rows))
+    aligner = MiniVec2Vec(random_state=0).fit(A, B, pairs=(indices, indices))
     assert aligner.converged_
     assert accuracy(aligner, data) > without - 0.02
 
@@ -96,8 +96,8 @@ def test_pairs_align_what_cannot_be_aligned_without_them():
     X = rng.standard_normal((1000, 12))
     R = np.linalg.qr(rng.standard_normal((12, 12)))[0]
     A, B = X[:500], np.concatenate([X[:60], X[500:]]) @ R
-    rows = np.arange(60)
-    aligner = MiniVec2Vec(pair_weight=20, random_state=0).fit(A, B, pairs=(rows, rows))
+    indices = np.arange(60)
+    aligner = MiniVec2Vec(pair_weight=20, random_state=0).fit(A, B, pairs=(indices, indices))
     np.testing.assert_allclose(aligner.map_, R, atol=0.1)
 
 
@@ -105,11 +105,11 @@ def test_pairs_align_what_cannot_be_aligned_without_them():
 def test_a_larger_weight_follows_the_pairs_more_closely(paired, quick):
     A, B, _ = paired
     wrong = np.random.default_rng(0).permutation(50)
-    rows = np.arange(50)
+    indices = np.arange(50)
 
     def cosine(weight):
-        aligner = quick(pair_weight=weight).fit(A, B, pairs=(rows, wrong))
-        Z, T = aligner.transform(A[rows]), aligner.transform_target(B[wrong])
+        aligner = quick(pair_weight=weight).fit(A, B, pairs=(indices, wrong))
+        Z, T = aligner.transform(A[indices]), aligner.transform_target(B[wrong])
         return (Z * T).sum(axis=1).mean()
 
     assert cosine(1000.0) > cosine(0.01) + 0.05
@@ -118,20 +118,20 @@ def test_a_larger_weight_follows_the_pairs_more_closely(paired, quick):
 @pytest.mark.parametrize("share", [0.2, 0.5])
 def test_wrong_pairs_degrade_gracefully(paired, share):
     A, B, data = paired
-    rows, wrong = np.arange(50), np.arange(50)
+    indices, wrong = np.arange(50), np.arange(50)
     n_wrong = int(share * 50)
     wrong[:n_wrong] = np.roll(wrong[:n_wrong], 1)
-    aligner = MiniVec2Vec(random_state=0).fit(A, B, pairs=(rows, wrong))
+    aligner = MiniVec2Vec(random_state=0).fit(A, B, pairs=(indices, wrong))
     assert aligner.converged_
     assert accuracy(aligner, data) > 0.85
 
 
 def test_pairs_of_real_encoders_do_not_hurt(sentences):
-    rows = slice(0, 20)
+    indices = slice(0, 20)
     aligner = MiniVec2Vec(random_state=0).fit(
         sentences.XA[:2000],
         sentences.XB[:2000],
-        pairs=(sentences.XA_test[rows], sentences.XB_test[rows]),
+        pairs=(sentences.XA_test[indices], sentences.XB_test[indices]),
     )
     assert aligner.converged_
     assert (

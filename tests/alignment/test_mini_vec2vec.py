@@ -30,8 +30,8 @@ def accuracy(aligner, data):
     )
 
 
-def unit(rows):
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+def unit(X):
+    return X / np.linalg.norm(X, axis=1, keepdims=True)
 
 
 # What the map must do
@@ -115,7 +115,7 @@ def test_both_means_are_kept(spaces, fitted):
 
 def test_the_transform_of_a_sample_does_not_depend_on_the_others(spaces, fitted):
     together = fitted.transform(spaces.XA_test)
-    alone = np.concatenate([fitted.transform(row[None]) for row in spaces.XA_test[:20]])
+    alone = np.concatenate([fitted.transform(x[None]) for x in spaces.XA_test[:20]])
     np.testing.assert_allclose(alone, together[:20], atol=1e-12)
 
 
@@ -261,7 +261,7 @@ def test_data_frames_in_and_out(spaces, fitted, quick, backend, frame):
 
 
 def test_index_of_a_data_frame_is_kept(spaces, quick):
-    index = [f"row {i}" for i in range(len(spaces.XA_test))]
+    index = [f"sample {i}" for i in range(len(spaces.XA_test))]
     aligner = quick().set_output(transform="pandas").fit(spaces.XA, spaces.XB)
     Z = aligner.transform(pd.DataFrame(spaces.XA_test, index=index))
     assert Z.index.tolist() == index
@@ -403,7 +403,7 @@ def test_anchor_starts_on_separately_trained_encoders(sentences):
 
 
 @pytest.fixture
-def rows():
+def samples():
     return np.random.default_rng(0).standard_normal((60, 5))
 
 
@@ -416,7 +416,7 @@ def with_value(X, value):
 BAD = {
     "empty": (lambda X: X[:0], "0 sample"),
     "no columns": (lambda X: X[:, :0], "0 feature"),
-    "one row": (lambda X: X[:1], "minimum of 2"),
+    "one sample": (lambda X: X[:1], "minimum of 2"),
     "one dimension": (lambda X: X[:, 0].tolist(), "1D array|one-dimensional"),
     "three dimensions": (lambda X: X[None], "dim 3|3 dimensions|expected <= 2"),
     "nan": (lambda X: with_value(X, np.nan), "contains NaN"),
@@ -424,22 +424,22 @@ BAD = {
     "strings": (lambda X: np.full(X.shape, "word"), "could not convert"),
     "sparse": (sparse.csr_matrix, "[Ss]parse"),
     "complex": (lambda X: X + 1j, "[Cc]omplex"),
-    "identical rows": (lambda X: np.repeat(X[:1], 20, axis=0), "All samples of .* are equal"),
+    "identical samples": (lambda X: np.repeat(X[:1], 20, axis=0), "All samples of .* are equal"),
 }
 
 
 @pytest.mark.parametrize("kind", BAD)
-def test_bad_source_samples(rows, quick, kind):
+def test_bad_source_samples(samples, quick, kind):
     spoil, message = BAD[kind]
     with pytest.raises((ValueError, TypeError), match=message):
-        quick().fit(spoil(rows), rows)
+        quick().fit(spoil(samples), samples)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in BAD if kind != "one dimension"])
-def test_bad_target_samples(rows, quick, kind):
+def test_bad_target_samples(samples, quick, kind):
     spoil, message = BAD[kind]
     with pytest.raises((ValueError, TypeError), match=message):
-        quick().fit(rows, XB=spoil(rows))
+        quick().fit(samples, XB=spoil(samples))
 
 
 @pytest.mark.parametrize("method", ["transform", "to_target", "score"])
@@ -467,20 +467,20 @@ def test_target_samples_of_a_wrong_width(spaces, fitted, method, name):
 @pytest.mark.parametrize(
     "method", ["transform", "transform_target", "to_target", "inverse_transform", "score"]
 )
-def test_nothing_works_before_fit(rows, method):
+def test_nothing_works_before_fit(samples, method):
     with pytest.raises(NotFittedError):
-        getattr(MiniVec2Vec(), method)(rows)
+        getattr(MiniVec2Vec(), method)(samples)
 
 
-def test_without_a_target_space(rows):
+def test_without_a_target_space(samples):
     with pytest.raises(ValueError, match=r"requires y to be passed.*fit\(XA, XB\)"):
-        MiniVec2Vec().fit(rows)
+        MiniVec2Vec().fit(samples)
 
 
 @pytest.mark.parametrize("dtype", [int, bool, np.uint8])
-def test_integer_matrices_are_taken_for_labels_and_refused(rows, dtype):
+def test_integer_matrices_are_taken_for_labels_and_refused(samples, dtype):
     with pytest.raises(ValueError, match=r"multilabel targets.*convert it to float.*XB="):
-        MiniVec2Vec().fit(rows, (rows > 0).astype(dtype))
+        MiniVec2Vec().fit(samples, (samples > 0).astype(dtype))
 
 
 def test_integer_target_samples_by_name_are_allowed(quick, spaces):
@@ -490,9 +490,9 @@ def test_integer_target_samples_by_name_are_allowed(quick, spaces):
 
 @pytest.mark.filterwarnings("ignore::sklearn_align.exceptions.AlignmentWarning")
 @pytest.mark.filterwarnings("ignore::sklearn_align.exceptions.SmallSampleWarning")
-def test_a_vector_is_one_column_and_points_to_labels(rows, quick):
+def test_a_vector_is_one_column_and_points_to_labels(samples, quick):
     with pytest.warns(DataConversionWarning, match=r"labels, pass .* as XB="):
-        aligner = quick().fit(rows, rows[:, 0])
+        aligner = quick().fit(samples, samples[:, 0])
     assert aligner.map_.shape == (5, 1)
 
 
@@ -508,27 +508,27 @@ def test_a_vector_is_one_column_and_points_to_labels(rows, quick):
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_more_clusters_or_neighbors_than_samples(rows, quick, settings, parameter):
+def test_more_clusters_or_neighbors_than_samples(samples, quick, settings, parameter):
     with pytest.warns(SmallSampleWarning, match=parameter) as caught:
-        aligner = quick(**settings).fit(rows, rows @ rows[:5])
+        aligner = quick(**settings).fit(samples, samples @ samples[:5])
     assert {warning.filename for warning in caught} == {__file__}
     assert np.isfinite(aligner.map_).all()
 
 
 def spoiled(X, kind):
     X = X.copy()
-    if kind == "zero rows":
+    if kind == "zero samples":
         X[::40] = 0
-    elif kind == "rows at the mean":
+    elif kind == "samples at the mean":
         X[::40] = X.mean(axis=0)
-    elif kind == "duplicate rows":
+    elif kind == "duplicate samples":
         X[1::4] = X[::4]
-    elif kind == "one huge row":
+    elif kind == "one huge sample":
         X[0] *= 1e6
     return X
 
 
-@pytest.mark.parametrize("kind", ["zero rows", "rows at the mean", "duplicate rows"])
+@pytest.mark.parametrize("kind", ["zero samples", "samples at the mean", "duplicate samples"])
 @pytest.mark.parametrize("settings", [{}, {"init": AnchorStart(n_runs=10)}], ids=repr)
 def test_degenerate_samples_do_not_spoil_the_fit(spaces, quick, kind, settings):
     aligner = quick(**settings).fit(spoiled(spaces.XA, kind), spoiled(spaces.XB, kind))
@@ -550,12 +550,12 @@ def test_constant_columns_are_directions_without_samples(spaces, quick):
 
 @pytest.mark.filterwarnings("ignore::sklearn_align.exceptions.AlignmentWarning")
 @pytest.mark.filterwarnings("ignore::sklearn_align.exceptions.SmallSampleWarning")
-@pytest.mark.parametrize("n_rows", [2, 3, 5])
+@pytest.mark.parametrize("n_samples", [2, 3, 5])
 @pytest.mark.parametrize("recipe", ["robust", "paper"])
 @pytest.mark.parametrize("width", [1, 2, 9])
-def test_a_few_samples_are_no_error(n_rows, recipe, width):
+def test_a_few_samples_are_no_error(n_samples, recipe, width):
     rng = np.random.default_rng(0)
-    A, B = rng.standard_normal((n_rows, width)), rng.standard_normal((n_rows + 1, 4))
+    A, B = rng.standard_normal((n_samples, width)), rng.standard_normal((n_samples + 1, 4))
     aligner = MiniVec2Vec(random_state=0)
     if recipe == "paper":
         aligner = MiniVec2Vec.from_paper(n_runs=2, max_iter=3, random_state=0)
@@ -564,7 +564,7 @@ def test_a_few_samples_are_no_error(n_rows, recipe, width):
     assert np.isfinite(aligner.transform(A)).all()
 
 
-@pytest.mark.parametrize("kind", ["one huge row"])
+@pytest.mark.parametrize("kind", ["one huge sample"])
 def test_a_single_outlier_is_no_error(spaces, quick, kind):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AlignmentWarning)

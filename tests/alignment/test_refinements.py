@@ -86,8 +86,8 @@ def test_mutual_neighbours_with_one_neighbour_written_out(problem, rough):
     )
     cosine = unit_rows(problem.A @ rough) @ problem.B.T
     csls = 2 * cosine - cosine.max(axis=1, keepdims=True) - cosine.max(axis=0)
-    rows = [i for i in range(len(csls)) if csls[:, csls[i].argmax()].argmax() == i]
-    expected = polar_factor(problem.A[rows].T @ problem.B[csls[rows].argmax(axis=1)])
+    mutual = [i for i in range(len(csls)) if csls[:, csls[i].argmax()].argmax() == i]
+    expected = polar_factor(problem.A[mutual].T @ problem.B[csls[mutual].argmax(axis=1)])
     np.testing.assert_allclose(refined, expected, atol=1e-9)
 
 

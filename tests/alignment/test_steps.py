@@ -74,7 +74,7 @@ def test_starts_of_a_list_take_turns():
 
 def test_recipes_cannot_be_changed():
     with pytest.raises(FrozenInstanceError):
-        _recipes.ROBUST.n_init = 3
+        _recipes.ROBUST.starts = ()
     with pytest.raises(TypeError):
         _recipes.ROBUST.starts[0]["n_components"] = 3
 

@@ -26,7 +26,7 @@ def procrustes(X: FloatArray, Y: FloatArray) -> FloatArray:
 
 
 def mean_of_nearest(similarity: FloatArray, values: FloatArray, k: int) -> FloatArray:
-    """Mean of the values of the k most similar samples, for every row of the similarities."""
+    """Mean of the values of the k most similar samples, for every sample."""
     nearest = np.argpartition(similarity, -k, axis=1)[:, -k:]
     return np.stack([values[index].mean(axis=0) for index in nearest])
 

@@ -126,16 +126,16 @@ def test_modality_never_seen_in_fit_is_refused_in_predict():
 
 
 def test_values_of_a_dropped_block_do_not_matter_while_training():
-    """The second pass of a training step is the one of the smaller row, to the bit."""
+    """The second pass of a training step is the one of the smaller subset, to the bit."""
     X, y = data(60)
     clf = classifier(masking="none", dropout=0.0).fit(X, y)
     masked = X.copy()
     masked[:, 4:7] = np.nan
     both = clf.module_.eval()
-    rows = clf.get_dataset(X).X
+    samples = clf.get_dataset(X).X
     subset = torch.tensor([[True, False, True]]).expand(60, 3)
     with torch.no_grad():
-        second = both(rows["X"], rows["presence"], subset)[3]
+        second = both(samples["X"], samples["presence"], subset)[3]
     np.testing.assert_allclose(
         torch.softmax(second.double(), dim=1), clf.predict_proba(masked), atol=1e-6
     )
@@ -345,7 +345,7 @@ def test_own_module_is_not_trained_in_place():
 def test_samples_do_not_influence_each_other(fitted):
     X, _ = data(50, seed=3)
     whole = fitted.predict_proba(X)
-    alone = np.vstack([fitted.predict_proba(row[None]) for row in X])
+    alone = np.vstack([fitted.predict_proba(x[None]) for x in X])
     np.testing.assert_allclose(alone, whole, rtol=1e-6)
 
 
@@ -378,8 +378,8 @@ def test_order_of_columns_in_x_does_not_matter():
     order = np.random.default_rng(0).permutation(9)
     position = np.argsort(order)
     layout = {"image": position[:4], "sound": position[4:7], "text": position[7:]}
-    moved = classifier(modalities=layout, train_split=lambda rows, y: (rows, None))
-    plain = classifier(train_split=lambda rows, y: (rows, None))
+    moved = classifier(modalities=layout, train_split=lambda samples, y: (samples, None))
+    plain = classifier(train_split=lambda samples, y: (samples, None))
     np.testing.assert_array_equal(
         moved.fit(X[:, order], y).predict_proba(X[:, order]), plain.fit(X, y).predict_proba(X)
     )
@@ -610,7 +610,7 @@ def test_cross_fitting_of_several_labels_rare_classes_and_rare_modalities():
     assert np.isfinite(clf.predict_proba(X)).all()
     X, y = data(60)
     y[:-1][y[:-1] == 2] = 0
-    y[-1] = 2  # the only row of its class, and the only one with the third modality
+    y[-1] = 2  # the only sample of its class, and the only one with the third modality
     X[:-1, 7:] = np.nan
     clf = classifier(calibration="cross_fit", max_epochs=2).fit(X, y)
     assert torch.isfinite(clf.module_.log_temperature).all()

@@ -14,8 +14,8 @@ from sklearn_align.fusion._preprocessing import HoldOut, merge_equal_samples
 
 def dataset(n=10):
     X = torch.arange(2.0 * n).reshape(n, 2)
-    rows = {"X": X, "presence": torch.ones(n, 1, dtype=torch.bool)}
-    return ModalityDataset(rows, torch.arange(n))
+    samples = {"X": X, "presence": torch.ones(n, 1, dtype=torch.bool)}
+    return ModalityDataset(samples, torch.arange(n))
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 10, 50])
@@ -28,7 +28,7 @@ def test_batches_cover_every_sample_once(batch_size, shuffle):
     y = torch.cat([y for _, y in parts])
     assert sorted(y.tolist()) == list(range(10))
     assert (y.tolist() == list(range(10))) is not shuffle
-    X = torch.cat([rows["X"] for rows, _ in parts])
+    X = torch.cat([samples["X"] for samples, _ in parts])
     assert torch.equal(X, dataset().X["X"][y])
 
 
@@ -48,9 +48,9 @@ def test_drop_last():
 
 def test_subsets_of_subsets():
     nested = Subset(Subset(dataset(), [9, 7, 5, 3, 1]), np.array([0, 2, 4]))
-    ((rows, y),) = list(TensorBatches(nested, 10))
+    ((samples, y),) = list(TensorBatches(nested, 10))
     assert y.tolist() == [9, 5, 1]
-    assert torch.equal(rows["X"], dataset().X["X"][[9, 5, 1]])
+    assert torch.equal(samples["X"], dataset().X["X"][[9, 5, 1]])
 
 
 def test_foreign_datasets_go_through_a_data_loader():
@@ -65,7 +65,7 @@ def test_foreign_datasets_go_through_a_data_loader():
 
 
 def test_batches_are_whole_tensors(monkeypatch):
-    """No row is fetched by itself."""
+    """No sample is fetched by itself."""
     fetched = []
     original = ModalityDataset.__getitem__
     monkeypatch.setattr(

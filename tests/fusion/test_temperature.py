@@ -106,8 +106,8 @@ def test_the_pull_fades_as_samples_are_added():
     free = fit_log_temperature(logits, y, presence, shrinkage=0.0)
     distances = []
     for repeats in (1, 10, 100):
-        rows = (logits.repeat(repeats, 1), y.repeat(repeats), presence.repeat(repeats, 1))
-        distances.append((fit_log_temperature(*rows) - free).norm().item())
+        samples = (logits.repeat(repeats, 1), y.repeat(repeats), presence.repeat(repeats, 1))
+        distances.append((fit_log_temperature(*samples) - free).norm().item())
     assert distances[0] > 3 * distances[1] > 9 * distances[2]
 
 

@@ -58,9 +58,9 @@ def test_rotation_of_the_space_rotates_the_directions_only():
     R = np.linalg.qr(rng.standard_normal((8, 8)))[0]
     plain, turned = (
         independent_components(
-            rows, 5, contrast="skew", random_state=np.random.RandomState(0), max_iter=300, tol=1e-9
+            view, 5, contrast="skew", random_state=np.random.RandomState(0), max_iter=300, tol=1e-9
         )
-        for rows in (X, X @ R)
+        for view in (X, X @ R)
     )
     similarity = (plain.directions.T @ R) @ turned.directions
     order = similarity.argmax(axis=1)

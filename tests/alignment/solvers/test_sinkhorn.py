@@ -14,8 +14,8 @@ from sklearn_align.alignment.solvers._sinkhorn import (
 )
 
 
-def unit(rows):
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+def unit(X):
+    return X / np.linalg.norm(X, axis=1, keepdims=True)
 
 
 @given(n=st.integers(1, 20), m=st.integers(1, 20), seed=st.integers(0, 2**32 - 1))
@@ -96,10 +96,10 @@ def test_hardest_matching_stays_finite():
 
 
 def test_partial_whitening_equalises_the_spread_of_all_directions():
-    rows = np.random.default_rng(0).standard_normal((4000, 6)) * np.geomspace(1, 0.1, 6)
-    spread = np.sqrt(((rows @ partial_whitening(rows, rows, 1.0)) ** 2).mean(axis=0))
+    X = np.random.default_rng(0).standard_normal((4000, 6)) * np.geomspace(1, 0.1, 6)
+    spread = np.sqrt(((X @ partial_whitening(X, X, 1.0)) ** 2).mean(axis=0))
     np.testing.assert_allclose(spread, spread[0])
-    D = partial_whitening(rows, rows, 0.0)
+    D = partial_whitening(X, X, 0.0)
     np.testing.assert_allclose(D.T @ D, np.eye(6), atol=1e-12)
 
 
