@@ -18,7 +18,7 @@ from sklearn_align.fusion._cross_fitting import (
     fit_temperature,
     prepared_samples,
 )
-from sklearn_align.fusion._data import ModalityDataset, TensorBatches, is_prepared
+from sklearn_align.fusion._data import ModalityDataset, TensorBatches
 from sklearn_align.fusion._documentation import document_training
 from sklearn_align.fusion._net import OUTPUTS, AECFNet
 from sklearn_align.fusion._parameters import constraints_of, owned_by
@@ -380,9 +380,8 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
         y : ndarray of shape (n_samples,) or (n_samples, n_labels)
             Class labels, or indicators.
         """
-        # Prepared samples come from callbacks, which compare with encoded targets.
         probabilities = self._probabilities(X)
-        return self._targets.decode(probabilities, encoded=is_prepared(X))
+        return self._targets.decode(probabilities)
 
     def _probabilities(self, X: Any) -> Float64Array:
         outputs = self._collect(X, OUTPUTS)

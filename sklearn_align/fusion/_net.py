@@ -15,7 +15,7 @@ from torch import Tensor
 from sklearn_align._modalities import ModalityLayout
 from sklearn_align._typing import BoolArray, Float64Array, FloatArray
 from sklearn_align.fusion._config import AECFConfig
-from sklearn_align.fusion._data import ModalityDataset, is_prepared
+from sklearn_align.fusion._data import ModalityDataset, is_prepared, with_given_targets
 from sklearn_align.fusion._epoch_log import EpochLog
 from sklearn_align.fusion._parameters import (
     ROUTED_PREFIXES,
@@ -354,6 +354,12 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
         """Train on prepared samples for a number of epochs, `max_epochs` by default."""
         run_epochs(self, X, y, self.max_epochs if epochs is None else epochs)
         return self
+
+    def notify(self, method_name: str, **cb_kwargs: Any) -> None:
+        """Notify the callbacks; after a batch they get its targets as they were given to fit."""
+        if method_name == "on_batch_end":
+            cb_kwargs["batch"] = with_given_targets(self._targets, cb_kwargs["batch"])
+        super().notify(method_name, **cb_kwargs)
 
     def on_epoch_begin(self, net: Any, *args: Any, **kwargs: Any) -> None:
         """Set what follows the epochs: loss weights and masking rate."""

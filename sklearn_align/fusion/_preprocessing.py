@@ -16,7 +16,7 @@ from sklearn_align._modalities import ModalityLayout, parse_modalities
 from sklearn_align._sklearn import check_sample_weight
 from sklearn_align._typing import BoolArray, Float64Array, FloatArray
 from sklearn_align.exceptions import MissingModalityWarning, warn_user
-from sklearn_align.fusion._data import ModalityDataset, TensorBatches
+from sklearn_align.fusion._data import ModalityDataset, TensorBatches, given_targets
 from sklearn_align.fusion._scaling import ColumnScaler
 
 if TYPE_CHECKING:
@@ -163,12 +163,14 @@ def split_samples(net: AECFNet, X: Any, y: Any, **split_params: Any) -> tuple[An
             seed=int(torch.randint(2**31 - 1, ()).item()),
         )
     train, valid = split(X, y, **split_params)
+    # Callbacks that score without caching read whole tensors, which a subset does not have.
+    train = TensorBatches(train).dataset
     if valid is None:
         return train, None
     valid = _prepared(net, valid)
     if isinstance(valid, ModalityDataset):
         samples = {**valid.X, **net._second_pass(valid.X["presence"])}
-        valid = ModalityDataset(samples, valid.y)
+        valid = ModalityDataset(samples, valid.encoded, valid.y)
     return train, valid
 
 
@@ -178,8 +180,16 @@ def _prepared(net: AECFNet, dataset: Any) -> Any:
     if isinstance(samples, ModalityDataset) or not hasattr(samples, "y"):
         return samples
     prepared = net.get_dataset(np.asarray(samples.X))
-    encoded = net._targets.encode(np.asarray(samples.y))
-    return ModalityDataset(prepared.X, net._targets.tensor(net.module_, encoded))
+    return labelled(net, prepared.X, net._targets.encode(np.asarray(samples.y)))
+
+
+def labelled(net: AECFNet, samples: dict[str, Tensor], encoded: NDArray[Any]) -> ModalityDataset:
+    """Add encoded targets (n_samples, ...), also as callbacks read them, to prepared samples."""
+    return ModalityDataset(
+        {**samples, "target": torch.tensor(encoded)},
+        net._targets.tensor(net.module_, encoded),
+        given_targets(net._targets, encoded),
+    )
 
 
 class HoldOut:

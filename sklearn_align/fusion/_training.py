@@ -22,9 +22,8 @@ from skorch.utils import to_tensor
 from torch import Tensor
 
 from sklearn_align._typing import Float64Array
-from sklearn_align.fusion._data import ModalityDataset
 from sklearn_align.fusion._epoch_log import EpochLog
-from sklearn_align.fusion._preprocessing import sample_tensors
+from sklearn_align.fusion._preprocessing import labelled, sample_tensors
 
 if TYPE_CHECKING:
     from sklearn_align.fusion._net import AECFNet
@@ -162,7 +161,7 @@ def train(
             net.module_.set_fallback(net._targets.prior_output(encoded, sample_weight))
         weight = None if np.all(sample_weight == 1.0) else sample_weight
         samples = sample_tensors(X, presence, net.layout_, net.module_.scaler, weight)
-        dataset = ModalityDataset(samples, net._targets.tensor(net.module_, encoded))
+        dataset = labelled(net, samples, encoded)
         net.module_.log_temperature.zero_()
         parts = net.get_split_datasets(dataset, encoded)
         if parts[1] is None:
