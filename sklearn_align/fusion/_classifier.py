@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -213,6 +213,7 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
     array([[0., 1.]])
     """
 
+    __metadata_request__partial_fit: ClassVar[dict[str, Any]] = {"classes": None}
     _parameter_constraints = constraints_of("AECFClassifier")
     _network_parameters = owned_by("AECFClassifier", "AECFModule")
     _loss_parameters = owned_by("AECFClassifier", "AECFLoss")

@@ -7,12 +7,14 @@ from typing import Any, ClassVar
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import NotFittedError
+from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 from skorch.history import History
 from skorch.utils import to_tensor
 from torch import Tensor
 
 from sklearn_align._modalities import ModalityLayout
+from sklearn_align._sklearn import RequestMethod
 from sklearn_align._typing import BoolArray, Float64Array, FloatArray
 from sklearn_align.fusion._config import AECFConfig
 from sklearn_align.fusion._data import ModalityDataset, is_prepared, with_given_targets
@@ -37,6 +39,7 @@ from sklearn_align.fusion._skorch import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
     NeuralNet,
+    RequestsClasses,
     TransformerMixin,
 )
 from sklearn_align.fusion._targets import Targets
@@ -61,12 +64,17 @@ _BOOKKEEPING = {"cuda_dependent_attributes_", "init_context_", "initialized_", "
 _BOOKKEEPING |= {"virtual_params_"}
 
 
-class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
+class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet, RequestsClasses):
     """skorch net with scikit-learn's contract, which the AECF estimators share.
 
     A subclass has an explicit ``__init__``, says which parameters the network and the loss take,
     and makes the object that handles its targets (`_make_targets`).
     """
+
+    # Requests of metadata follow from the signatures; skorch's methods accept any name.
+    set_fit_request = RequestMethod("fit", ())
+    set_partial_fit_request = RequestMethod("partial_fit", ())
+    __metadata_request__partial_fit: ClassVar[dict[str, Any]] = {"classes": UNUSED}
 
     # Attributes that skorch sets in __init__, where scikit-learn allows parameters only.
     dataset = ModalityDataset
@@ -204,6 +212,10 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
         for name in _BOOKKEEPING:
             shown.pop(name, None)
         return shown
+
+    def get_metadata_routing(self) -> Any:
+        """Requests of metadata; ``fit`` passes nothing on to `train_split`."""
+        return self._get_metadata_request()
 
     def __sklearn_is_fitted__(self) -> bool:
         return bool(self.initialized_) and hasattr(self, "module_")
