@@ -18,7 +18,7 @@ from sklearn_align.fusion._cross_fitting import (
     fit_temperature,
     prepared_samples,
 )
-from sklearn_align.fusion._data import ModalityDataset, TensorBatches
+from sklearn_align.fusion._data import TensorBatches
 from sklearn_align.fusion._documentation import document_training
 from sklearn_align.fusion._net import OUTPUTS, AECFNet
 from sklearn_align.fusion._parameters import constraints_of, owned_by
@@ -26,6 +26,7 @@ from sklearn_align.fusion._preprocessing import in_precision_of, validate_sample
 from sklearn_align.fusion._skorch import NeuralNetClassifier
 from sklearn_align.fusion._targets import ClassTargets, LabelTargets, classification_targets
 from sklearn_align.fusion._training import seeded
+from sklearn_align.fusion._validation import enough_to_calibrate
 from sklearn_align.fusion.nn._module import AECFModule
 
 
@@ -425,7 +426,7 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
 
     def _after_training(self, dataset_valid: Any) -> None:
         wanted = self.calibration and not isinstance(self.calibration, str)
-        if wanted and isinstance(dataset_valid, ModalityDataset):
+        if wanted and enough_to_calibrate(self, dataset_valid):
             fit_temperature(self, dataset_valid)
 
     def _make_targets(

@@ -214,7 +214,7 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet, Requ
         return shown
 
     def get_metadata_routing(self) -> Any:
-        """Requests of metadata; ``fit`` passes nothing on to `train_split`."""
+        """Return the requests of metadata; ``fit`` passes nothing on to `train_split`."""
         return self._get_metadata_request()
 
     def __sklearn_is_fitted__(self) -> bool:

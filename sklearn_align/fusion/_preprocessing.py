@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,12 +19,13 @@ from sklearn_align._typing import BoolArray, Float64Array, FloatArray
 from sklearn_align.exceptions import MissingModalityWarning, warn_user
 from sklearn_align.fusion._data import ModalityDataset, TensorBatches, given_targets
 from sklearn_align.fusion._scaling import ColumnScaler
+from sklearn_align.fusion._validation import validation_needed
 
 if TYPE_CHECKING:
     from sklearn_align.fusion._net import AECFNet
 
-# With fewer samples nothing is held out for validation, unless train_split says so.
-_MIN_SAMPLES_TO_SPLIT = 200
+# With fewer samples nothing is held out, unless train_split says so or a callback needs it.
+MIN_SAMPLES_TO_SPLIT = 200
 _SHARE_TO_HOLD_OUT = 0.1
 
 
@@ -151,14 +153,15 @@ def split_samples(net: AECFNet, X: Any, y: Any, **split_params: Any) -> tuple[An
     if isinstance(X, tuple):
         return X
     split = net.train_split
+    needed = validation_needed(net)
     # With cross-fitting, the temperature needs no validation samples.
-    unneeded = isinstance(net.calibration, str) and not net.early_stopping
+    unneeded = isinstance(net.calibration, str) and not net.early_stopping and not needed
     if split is None or (isinstance(split, str) and unneeded):
         return X, None
     if isinstance(split, str):
         split = HoldOut(
             _SHARE_TO_HOLD_OUT,
-            _MIN_SAMPLES_TO_SPLIT,
+            2 if needed else MIN_SAMPLES_TO_SPLIT,
             stratified=net._targets.stratify,
             seed=int(torch.randint(2**31 - 1, ()).item()),
         )
@@ -209,12 +212,17 @@ class HoldOut:
         if n_samples < self.min_samples:
             return dataset, None
         kind: Any = ShuffleSplit
+        size: float | int = self.share
         if self.stratified and y is not None and y.ndim == 1:
             counts = np.bincount(y)
-            n_classes = np.count_nonzero(counts)
-            if counts[counts > 0].min() >= 2 and n_samples * self.share >= n_classes:
+            n_classes = int(np.count_nonzero(counts))
+            few = n_samples < MIN_SAMPLES_TO_SPLIT
+            if counts[counts > 0].min() >= 2 and (few or n_samples * self.share >= n_classes):
                 kind = StratifiedShuffleSplit
-        splitter = kind(n_splits=1, test_size=self.share, random_state=self.seed)
+                if few:
+                    # A tenth of few samples may be fewer than there are classes.
+                    size = max(n_classes, math.ceil(n_samples * self.share))
+        splitter = kind(n_splits=1, test_size=size, random_state=self.seed)
         train, valid = next(splitter.split(np.zeros(n_samples), y))
         return Subset(dataset, train.tolist()), Subset(dataset, valid.tolist())
 

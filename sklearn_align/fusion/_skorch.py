@@ -88,8 +88,8 @@ else:
 class RequestsClasses:
     """Requests `classes` in ``partial_fit``, so that skorch can take that request away.
 
-    It has to come after ``NeuralNet`` among the bases. Without it, scikit-learn refuses the requests
-    of every net whose ``partial_fit`` takes no `classes`.
+    It has to come after ``NeuralNet`` among the bases. Without it, scikit-learn refuses the
+    requests of every net whose ``partial_fit`` takes no `classes`.
     """
 
     __metadata_request__partial_fit: ClassVar[dict[str, Any]] = {"classes": None}

@@ -24,6 +24,7 @@ from torch import Tensor
 from sklearn_align._typing import Float64Array
 from sklearn_align.fusion._epoch_log import EpochLog
 from sklearn_align.fusion._preprocessing import labelled, sample_tensors
+from sklearn_align.fusion._validation import missing_figures_explained, train_without_validation
 
 if TYPE_CHECKING:
     from sklearn_align.fusion._net import AECFNet
@@ -165,8 +166,7 @@ def train(
         net.module_.log_temperature.zero_()
         parts = net.get_split_datasets(dataset, encoded)
         if parts[1] is None:
-            # There are no validation figures to monitor.
-            net.callbacks_ = [item for item in net.callbacks_ if item[0] != "early_stopping"]
+            train_without_validation(net)
         net._epoch_log = EpochLog(net._targets.calibration_error)
         net.notify("on_train_begin", X=dataset, y=encoded)
         try:
@@ -193,7 +193,8 @@ def run_epochs(net: AECFNet, X: Any, y: Any, epochs: int) -> None:
         net.run_single_epoch(
             valid_batches, training=False, prefix="valid", step_fn=net.validation_step
         )
-        net.notify("on_epoch_end", **parts)
+        with missing_figures_explained(net, dataset_valid):
+            net.notify("on_epoch_end", **parts)
 
 
 def batch_loss(net: AECFNet, y_pred: Any, y_true: Any, X: Any, *, training: bool) -> Any:
