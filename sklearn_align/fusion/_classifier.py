@@ -139,7 +139,8 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
         f. Several labels only. Probabilities are shifted by it.
 
     class_weight : dict or "balanced", default=None
-        Weights of the classes; multiclass only.
+        Weights of the classes, 1 for those not named; multiclass only. Weights of classes that do
+        not occur are ignored if all that occur are named.
 
     calibration : bool or "cross_fit", default=True
         Whether to fit the temperature after training. True: on the validation samples, if there

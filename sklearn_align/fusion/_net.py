@@ -19,12 +19,7 @@ from sklearn_align._typing import BoolArray, Float64Array, FloatArray
 from sklearn_align.fusion._config import AECFConfig
 from sklearn_align.fusion._data import ModalityDataset, is_prepared, with_given_targets
 from sklearn_align.fusion._epoch_log import EpochLog
-from sklearn_align.fusion._parameters import (
-    ROUTED_PREFIXES,
-    check_epochs,
-    check_parameters,
-    declared_parameters,
-)
+from sklearn_align.fusion._parameters import check_epochs, check_parameters, declared_parameters
 from sklearn_align.fusion._preprocessing import (
     check_seen,
     in_precision_of,
@@ -33,6 +28,12 @@ from sklearn_align.fusion._preprocessing import (
     split_samples,
     validate_inputs,
     warn_of_absent_samples,
+)
+from sklearn_align.fusion._routed import (
+    check_arguments,
+    check_routed_names,
+    given_arguments,
+    set_routed,
 )
 from sklearn_align.fusion._schedules import linear_ramp
 from sklearn_align.fusion._skorch import (
@@ -160,10 +161,13 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet, Requ
         return cls(**{**settings, **params})
 
     def _get_param_names(self) -> list[str]:
-        declared = declared_parameters(type(self))
-        routed = [name for name in vars(self) if name in self._params_to_validate and "__" in name]
-        unknown = [name for name in self._params_to_validate if "__" not in name]
-        return sorted({*declared, *routed, *(name for name in unknown if name in vars(self))})
+        return sorted({*declared_parameters(type(self)), *given_arguments(self)})
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Get the parameters; with `deep`, also those of the callbacks."""
+        params = super().get_params(deep=deep)
+        # skorch lists the callbacks as they are before these are applied.
+        return {**params, **given_arguments(self)}
 
     def set_params(self, **params: Any) -> Any:
         """Set parameters, also those of the parts.
@@ -184,17 +188,10 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet, Requ
         Raises
         ------
         ValueError
-            For a name that is not a parameter.
+            For a name that is not a parameter, also of a part.
         """
-        own = {}
-        for name, value in params.items():
-            prefix, is_routed, _ = name.partition("__")
-            if is_routed and prefix in ROUTED_PREFIXES:
-                setattr(self, name, value)
-                self._params_to_validate.add(name)
-            else:
-                own[name] = value
-        BaseEstimator.set_params(self, **own)
+        check_routed_names(self, params)
+        BaseEstimator.set_params(self, **set_routed(self, params))
         self._apply_virtual_params(
             {name: value for name, value in params.items() if self._is_virtual_param(name)}
         )
@@ -299,6 +296,7 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet, Requ
         self : object
             The fitted estimator.
         """
+        check_arguments(self)
         check_parameters(self)
         start = not (self.warm_start and self.initialized_)
         samples = prepare_training(self, X, y, sample_weight, reset=start)
@@ -313,6 +311,7 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet, Requ
         classes: ArrayLike | None = None,
     ) -> Any:
         check_epochs(epochs)
+        check_arguments(self)
         check_parameters(self)
         start = not self.initialized_
         samples = prepare_training(self, X, y, sample_weight, reset=start, classes=classes)

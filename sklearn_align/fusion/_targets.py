@@ -134,9 +134,15 @@ class ClassTargets:
             mass = np.bincount(encoded, weights=sample_weight, minlength=n_classes)
             per_class = mass.sum() / (n_classes * np.maximum(mass, np.finfo(float).tiny))
         else:
+            # As scikit-learn does: classes without a weight have 1, and weights of classes that do
+            # not occur, as in a fold without them, are ignored; both at once look like a mistake.
             unknown = [label for label in class_weight if label not in labels]
-            if unknown:
-                raise ValueError(f"class_weight names {unknown}; the classes are {labels}.")
+            missing = [label for label in labels if label not in class_weight]
+            if unknown and missing:
+                raise ValueError(
+                    f"class_weight names {unknown}, which do not occur in y, and not the classes "
+                    f"{missing}: name every class."
+                )
             per_class = np.array([class_weight.get(label, 1.0) for label in labels])
         weights: Float64Array = per_class[encoded]
         return weights
