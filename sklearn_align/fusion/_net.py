@@ -408,10 +408,12 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet, Requ
     def _collect(self, X: Any, position: int) -> Float64Array:
         """Gather one of the network's outputs for all samples."""
         check_is_fitted(self)
-        parts = [
-            output[position] if isinstance(output, tuple) else output
-            for output in self.forward_iter(self.get_dataset(X))
-        ]
+        dataset = self.get_dataset(X)
+        # No samples are one empty batch, which the network gives its shape and type.
+        batches = (
+            self.forward_iter(dataset) if len(dataset) else [self.evaluation_step(dataset[:0])]
+        )
+        parts = [output[position] if isinstance(output, tuple) else output for output in batches]
         values: Float64Array = torch.cat(parts).detach().cpu().double().numpy()
         return values
 

@@ -13,6 +13,7 @@ from sklearn.utils.validation import validate_data
 from torch import Tensor
 from torch.utils.data import Subset
 
+from sklearn_align._blocks import refuse_views
 from sklearn_align._modalities import ModalityLayout, parse_modalities
 from sklearn_align._sklearn import check_sample_weight
 from sklearn_align._typing import BoolArray, Float64Array, FloatArray
@@ -33,6 +34,7 @@ def validate_samples(
     estimator: Any, X: ArrayLike, y: ArrayLike | None, *, reset: bool
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Validate X (n_samples, n_features) and y; without targets, y becomes zeros (n_samples,)."""
+    refuse_views(X)
     options: dict[str, Any] = {
         "reset": reset,
         "dtype": (np.float64, np.float32),
@@ -47,9 +49,15 @@ def validate_samples(
 
 
 def validate_inputs(estimator: Any, X: ArrayLike) -> NDArray[Any]:
-    """Validate X (n_samples, n_features) of a prediction."""
+    """Validate X (n_samples, n_features) of a prediction, which may have no samples."""
+    refuse_views(X)
     X_array: NDArray[Any] = validate_data(
-        estimator, X, reset=False, dtype=(np.float64, np.float32), ensure_all_finite="allow-nan"
+        estimator,
+        X,
+        reset=False,
+        dtype=(np.float64, np.float32),
+        ensure_all_finite="allow-nan",
+        ensure_min_samples=0,
     )
     return X_array
 

@@ -292,6 +292,7 @@ def missing_modality_curve(
     >>> curve.scores.shape
     (4, 5)
     """
+    refuse_views(X)
     check_rates = np.asarray(rates, dtype=np.float64)
     if check_rates.ndim != 1 or not check_rates.size:
         raise ValueError(f"rates must be a sequence of numbers in [0, 1], got {rates!r}.")
