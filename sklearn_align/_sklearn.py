@@ -7,6 +7,7 @@ from types import FrameType
 from typing import Any
 
 from sklearn.base import _fit_context as fit_context
+from sklearn.utils._metadata_requests import RequestMethod
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
@@ -20,6 +21,7 @@ __all__ = [
     "HasMethods",
     "Interval",
     "InvalidParameterError",
+    "RequestMethod",
     "StrOptions",
     "called_from_cross_validation",
     "check_sample_weight",

@@ -13,6 +13,7 @@ __all__ = [
     "MissingModalityWarning",
     "PairingWarning",
     "SmallSampleWarning",
+    "ValidationSplitWarning",
 ]
 
 
@@ -76,6 +77,21 @@ class MissingModalityWarning(UserWarning):
     --------
     >>> from sklearn_align.exceptions import MissingModalityWarning
     >>> issubclass(MissingModalityWarning, UserWarning)
+    True
+    """
+
+
+class ValidationSplitWarning(UserWarning):
+    """Raised when early stopping or a scoring callback has no validation samples.
+
+    See Also
+    --------
+    sklearn_align.AECFClassifier : `train_split` says how validation samples are split off.
+
+    Examples
+    --------
+    >>> from sklearn_align.exceptions import ValidationSplitWarning
+    >>> issubclass(ValidationSplitWarning, UserWarning)
     True
     """
 

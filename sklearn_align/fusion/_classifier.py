@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from sklearn_align.fusion._cross_fitting import (
     fit_temperature,
     prepared_samples,
 )
-from sklearn_align.fusion._data import ModalityDataset, TensorBatches, is_prepared
+from sklearn_align.fusion._data import TensorBatches
 from sklearn_align.fusion._documentation import document_training
 from sklearn_align.fusion._net import OUTPUTS, AECFNet
 from sklearn_align.fusion._parameters import constraints_of, owned_by
@@ -26,6 +26,7 @@ from sklearn_align.fusion._preprocessing import in_precision_of, validate_sample
 from sklearn_align.fusion._skorch import NeuralNetClassifier
 from sklearn_align.fusion._targets import ClassTargets, LabelTargets, classification_targets
 from sklearn_align.fusion._training import seeded
+from sklearn_align.fusion._validation import enough_to_calibrate
 from sklearn_align.fusion.nn._module import AECFModule
 
 
@@ -138,7 +139,8 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
         f. Several labels only. Probabilities are shifted by it.
 
     class_weight : dict or "balanced", default=None
-        Weights of the classes; multiclass only.
+        Weights of the classes, 1 for those not named; multiclass only. Weights of classes that do
+        not occur are ignored if all that occur are named.
 
     calibration : bool or "cross_fit", default=True
         Whether to fit the temperature after training. True: on the validation samples, if there
@@ -213,6 +215,7 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
     array([[0., 1.]])
     """
 
+    __metadata_request__partial_fit: ClassVar[dict[str, Any]] = {"classes": None}
     _parameter_constraints = constraints_of("AECFClassifier")
     _network_parameters = owned_by("AECFClassifier", "AECFModule")
     _loss_parameters = owned_by("AECFClassifier", "AECFLoss")
@@ -380,9 +383,8 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
         y : ndarray of shape (n_samples,) or (n_samples, n_labels)
             Class labels, or indicators.
         """
-        # Prepared samples come from callbacks, which compare with encoded targets.
         probabilities = self._probabilities(X)
-        return self._targets.decode(probabilities, encoded=is_prepared(X))
+        return self._targets.decode(probabilities)
 
     def _probabilities(self, X: Any) -> Float64Array:
         outputs = self._collect(X, OUTPUTS)
@@ -425,7 +427,7 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
 
     def _after_training(self, dataset_valid: Any) -> None:
         wanted = self.calibration and not isinstance(self.calibration, str)
-        if wanted and isinstance(dataset_valid, ModalityDataset):
+        if wanted and enough_to_calibrate(self, dataset_valid):
             fit_temperature(self, dataset_valid)
 
     def _make_targets(

@@ -87,7 +87,7 @@ def _fold_estimator(net: AECFClassifier, seed: int) -> AECFClassifier:
     # A user's callbacks may write files, which the folds must not overwrite.
     params["callbacks"] = "disable" if net.callbacks == "disable" else None
     if not (net.early_stopping and isinstance(net.train_split, str)):
-        params["train_split"] = None
+        params.update(train_split=None, early_stopping=False)
     fold: AECFClassifier = type(net)(**params)
     fold.layout_, fold._targets = net.layout_, net._targets
     return fold

@@ -7,22 +7,19 @@ from typing import Any, ClassVar
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import NotFittedError
+from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 from skorch.history import History
 from skorch.utils import to_tensor
 from torch import Tensor
 
 from sklearn_align._modalities import ModalityLayout
+from sklearn_align._sklearn import RequestMethod
 from sklearn_align._typing import BoolArray, Float64Array, FloatArray
 from sklearn_align.fusion._config import AECFConfig
-from sklearn_align.fusion._data import ModalityDataset, is_prepared
+from sklearn_align.fusion._data import ModalityDataset, is_prepared, with_given_targets
 from sklearn_align.fusion._epoch_log import EpochLog
-from sklearn_align.fusion._parameters import (
-    ROUTED_PREFIXES,
-    check_epochs,
-    check_parameters,
-    declared_parameters,
-)
+from sklearn_align.fusion._parameters import check_epochs, check_parameters, declared_parameters
 from sklearn_align.fusion._preprocessing import (
     check_seen,
     in_precision_of,
@@ -32,11 +29,18 @@ from sklearn_align.fusion._preprocessing import (
     validate_inputs,
     warn_of_absent_samples,
 )
+from sklearn_align.fusion._routed import (
+    check_arguments,
+    check_routed_names,
+    given_arguments,
+    set_routed,
+)
 from sklearn_align.fusion._schedules import linear_ramp
 from sklearn_align.fusion._skorch import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
     NeuralNet,
+    RequestsClasses,
     TransformerMixin,
 )
 from sklearn_align.fusion._targets import Targets
@@ -61,12 +65,17 @@ _BOOKKEEPING = {"cuda_dependent_attributes_", "init_context_", "initialized_", "
 _BOOKKEEPING |= {"virtual_params_"}
 
 
-class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
+class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet, RequestsClasses):
     """skorch net with scikit-learn's contract, which the AECF estimators share.
 
     A subclass has an explicit ``__init__``, says which parameters the network and the loss take,
     and makes the object that handles its targets (`_make_targets`).
     """
+
+    # Requests of metadata follow from the signatures; skorch's methods accept any name.
+    set_fit_request = RequestMethod("fit", ())
+    set_partial_fit_request = RequestMethod("partial_fit", ())
+    __metadata_request__partial_fit: ClassVar[dict[str, Any]] = {"classes": UNUSED}
 
     # Attributes that skorch sets in __init__, where scikit-learn allows parameters only.
     dataset = ModalityDataset
@@ -152,10 +161,13 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
         return cls(**{**settings, **params})
 
     def _get_param_names(self) -> list[str]:
-        declared = declared_parameters(type(self))
-        routed = [name for name in vars(self) if name in self._params_to_validate and "__" in name]
-        unknown = [name for name in self._params_to_validate if "__" not in name]
-        return sorted({*declared, *routed, *(name for name in unknown if name in vars(self))})
+        return sorted({*declared_parameters(type(self)), *given_arguments(self)})
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Get the parameters; with `deep`, also those of the callbacks."""
+        params = super().get_params(deep=deep)
+        # skorch lists the callbacks as they are before these are applied.
+        return {**params, **given_arguments(self)}
 
     def set_params(self, **params: Any) -> Any:
         """Set parameters, also those of the parts.
@@ -176,17 +188,10 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
         Raises
         ------
         ValueError
-            For a name that is not a parameter.
+            For a name that is not a parameter, also of a part.
         """
-        own = {}
-        for name, value in params.items():
-            prefix, is_routed, _ = name.partition("__")
-            if is_routed and prefix in ROUTED_PREFIXES:
-                setattr(self, name, value)
-                self._params_to_validate.add(name)
-            else:
-                own[name] = value
-        BaseEstimator.set_params(self, **own)
+        check_routed_names(self, params)
+        BaseEstimator.set_params(self, **set_routed(self, params))
         self._apply_virtual_params(
             {name: value for name, value in params.items() if self._is_virtual_param(name)}
         )
@@ -204,6 +209,10 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
         for name in _BOOKKEEPING:
             shown.pop(name, None)
         return shown
+
+    def get_metadata_routing(self) -> Any:
+        """Return the requests of metadata; ``fit`` passes nothing on to `train_split`."""
+        return self._get_metadata_request()
 
     def __sklearn_is_fitted__(self) -> bool:
         return bool(self.initialized_) and hasattr(self, "module_")
@@ -287,6 +296,7 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
         self : object
             The fitted estimator.
         """
+        check_arguments(self)
         check_parameters(self)
         start = not (self.warm_start and self.initialized_)
         samples = prepare_training(self, X, y, sample_weight, reset=start)
@@ -301,6 +311,7 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
         classes: ArrayLike | None = None,
     ) -> Any:
         check_epochs(epochs)
+        check_arguments(self)
         check_parameters(self)
         start = not self.initialized_
         samples = prepare_training(self, X, y, sample_weight, reset=start, classes=classes)
@@ -355,6 +366,12 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
         run_epochs(self, X, y, self.max_epochs if epochs is None else epochs)
         return self
 
+    def notify(self, method_name: str, **cb_kwargs: Any) -> None:
+        """Notify the callbacks; after a batch they get its targets as they were given to fit."""
+        if method_name == "on_batch_end":
+            cb_kwargs["batch"] = with_given_targets(self._targets, cb_kwargs["batch"])
+        super().notify(method_name, **cb_kwargs)
+
     def on_epoch_begin(self, net: Any, *args: Any, **kwargs: Any) -> None:
         """Set what follows the epochs: loss weights and masking rate."""
         super().on_epoch_begin(net, *args, **kwargs)
@@ -391,10 +408,12 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
     def _collect(self, X: Any, position: int) -> Float64Array:
         """Gather one of the network's outputs for all samples."""
         check_is_fitted(self)
-        parts = [
-            output[position] if isinstance(output, tuple) else output
-            for output in self.forward_iter(self.get_dataset(X))
-        ]
+        dataset = self.get_dataset(X)
+        # No samples are one empty batch, which the network gives its shape and type.
+        batches = (
+            self.forward_iter(dataset) if len(dataset) else [self.evaluation_step(dataset[:0])]
+        )
+        parts = [output[position] if isinstance(output, tuple) else output for output in batches]
         values: Float64Array = torch.cat(parts).detach().cpu().double().numpy()
         return values
 

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sklearn_align._typing import Float64Array
 from sklearn_align.fusion._criteria import AECFLoss
-from sklearn_align.fusion._data import TensorBatches, is_prepared
+from sklearn_align.fusion._data import TensorBatches
 from sklearn_align.fusion._documentation import document_training
 from sklearn_align.fusion._net import OUTPUTS, AECFNet
 from sklearn_align.fusion._parameters import constraints_of, owned_by
@@ -274,8 +274,7 @@ class AECFRegressor(AECFNet, NeuralNetRegressor):
             present modality.
         """
         outputs = self._collect(X, OUTPUTS)
-        # Prepared samples come from callbacks, which compare with scaled targets.
-        return self._targets.decode(self.module_, outputs, encoded=is_prepared(X))
+        return self._targets.decode(self.module_, outputs)
 
     def _make_targets(self, y: NDArray[Any], classes: ArrayLike | None) -> NumericTargets:
         return NumericTargets.from_samples(y)

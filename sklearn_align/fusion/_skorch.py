@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         def __len__(self) -> int: ...
 
     class BaseEstimator:
+        def _get_metadata_request(self) -> Any: ...
         def get_params(self, deep: bool = True) -> dict[str, Any]: ...
         def set_params(self, **params: Any) -> Any: ...
         def __repr__(self, N_CHAR_MAX: int = 700) -> str: ...
@@ -82,3 +83,13 @@ else:
     from skorch import NeuralNetClassifier as NeuralNetClassifier
     from skorch import NeuralNetRegressor as NeuralNetRegressor
     from skorch.dataset import Dataset as Dataset
+
+
+class RequestsClasses:
+    """Requests `classes` in ``partial_fit``, so that skorch can take that request away.
+
+    It has to come after ``NeuralNet`` among the bases. Without it, scikit-learn refuses the
+    requests of every net whose ``partial_fit`` takes no `classes`.
+    """
+
+    __metadata_request__partial_fit: ClassVar[dict[str, Any]] = {"classes": None}

@@ -44,6 +44,9 @@ class Targets(Protocol):
     def encode(self, y: NDArray[Any]) -> NDArray[Any]:
         """Check y and return it as positions, indicators or a matrix."""
 
+    def restore(self, encoded: NDArray[Any]) -> NDArray[Any]:
+        """Return encoded targets as they were given in y."""
+
     def weights(
         self, encoded: NDArray[Any], sample_weight: Float64Array, class_weight: Any
     ) -> Float64Array:
@@ -116,6 +119,10 @@ class ClassTargets:
             )
         return np.searchsorted(self.classes, y)
 
+    def restore(self, encoded: NDArray[Any]) -> NDArray[Any]:
+        labels: NDArray[Any] = self.classes[encoded]
+        return labels
+
     def weights(
         self, encoded: NDArray[Any], sample_weight: Float64Array, class_weight: Any
     ) -> Float64Array:
@@ -127,9 +134,15 @@ class ClassTargets:
             mass = np.bincount(encoded, weights=sample_weight, minlength=n_classes)
             per_class = mass.sum() / (n_classes * np.maximum(mass, np.finfo(float).tiny))
         else:
+            # As scikit-learn does: classes without a weight have 1, and weights of classes that do
+            # not occur, as in a fold without them, are ignored; both at once look like a mistake.
             unknown = [label for label in class_weight if label not in labels]
-            if unknown:
-                raise ValueError(f"class_weight names {unknown}; the classes are {labels}.")
+            missing = [label for label in labels if label not in class_weight]
+            if unknown and missing:
+                raise ValueError(
+                    f"class_weight names {unknown}, which do not occur in y, and not the classes "
+                    f"{missing}: name every class."
+                )
             per_class = np.array([class_weight.get(label, 1.0) for label in labels])
         weights: Float64Array = per_class[encoded]
         return weights
@@ -162,11 +175,9 @@ class ClassTargets:
         values: Float64Array = softmax(outputs, axis=1)
         return values
 
-    def decode(self, probabilities: Float64Array, *, encoded: bool = False) -> NDArray[Any]:
-        """Return the most probable class of each sample, or its position."""
-        positions = probabilities.argmax(axis=1)
-        labels: NDArray[Any] = positions if encoded else self.classes[positions]
-        return labels
+    def decode(self, probabilities: Float64Array) -> NDArray[Any]:
+        """Return the most probable class of each sample."""
+        return self.restore(probabilities.argmax(axis=1))
 
 
 @dataclass(frozen=True)
@@ -213,6 +224,9 @@ class LabelTargets:
                 f"y has {dense.shape[1]} labels; the estimator was fitted with {self.n_labels}."
             )
         return dense.astype(np.int64)
+
+    def restore(self, encoded: NDArray[Any]) -> NDArray[Any]:
+        return encoded.astype(self.dtype)
 
     def weights(
         self, encoded: NDArray[Any], sample_weight: Float64Array, class_weight: Any
@@ -262,9 +276,9 @@ class LabelTargets:
         values: Float64Array = expit(outputs)
         return values
 
-    def decode(self, probabilities: Float64Array, *, encoded: bool = False) -> NDArray[Any]:
+    def decode(self, probabilities: Float64Array) -> NDArray[Any]:
         """Return the indicators of the labels that are more likely one than zero."""
-        return (probabilities > 0.5).astype(self.dtype)
+        return self.restore(probabilities > 0.5)
 
 
 @dataclass(frozen=True)
@@ -303,6 +317,9 @@ class NumericTargets:
             )
         return matrix
 
+    def restore(self, encoded: NDArray[Any]) -> NDArray[Any]:
+        return encoded.ravel() if self.ndim == 1 else encoded
+
     def weights(
         self, encoded: NDArray[Any], sample_weight: Float64Array, class_weight: Any
     ) -> Float64Array:
@@ -325,12 +342,9 @@ class NumericTargets:
     def prior_output(self, encoded: NDArray[Any], sample_weight: Float64Array) -> Tensor:
         return torch.zeros(self.n_targets)
 
-    def decode(
-        self, module: AECFModule, outputs: Float64Array, *, encoded: bool = False
-    ) -> Float64Array:
+    def decode(self, module: AECFModule, outputs: Float64Array) -> Float64Array:
         """Return outputs (n_samples, n_targets) in the units and with the dimensions of y."""
-        values = outputs if encoded else self._scaler(module).inverse_transform(outputs)
-        return values.ravel() if self.ndim == 1 else values
+        return self.restore(self._scaler(module).inverse_transform(outputs))
 
     @staticmethod
     def _scaler(module: AECFModule) -> ColumnScaler:
@@ -355,6 +369,9 @@ class NoTargets:
 
     def encode(self, y: NDArray[Any]) -> NDArray[Any]:
         return y
+
+    def restore(self, encoded: NDArray[Any]) -> NDArray[Any]:
+        return encoded
 
     def weights(
         self, encoded: NDArray[Any], sample_weight: Float64Array, class_weight: Any

@@ -22,9 +22,9 @@ from skorch.utils import to_tensor
 from torch import Tensor
 
 from sklearn_align._typing import Float64Array
-from sklearn_align.fusion._data import ModalityDataset
 from sklearn_align.fusion._epoch_log import EpochLog
-from sklearn_align.fusion._preprocessing import sample_tensors
+from sklearn_align.fusion._preprocessing import labelled, sample_tensors
+from sklearn_align.fusion._validation import missing_figures_explained, train_without_validation
 
 if TYPE_CHECKING:
     from sklearn_align.fusion._net import AECFNet
@@ -162,12 +162,11 @@ def train(
             net.module_.set_fallback(net._targets.prior_output(encoded, sample_weight))
         weight = None if np.all(sample_weight == 1.0) else sample_weight
         samples = sample_tensors(X, presence, net.layout_, net.module_.scaler, weight)
-        dataset = ModalityDataset(samples, net._targets.tensor(net.module_, encoded))
+        dataset = labelled(net, samples, encoded)
         net.module_.log_temperature.zero_()
         parts = net.get_split_datasets(dataset, encoded)
         if parts[1] is None:
-            # There are no validation figures to monitor.
-            net.callbacks_ = [item for item in net.callbacks_ if item[0] != "early_stopping"]
+            train_without_validation(net)
         net._epoch_log = EpochLog(net._targets.calibration_error)
         net.notify("on_train_begin", X=dataset, y=encoded)
         try:
@@ -194,7 +193,8 @@ def run_epochs(net: AECFNet, X: Any, y: Any, epochs: int) -> None:
         net.run_single_epoch(
             valid_batches, training=False, prefix="valid", step_fn=net.validation_step
         )
-        net.notify("on_epoch_end", **parts)
+        with missing_figures_explained(net, dataset_valid):
+            net.notify("on_epoch_end", **parts)
 
 
 def batch_loss(net: AECFNet, y_pred: Any, y_true: Any, X: Any, *, training: bool) -> Any:
