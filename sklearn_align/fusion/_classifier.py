@@ -11,7 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_align._sklearn import check_sample_weight
+from sklearn_align._state import all_or_nothing
 from sklearn_align._typing import Float64Array, FloatArray
+from sklearn_align.fusion._ambient import plain_torch, seeded
 from sklearn_align.fusion._criteria import AECFLoss
 from sklearn_align.fusion._cross_fitting import (
     cross_fit_temperature,
@@ -20,12 +22,13 @@ from sklearn_align.fusion._cross_fitting import (
 )
 from sklearn_align.fusion._data import ModalityDataset, TensorBatches, is_prepared
 from sklearn_align.fusion._documentation import document_training
+from sklearn_align.fusion._interrupts import warn_of_interrupt
 from sklearn_align.fusion._net import OUTPUTS, AECFNet
 from sklearn_align.fusion._parameters import constraints_of, owned_by
 from sklearn_align.fusion._preprocessing import in_precision_of, validate_samples
 from sklearn_align.fusion._skorch import NeuralNetClassifier
 from sklearn_align.fusion._targets import ClassTargets, LabelTargets, classification_targets
-from sklearn_align.fusion._training import seeded
+from sklearn_align.fusion._training import train
 from sklearn_align.fusion.nn._module import AECFModule
 
 
@@ -298,6 +301,7 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
         tags.classifier_tags.multi_label = True
         return tags
 
+    @all_or_nothing
     def partial_fit(
         self,
         X: ArrayLike,
@@ -419,7 +423,8 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
         )
         encoded = self._targets.encode(y_array)
         samples = prepared_samples(self, X_array, encoded, self._seen_presence(X_array), weight)
-        with seeded(self.random_state, self.device):  # With many modalities, subsets are drawn.
+        # With many modalities, subsets are drawn.
+        with plain_torch(), seeded(self.random_state, self.device):
             fit_temperature(self, samples)
         return self
 
@@ -437,11 +442,12 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
         self, X: NDArray[Any], y: NDArray[Any], weight: Float64Array, *, epochs: int, start: bool
     ) -> Any:
         before = None if start else self.module_.log_temperature.clone()
-        super()._train(X, y, weight, epochs=epochs, start=start)
-        if isinstance(self.calibration, str):
-            if before is None:
-                with seeded(self.random_state, self.device):
-                    cross_fit_temperature(self, X, y, weight, epochs)
-            else:
-                self.module_.log_temperature.copy_(before)
+        interrupted = train(self, X, y, weight, epochs=epochs, start=start)
+        cross_fit = isinstance(self.calibration, str)
+        if cross_fit and before is not None:
+            self.module_.log_temperature.copy_(before)
+        elif cross_fit and interrupted is None:
+            with plain_torch(), seeded(self.random_state, self.device):
+                cross_fit_temperature(self, X, y, weight, epochs)
+        warn_of_interrupt(interrupted, calibrated=not cross_fit or before is not None)
         return self

@@ -38,8 +38,13 @@ def prepared_samples(
 
 def fit_temperature(net: AECFClassifier, samples: ModalityDataset) -> None:
     """Fit the temperature on samples that the network has not seen."""
-    net.module_.log_temperature.zero_()
-    _set_temperature(net, [_held_out(net, samples)])
+    before = net.module_.log_temperature.clone()
+    try:
+        net.module_.log_temperature.zero_()
+        _set_temperature(net, [_held_out(net, samples)])
+    except BaseException:
+        net.module_.log_temperature.copy_(before)
+        raise
 
 
 def cross_fit_temperature(
@@ -90,4 +95,6 @@ def _fold_estimator(net: AECFClassifier, seed: int) -> AECFClassifier:
         params["train_split"] = None
     fold: AECFClassifier = type(net)(**params)
     fold.layout_, fold._targets = net.layout_, net._targets
+    # The network whose temperature is fitted would go on with the next fold.
+    fold._ends_on_interrupt = False
     return fold

@@ -12,12 +12,14 @@ from torch import Tensor
 class EpochLog:
     """Collect the loss components of the batches and write their means over all samples.
 
-    `calibration_error` takes the outputs, targets and sample weights of all samples, because the
-    calibration error of an epoch is not the mean of those of its batches.
+    `n_finished` counts the epochs that are over. `calibration_error` takes the outputs, targets and
+    sample weights of all samples, because the calibration error of an epoch is not the mean of
+    those of its batches.
     """
 
     def __init__(self, calibration_error: Callable[..., Tensor] | None) -> None:
         self.calibration_error = calibration_error
+        self.n_finished = 0
         self._names: dict[str, list[str]] = {}
         self._sums: dict[str, Tensor] = {}
         self._n_samples: dict[str, int] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import torch
@@ -13,10 +14,12 @@ from skorch.utils import to_tensor
 from torch import Tensor
 
 from sklearn_align._modalities import ModalityLayout
+from sklearn_align._state import all_or_nothing
 from sklearn_align._typing import BoolArray, Float64Array, FloatArray
 from sklearn_align.fusion._config import AECFConfig
 from sklearn_align.fusion._data import ModalityDataset, is_prepared
 from sklearn_align.fusion._epoch_log import EpochLog
+from sklearn_align.fusion._interrupts import warn_of_interrupt
 from sklearn_align.fusion._parameters import (
     ROUTED_PREFIXES,
     check_epochs,
@@ -32,6 +35,7 @@ from sklearn_align.fusion._preprocessing import (
     validate_inputs,
     warn_of_absent_samples,
 )
+from sklearn_align.fusion._rollback import remember_in_place
 from sklearn_align.fusion._schedules import linear_ramp
 from sklearn_align.fusion._skorch import (
     BaseEstimator,
@@ -104,6 +108,8 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
     _network_parameters: ClassVar[tuple[str, ...]]
     _loss_parameters: ClassVar[tuple[str, ...]]
     _network_options: ClassVar[dict[str, Any]] = {}
+    # Whether Ctrl-C ends the training only, and not ``fit``.
+    _ends_on_interrupt: bool = True
 
     def _make_targets(self, y: NDArray[Any], classes: ArrayLike | None) -> Targets:
         """Make the object that handles targets like y."""
@@ -265,6 +271,7 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
         """
         return split_samples(self, X, y, **split_params)
 
+    @all_or_nothing
     def fit(self, X: ArrayLike, y: Any, sample_weight: ArrayLike | None = None) -> Any:
         """Train on samples whose blocks may be absent.
 
@@ -287,6 +294,9 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
         self : object
             The fitted estimator.
         """
+        return self._fit(X, y, sample_weight)
+
+    def _fit(self, X: ArrayLike, y: Any, sample_weight: ArrayLike | None) -> Any:
         check_parameters(self)
         start = not (self.warm_start and self.initialized_)
         samples = prepare_training(self, X, y, sample_weight, reset=start)
@@ -309,8 +319,11 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
     def _train(
         self, X: NDArray[Any], y: NDArray[Any], weight: Float64Array, *, epochs: int, start: bool
     ) -> Any:
-        train(self, X, y, weight, epochs=epochs, start=start)
+        warn_of_interrupt(train(self, X, y, weight, epochs=epochs, start=start))
         return self
+
+    def _remember_in_place(self) -> Callable[[], None]:
+        return remember_in_place(self)
 
     @property
     def _default_callbacks(self) -> list[tuple[str, Any]]:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from sklearn_align._state import all_or_nothing
 from sklearn_align._typing import Float64Array
 from sklearn_align.fusion._criteria import AECFLoss
 from sklearn_align.fusion._data import TensorBatches, is_prepared
@@ -226,6 +227,7 @@ class AECFRegressor(AECFNet, NeuralNetRegressor):
             raise AttributeError("AECFRegressor has no attribute 'predict_proba'.")
         return super().__getattribute__(name)
 
+    @all_or_nothing
     def partial_fit(
         self,
         X: ArrayLike,

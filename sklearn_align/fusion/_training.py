@@ -1,15 +1,13 @@
-"""Parts of the training: callbacks, parameter groups, seeding and small batches."""
+"""Parts of the training: callbacks, parameter groups, epochs and small batches."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.utils import check_random_state
 from skorch.callbacks import (
     EarlyStopping,
     EpochTimer,
@@ -22,8 +20,10 @@ from skorch.utils import to_tensor
 from torch import Tensor
 
 from sklearn_align._typing import Float64Array
+from sklearn_align.fusion._ambient import plain_torch, seeded
 from sklearn_align.fusion._data import ModalityDataset
 from sklearn_align.fusion._epoch_log import EpochLog
+from sklearn_align.fusion._interrupts import finished_part, is_deliberate
 from sklearn_align.fusion._preprocessing import sample_tensors
 
 if TYPE_CHECKING:
@@ -93,22 +93,6 @@ def build_optimizer(net: AECFNet) -> Any:
     return net.optimizer(*args, **options)
 
 
-@contextmanager
-def seeded(
-    random_state: Any, device: str | torch.device | None, n_epochs: int = 0
-) -> Iterator[None]:
-    """Draw everything from `random_state` and leave torch's generators as they are.
-
-    Further training continues after `n_epochs`, and must not repeat their draws.
-    """
-    seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
-    # Without a device of our own, as under skorch's AccelerateMixin, it may be the GPU in use.
-    used = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    with torch.random.fork_rng(devices=[used] if used.type == "cuda" else []):
-        torch.manual_seed(seed + n_epochs)
-        yield
-
-
 def samples_per_batch(n_samples: int, batch_size: int | str, *, training: bool) -> int:
     """Size of the batches; for training, "auto" is a quarter of the samples, but 32 to 128."""
     if not training:
@@ -146,12 +130,14 @@ def train(
     *,
     epochs: int,
     start: bool,
-) -> None:
-    """Train on validated samples, with a new network if `start`."""
+) -> str | None:
+    """Train on validated samples, with a new network if `start`; return what was interrupted."""
     presence = net._presence(X)
     if start:
         net._targets = net._targets.resolve(encoded, sample_weight, net.pos_weight)
-    with seeded(net.random_state, net.device, 0 if start else len(net.history)):
+        # skorch would empty the history of the last fit, which may have to be put back.
+        net.history_ = None
+    with plain_torch(), seeded(net.random_state, net.device, 0 if start else len(net.history)):
         if start:
             net.initialize()
             net.module_.seen.copy_(torch.from_numpy(presence.any(axis=0)))
@@ -169,15 +155,22 @@ def train(
             # There are no validation figures to monitor.
             net.callbacks_ = [item for item in net.callbacks_ if item[0] != "early_stopping"]
         net._epoch_log = EpochLog(net._targets.calibration_error)
+        n_before = len(net.history)
+        interrupted = None
         net.notify("on_train_begin", X=dataset, y=encoded)
         try:
             net.fit_loop(parts, encoded, epochs=epochs)
-        except KeyboardInterrupt:  # skorch's EarlyStopping ends the training with it.
-            pass
+        except KeyboardInterrupt as interrupt:
+            # skorch's EarlyStopping ends the training with it, too.
+            if not is_deliberate(interrupt, net):
+                interrupted = finished_part(net, n_before, epochs)
+                if interrupted is None or not net._ends_on_interrupt:
+                    raise
         finally:
             del net._epoch_log
         net.notify("on_train_end", X=dataset, y=encoded)
         net._after_training(parts[1])
+    return interrupted
 
 
 def run_epochs(net: AECFNet, X: Any, y: Any, epochs: int) -> None:
@@ -195,6 +188,7 @@ def run_epochs(net: AECFNet, X: Any, y: Any, epochs: int) -> None:
             valid_batches, training=False, prefix="valid", step_fn=net.validation_step
         )
         net.notify("on_epoch_end", **parts)
+        net._epoch_log.n_finished += 1
 
 
 def batch_loss(net: AECFNet, y_pred: Any, y_true: Any, X: Any, *, training: bool) -> Any:
