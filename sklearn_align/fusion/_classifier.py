@@ -29,6 +29,7 @@ from sklearn_align.fusion._preprocessing import in_precision_of, validate_sample
 from sklearn_align.fusion._skorch import NeuralNetClassifier
 from sklearn_align.fusion._targets import ClassTargets, LabelTargets, classification_targets
 from sklearn_align.fusion._training import train
+from sklearn_align.fusion._weights import bounded, check_indicators, check_usable
 from sklearn_align.fusion.nn._module import AECFModule
 
 
@@ -368,8 +369,15 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
         log_probabilities : ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
             In the order of `classes_`.
         """
-        log_probabilities: FloatArray = np.log(self.predict_proba(X))
-        return log_probabilities
+        outputs = self._collect(X, OUTPUTS)
+        probabilities = in_precision_of(X, self._targets.probabilities(outputs))
+        # The logarithm of what is too small for its precision has another way to be computed.
+        with np.errstate(divide="ignore"):
+            logarithms = np.log(probabilities)
+        lost = probabilities == 0
+        if lost.any():
+            logarithms[lost] = self._targets.log_probabilities(outputs)[lost]
+        return logarithms
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Most probable class, or the labels that are more likely one than zero.
@@ -387,6 +395,30 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
         # Prepared samples come from callbacks, which compare with encoded targets.
         probabilities = self._probabilities(X)
         return self._targets.decode(probabilities, encoded=is_prepared(X))
+
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Accuracy; for several labels, the share of samples in which all of them are right.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples; a block of NaN is absent.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            True classes or indicators.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights.
+
+        Returns
+        -------
+        accuracy : float
+            Between 0 and 1.
+        """
+        check_is_fitted(self)
+        if self._targets.task == "multilabel" and np.ndim(y) == 2:
+            check_indicators(np.asarray(y))
+        return float(super().score(X, y, sample_weight))
 
     def _probabilities(self, X: Any) -> Float64Array:
         outputs = self._collect(X, OUTPUTS)
@@ -422,7 +454,9 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
             sample_weight, X_array, dtype=np.float64, ensure_non_negative=True
         )
         encoded = self._targets.encode(y_array)
-        samples = prepared_samples(self, X_array, encoded, self._seen_presence(X_array), weight)
+        presence = self._seen_presence(X_array)
+        check_usable(weight, presence.any(axis=1))
+        samples = prepared_samples(self, X_array, encoded, presence, bounded(weight))
         # With many modalities, subsets are drawn.
         with plain_torch(), seeded(self.random_state, self.device):
             fit_temperature(self, samples)

@@ -77,6 +77,11 @@ def _held_out(net: AECFClassifier, samples: ModalityDataset) -> HeldOut:
 
 def _set_temperature(net: AECFClassifier, parts: list[HeldOut]) -> None:
     temperature = SubsetTemperature(multilabel=net._targets.task == "multilabel").fit(parts)
+    if not torch.isfinite(temperature.coefficients).all():
+        raise ValueError(
+            "the temperature cannot be fitted: the outputs for held-out samples are too large. "
+            f"Lower lr={net.lr!r}, or set calibration=False."
+        )
     net.module_.log_temperature.copy_(temperature.coefficients)
 
 

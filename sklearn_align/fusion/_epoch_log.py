@@ -34,6 +34,8 @@ class EpochLog:
         sample_weight: Tensor | None,
     ) -> None:
         """Add the components and the outputs (n_samples, n_outputs) of a batch."""
+        if not components:  # A loss of the user has none.
+            return
         n_samples = len(outputs)
         values = torch.stack(list(components.values())) * n_samples
         self._names[prefix] = list(components)

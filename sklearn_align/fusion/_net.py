@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import NotFittedError
@@ -49,6 +50,7 @@ from sklearn_align.fusion._training import (
     MIN_SAMPLES_TO_PREDICT,
     batch_loss,
     build_optimizer,
+    check_loss,
     default_callbacks,
     make_batches,
     padded,
@@ -257,7 +259,12 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
         X_array = validate_inputs(self, X)
         presence = self._seen_presence(X_array)
         warn_of_absent_samples(presence)
-        return ModalityDataset(sample_tensors(X_array, presence, self.layout_, self.module_.scaler))
+        names = getattr(self, "feature_names_in_", None)
+        return ModalityDataset(
+            sample_tensors(
+                X_array, presence, self.layout_, self.module_.scaler, feature_names=names
+            )
+        )
 
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:
         """Make the iterator over the batches of a dataset, shuffled by default for training."""
@@ -380,6 +387,12 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
         super().on_epoch_end(net, *args, **kwargs)
         record_epoch(self)
 
+    def on_batch_end(self, net: Any, *args: Any, loss: Any = None, **kwargs: Any) -> None:
+        """Stop a training that diverges."""
+        super().on_batch_end(net, *args, loss=loss, **kwargs)
+        if isinstance(loss, Tensor):
+            check_loss(self, loss)
+
     def infer(self, x: Any, **fit_params: Any) -> Any:
         """Run the network on a batch of prepared samples."""
         names = ("X", "presence", "subset", "other")
@@ -409,6 +422,13 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
             for output in self.forward_iter(self.get_dataset(X))
         ]
         values: Float64Array = torch.cat(parts).detach().cpu().double().numpy()
+        # A logit may be minus infinity.
+        if not (values < np.inf).all():
+            sample = int(np.argwhere(~(values < np.inf))[0][0])
+            raise ValueError(
+                f"the network computes values that are not finite for sample {sample}: its values "
+                "of X are too far from those of the training samples. Correct or scale them."
+            )
         return values
 
     def modality_weights(self, X: ArrayLike) -> FloatArray:

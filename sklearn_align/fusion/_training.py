@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,7 +25,8 @@ from sklearn_align.fusion._ambient import plain_torch, seeded
 from sklearn_align.fusion._data import ModalityDataset
 from sklearn_align.fusion._epoch_log import EpochLog
 from sklearn_align.fusion._interrupts import finished_part, is_deliberate
-from sklearn_align.fusion._preprocessing import sample_tensors
+from sklearn_align.fusion._preprocessing import name_of_column, sample_tensors
+from sklearn_align.fusion._ranges import check_training_columns
 
 if TYPE_CHECKING:
     from sklearn_align.fusion._net import AECFNet
@@ -133,6 +135,7 @@ def train(
 ) -> str | None:
     """Train on validated samples, with a new network if `start`; return what was interrupted."""
     presence = net._presence(X)
+    feature_names = getattr(net, "feature_names_in_", None)
     if start:
         net._targets = net._targets.resolve(encoded, sample_weight, net.pos_weight)
         # skorch would empty the history of the last fit, which may have to be put back.
@@ -141,13 +144,16 @@ def train(
         if start:
             net.initialize()
             net.module_.seen.copy_(torch.from_numpy(presence.any(axis=0)))
-            net.module_.scaler.fit(
-                X[:, net.layout_.order], sample_weight, standardize=net.standardize
-            )
+            ordered = X[:, net.layout_.order]
+            name_of = partial(name_of_column, net.layout_, feature_names)
+            check_training_columns(ordered, name_of, standardize=net.standardize)
+            net.module_.scaler.fit(ordered, sample_weight, standardize=net.standardize)
             net._targets.fit(net.module_, encoded, sample_weight)
             net.module_.set_fallback(net._targets.prior_output(encoded, sample_weight))
         weight = None if np.all(sample_weight == 1.0) else sample_weight
-        samples = sample_tensors(X, presence, net.layout_, net.module_.scaler, weight)
+        samples = sample_tensors(
+            X, presence, net.layout_, net.module_.scaler, weight, feature_names
+        )
         dataset = ModalityDataset(samples, net._targets.tensor(net.module_, encoded))
         net.module_.log_temperature.zero_()
         parts = net.get_split_datasets(dataset, encoded)
@@ -169,6 +175,8 @@ def train(
         finally:
             del net._epoch_log
         net.notify("on_train_end", X=dataset, y=encoded)
+        if epochs > 0:
+            check_trained(net, dataset)
         net._after_training(parts[1])
     return interrupted
 
@@ -189,6 +197,32 @@ def run_epochs(net: AECFNet, X: Any, y: Any, epochs: int) -> None:
         )
         net.notify("on_epoch_end", **parts)
         net._epoch_log.n_finished += 1
+
+
+def check_loss(net: AECFNet, loss: Tensor) -> None:
+    """Raise if the loss of a batch is not finite: training on would make every weight NaN."""
+    if not torch.isfinite(loss).all():
+        _raise_diverged(net, f"the loss is {float(loss.detach())}")
+
+
+def check_trained(net: AECFNet, dataset: ModalityDataset) -> None:
+    """Raise if the last step left weights, or outputs for training samples, that are not finite."""
+    for name, weights in net.module_.named_parameters():
+        if not torch.isfinite(weights).all():
+            _raise_diverged(net, f"{name} holds values that are not finite")
+    probe = dataset.take(torch.arange(min(len(dataset), _PREDICT_BATCH_SIZE)))
+    for output in net.forward_iter(probe):
+        for values in output[:3] if isinstance(output, tuple) else [output]:
+            if not (values < torch.inf).all():
+                _raise_diverged(net, "outputs for training samples are not finite")
+
+
+def _raise_diverged(net: AECFNet, what: str) -> None:
+    raise ValueError(
+        f"the training diverged in epoch {len(net.history)}: {what}. The learning rates are "
+        f"lr={net.lr!r} and gate_lr={net.gate_lr!r}: lower them, or set "
+        f"gradient_clip (now {net.gradient_clip!r})."
+    )
 
 
 def batch_loss(net: AECFNet, y_pred: Any, y_true: Any, X: Any, *, training: bool) -> Any:
