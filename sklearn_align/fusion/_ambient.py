@@ -11,8 +11,11 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.utils import check_random_state
+from threadpoolctl import ThreadpoolController
 
 _CPU = torch.device("cpu")
+# Products of weights and samples of a batch up to which a second thread costs more than it saves.
+MOST_WORK_OF_ONE_THREAD = 2e8
 
 
 class _Drawing:
@@ -89,6 +92,21 @@ class _Float32Default:
 _float32_default = _Float32Default()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_float32_default.renew)
+
+
+@contextmanager
+def few_threads(work: float, device: str | torch.device | None) -> Iterator[None]:
+    """Compute on one thread where `work`, weights times samples of a batch, is too little for more.
+
+    Waiting for a second thread costs more than it saves, many times more on a busy machine. The
+    number belongs to the calling thread: others, and threads that start meanwhile, keep theirs.
+    """
+    on_cpu = device is not None and torch.device(device).type == "cpu"
+    if not on_cpu or work > MOST_WORK_OF_ONE_THREAD or torch.get_num_threads() == 1:
+        yield
+        return
+    with ThreadpoolController().select(user_api="openmp").limit(limits=1):
+        yield
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from torch import Tensor
 from sklearn_align._modalities import ModalityLayout
 from sklearn_align._state import all_or_nothing
 from sklearn_align._typing import BoolArray, Float64Array, FloatArray
+from sklearn_align.fusion._ambient import plain_torch
 from sklearn_align.fusion._config import AECFConfig
 from sklearn_align.fusion._data import ModalityDataset, is_prepared
 from sklearn_align.fusion._epoch_log import EpochLog
@@ -417,10 +418,11 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
     def _collect(self, X: Any, position: int) -> Float64Array:
         """Gather one of the network's outputs for all samples."""
         check_is_fitted(self)
-        parts = [
-            output[position] if isinstance(output, tuple) else output
-            for output in self.forward_iter(self.get_dataset(X))
-        ]
+        with plain_torch():
+            parts = [
+                output[position] if isinstance(output, tuple) else output
+                for output in self.forward_iter(self.get_dataset(X))
+            ]
         values: Float64Array = torch.cat(parts).detach().cpu().double().numpy()
         # A logit may be minus infinity.
         if not (values < np.inf).all():

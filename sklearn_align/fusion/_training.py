@@ -19,9 +19,10 @@ from skorch.callbacks import (
 )
 from skorch.utils import to_tensor
 from torch import Tensor
+from torch.utils.data import DataLoader
 
-from sklearn_align._typing import Float64Array
-from sklearn_align.fusion._ambient import plain_torch, seeded
+from sklearn_align._typing import BoolArray, Float64Array
+from sklearn_align.fusion._ambient import few_threads, plain_torch, seeded
 from sklearn_align.fusion._data import ModalityDataset
 from sklearn_align.fusion._epoch_log import EpochLog
 from sklearn_align.fusion._interrupts import finished_part, is_deliberate
@@ -121,6 +122,10 @@ def make_batches(net: AECFNet, dataset: Any, *, training: bool) -> Any:
     size = samples_per_batch(len(dataset), net.batch_size, training=training)
     options.setdefault("batch_size", size)
     factory = net.iterator_train if training else net.iterator_valid
+    loads = isinstance(factory, type) and issubclass(factory, DataLoader)
+    if loads and not training and not hasattr(net, "_epoch_log"):
+        # Else predictions would draw the seed of workers from torch's generator.
+        options.setdefault("generator", torch.Generator())
     return factory(dataset, **options)
 
 
@@ -142,42 +147,62 @@ def train(
         net.history_ = None
     with plain_torch(), seeded(net.random_state, net.device, 0 if start else len(net.history)):
         if start:
-            net.initialize()
-            net.module_.seen.copy_(torch.from_numpy(presence.any(axis=0)))
-            ordered = X[:, net.layout_.order]
-            name_of = partial(name_of_column, net.layout_, feature_names)
-            check_training_columns(ordered, name_of, standardize=net.standardize)
-            net.module_.scaler.fit(ordered, sample_weight, standardize=net.standardize)
-            net._targets.fit(net.module_, encoded, sample_weight)
-            net.module_.set_fallback(net._targets.prior_output(encoded, sample_weight))
+            build(net, X, presence, encoded, sample_weight)
         weight = None if np.all(sample_weight == 1.0) else sample_weight
-        samples = sample_tensors(
-            X, presence, net.layout_, net.module_.scaler, weight, feature_names
-        )
+        scaler = net.module_.scaler
+        samples = sample_tensors(X, presence, net.layout_, scaler, weight, feature_names)
         dataset = ModalityDataset(samples, net._targets.tensor(net.module_, encoded))
-        net.module_.log_temperature.zero_()
-        parts = net.get_split_datasets(dataset, encoded)
-        if parts[1] is None:
-            # There are no validation figures to monitor.
-            net.callbacks_ = [item for item in net.callbacks_ if item[0] != "early_stopping"]
-        net._epoch_log = EpochLog(net._targets.calibration_error)
-        n_before = len(net.history)
-        interrupted = None
-        net.notify("on_train_begin", X=dataset, y=encoded)
-        try:
-            net.fit_loop(parts, encoded, epochs=epochs)
-        except KeyboardInterrupt as interrupt:
-            # skorch's EarlyStopping ends the training with it, too.
-            if not is_deliberate(interrupt, net):
-                interrupted = finished_part(net, n_before, epochs)
-                if interrupted is None or not net._ends_on_interrupt:
-                    raise
-        finally:
-            del net._epoch_log
-        net.notify("on_train_end", X=dataset, y=encoded)
-        if epochs > 0:
-            check_trained(net, dataset)
-        net._after_training(parts[1])
+        n_weights = sum(weights.numel() for weights in net.module_.parameters())
+        work = n_weights * samples_per_batch(len(dataset), net.batch_size, training=True)
+        with few_threads(work, net.device):
+            return _train_prepared(net, dataset, encoded, epochs)
+
+
+def build(
+    net: AECFNet,
+    X: NDArray[Any],
+    presence: BoolArray,
+    encoded: NDArray[Any],
+    sample_weight: Float64Array,
+) -> None:
+    """Make a new network and fit what it holds of the samples: scaling, presence, frequencies."""
+    net.initialize()
+    net.module_.seen.copy_(torch.from_numpy(presence.any(axis=0)))
+    ordered = X[:, net.layout_.order]
+    name_of = partial(name_of_column, net.layout_, getattr(net, "feature_names_in_", None))
+    check_training_columns(ordered, name_of, standardize=net.standardize)
+    net.module_.scaler.fit(ordered, sample_weight, standardize=net.standardize)
+    net._targets.fit(net.module_, encoded, sample_weight)
+    net.module_.set_fallback(net._targets.prior_output(encoded, sample_weight))
+
+
+def _train_prepared(
+    net: AECFNet, dataset: ModalityDataset, encoded: NDArray[Any], epochs: int
+) -> str | None:
+    """Train on prepared samples and calibrate; return what was interrupted."""
+    net.module_.log_temperature.zero_()
+    parts = net.get_split_datasets(dataset, encoded)
+    if parts[1] is None:
+        # There are no validation figures to monitor.
+        net.callbacks_ = [item for item in net.callbacks_ if item[0] != "early_stopping"]
+    net._epoch_log = EpochLog(net._targets.calibration_error)
+    n_before = len(net.history)
+    interrupted = None
+    net.notify("on_train_begin", X=dataset, y=encoded)
+    try:
+        net.fit_loop(parts, encoded, epochs=epochs)
+    except KeyboardInterrupt as interrupt:
+        # skorch's EarlyStopping ends the training with it, too.
+        if not is_deliberate(interrupt, net):
+            interrupted = finished_part(net, n_before, epochs)
+            if interrupted is None or not net._ends_on_interrupt:
+                raise
+    finally:
+        del net._epoch_log
+    net.notify("on_train_end", X=dataset, y=encoded)
+    if epochs > 0:
+        check_trained(net, dataset)
+    net._after_training(parts[1])
     return interrupted
 
 

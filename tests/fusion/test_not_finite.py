@@ -239,11 +239,8 @@ def test_outputs_that_overflow_are_an_error():
     with torch.no_grad():
         for head in clf.module_.head.heads:
             head.output.weight.fill_(1e38)
-    with (
-        pytest.warns(MissingModalityWarning),
-        pytest.raises(ValueError, match="not finite for sample 3"),
-    ):
-        clf.predict_proba(np.vstack([np.full((3, 5), np.nan), 1e9 * np.ones((1, 5))]))
+    with pytest.raises(ValueError, match=r"not finite for sample \d"):
+        clf.predict_proba(1e9 * X)
 
 
 def test_state_of_a_scaler_without_exponents():
