@@ -13,6 +13,8 @@ __all__ = [
     "MissingModalityWarning",
     "PairingWarning",
     "SmallSampleWarning",
+    "StateVersionWarning",
+    "TrainingInterruptedWarning",
     "ValidationSplitWarning",
 ]
 
@@ -93,6 +95,41 @@ class ValidationSplitWarning(UserWarning):
     >>> from sklearn_align.exceptions import ValidationSplitWarning
     >>> issubclass(ValidationSplitWarning, UserWarning)
     True
+    """
+
+
+class TrainingInterruptedWarning(UserWarning):
+    """Raised when Ctrl-C ended a training; the message says how many epochs were finished.
+
+    The estimator is fitted and holds the network as it was left. Callbacks that end the training
+    on purpose, by raising ``KeyboardInterrupt`` at the beginning or the end of an epoch, raise no
+    warning.
+
+    See Also
+    --------
+    sklearn_align.AECFClassifier : Can be trained further with ``partial_fit``.
+
+    Examples
+    --------
+    >>> from sklearn_align.exceptions import TrainingInterruptedWarning
+    >>> issubclass(TrainingInterruptedWarning, UserWarning)
+    True
+    """
+
+
+class StateVersionWarning(UserWarning):
+    """Raised when an estimator is loaded that another version of this package stored.
+
+    See Also
+    --------
+    sklearn.exceptions.InconsistentVersionWarning : The same for versions of scikit-learn.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from sklearn_align.exceptions import StateVersionWarning
+    >>> warnings.simplefilter("error", category=StateVersionWarning)  # refuse other versions
+    >>> warnings.resetwarnings()
     """
 
 

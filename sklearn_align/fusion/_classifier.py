@@ -11,7 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_align._sklearn import check_sample_weight
+from sklearn_align._state import all_or_nothing
 from sklearn_align._typing import Float64Array, FloatArray
+from sklearn_align.fusion._ambient import plain_torch, seeded
 from sklearn_align.fusion._criteria import AECFLoss
 from sklearn_align.fusion._cross_fitting import (
     cross_fit_temperature,
@@ -20,13 +22,15 @@ from sklearn_align.fusion._cross_fitting import (
 )
 from sklearn_align.fusion._data import TensorBatches
 from sklearn_align.fusion._documentation import document_training
+from sklearn_align.fusion._interrupts import warn_of_interrupt
 from sklearn_align.fusion._net import OUTPUTS, AECFNet
 from sklearn_align.fusion._parameters import constraints_of, owned_by
 from sklearn_align.fusion._preprocessing import in_precision_of, validate_samples
 from sklearn_align.fusion._skorch import NeuralNetClassifier
 from sklearn_align.fusion._targets import ClassTargets, LabelTargets, classification_targets
-from sklearn_align.fusion._training import seeded
+from sklearn_align.fusion._training import train
 from sklearn_align.fusion._validation import enough_to_calibrate
+from sklearn_align.fusion._weights import bounded, check_indicators, check_usable
 from sklearn_align.fusion.nn._module import AECFModule
 
 
@@ -301,6 +305,7 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
         tags.classifier_tags.multi_label = True
         return tags
 
+    @all_or_nothing
     def partial_fit(
         self,
         X: ArrayLike,
@@ -367,8 +372,15 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
         log_probabilities : ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
             In the order of `classes_`.
         """
-        log_probabilities: FloatArray = np.log(self.predict_proba(X))
-        return log_probabilities
+        outputs = self._collect(X, OUTPUTS)
+        probabilities = in_precision_of(X, self._targets.probabilities(outputs))
+        # The logarithm of what is too small for its precision has another way to be computed.
+        with np.errstate(divide="ignore"):
+            logarithms = np.log(probabilities)
+        lost = probabilities == 0
+        if lost.any():
+            logarithms[lost] = self._targets.log_probabilities(outputs)[lost]
+        return logarithms
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Most probable class, or the labels that are more likely one than zero.
@@ -385,6 +397,30 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
         """
         probabilities = self._probabilities(X)
         return self._targets.decode(probabilities)
+
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Accuracy; for several labels, the share of samples in which all of them are right.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples; a block of NaN is absent.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            True classes or indicators.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights.
+
+        Returns
+        -------
+        accuracy : float
+            Between 0 and 1.
+        """
+        check_is_fitted(self)
+        if self._targets.task == "multilabel" and np.ndim(y) == 2:
+            check_indicators(np.asarray(y))
+        return float(super().score(X, y, sample_weight))
 
     def _probabilities(self, X: Any) -> Float64Array:
         outputs = self._collect(X, OUTPUTS)
@@ -420,8 +456,11 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
             sample_weight, X_array, dtype=np.float64, ensure_non_negative=True
         )
         encoded = self._targets.encode(y_array)
-        samples = prepared_samples(self, X_array, encoded, self._seen_presence(X_array), weight)
-        with seeded(self.random_state, self.device):  # With many modalities, subsets are drawn.
+        presence = self._seen_presence(X_array)
+        check_usable(weight, presence.any(axis=1))
+        samples = prepared_samples(self, X_array, encoded, presence, bounded(weight))
+        # With many modalities, subsets are drawn.
+        with plain_torch(), seeded(self.random_state, self.device):
             fit_temperature(self, samples)
         return self
 
@@ -439,11 +478,12 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
         self, X: NDArray[Any], y: NDArray[Any], weight: Float64Array, *, epochs: int, start: bool
     ) -> Any:
         before = None if start else self.module_.log_temperature.clone()
-        super()._train(X, y, weight, epochs=epochs, start=start)
-        if isinstance(self.calibration, str):
-            if before is None:
-                with seeded(self.random_state, self.device):
-                    cross_fit_temperature(self, X, y, weight, epochs)
-            else:
-                self.module_.log_temperature.copy_(before)
+        interrupted = train(self, X, y, weight, epochs=epochs, start=start)
+        cross_fit = isinstance(self.calibration, str)
+        if cross_fit and before is not None:
+            self.module_.log_temperature.copy_(before)
+        elif cross_fit and interrupted is None:
+            with plain_torch(), seeded(self.random_state, self.device):
+                cross_fit_temperature(self, X, y, weight, epochs)
+        warn_of_interrupt(interrupted, calibrated=not cross_fit or before is not None)
         return self

@@ -38,8 +38,13 @@ def prepared_samples(
 
 def fit_temperature(net: AECFClassifier, samples: ModalityDataset) -> None:
     """Fit the temperature on samples that the network has not seen."""
-    net.module_.log_temperature.zero_()
-    _set_temperature(net, [_held_out(net, samples)])
+    before = net.module_.log_temperature.clone()
+    try:
+        net.module_.log_temperature.zero_()
+        _set_temperature(net, [_held_out(net, samples)])
+    except BaseException:
+        net.module_.log_temperature.copy_(before)
+        raise
 
 
 def cross_fit_temperature(
@@ -72,6 +77,11 @@ def _held_out(net: AECFClassifier, samples: ModalityDataset) -> HeldOut:
 
 def _set_temperature(net: AECFClassifier, parts: list[HeldOut]) -> None:
     temperature = SubsetTemperature(multilabel=net._targets.task == "multilabel").fit(parts)
+    if not torch.isfinite(temperature.coefficients).all():
+        raise ValueError(
+            "the temperature cannot be fitted: the outputs for held-out samples are too large. "
+            f"Lower lr={net.lr!r}, or set calibration=False."
+        )
     net.module_.log_temperature.copy_(temperature.coefficients)
 
 
@@ -90,4 +100,6 @@ def _fold_estimator(net: AECFClassifier, seed: int) -> AECFClassifier:
         params.update(train_split=None, early_stopping=False)
     fold: AECFClassifier = type(net)(**params)
     fold.layout_, fold._targets = net.layout_, net._targets
+    # The network whose temperature is fitted would go on with the next fold.
+    fold._ends_on_interrupt = False
     return fold

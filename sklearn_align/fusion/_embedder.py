@@ -9,6 +9,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from sklearn_align._state import all_or_nothing
 from sklearn_align._typing import FloatArray
 from sklearn_align.fusion._criteria import ContrastiveLoss
 from sklearn_align.fusion._data import TensorBatches
@@ -203,6 +204,7 @@ class AECFEmbedder(AECFNet):
     def _n_features_out(self) -> int:
         return int(self.n_components)
 
+    @all_or_nothing
     def fit(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> Any:
         """Train on samples whose blocks may be absent.
 
@@ -224,8 +226,9 @@ class AECFEmbedder(AECFNet):
         self : AECFEmbedder
             The fitted estimator.
         """
-        return super().fit(X, None, sample_weight)
+        return self._fit(X, None, sample_weight)
 
+    @all_or_nothing
     def partial_fit(
         self,
         X: ArrayLike,

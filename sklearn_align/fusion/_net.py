@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import NotFittedError
@@ -15,10 +17,13 @@ from torch import Tensor
 
 from sklearn_align._modalities import ModalityLayout
 from sklearn_align._sklearn import RequestMethod
+from sklearn_align._state import all_or_nothing
 from sklearn_align._typing import BoolArray, Float64Array, FloatArray
+from sklearn_align.fusion._ambient import plain_torch
 from sklearn_align.fusion._config import AECFConfig
 from sklearn_align.fusion._data import ModalityDataset, is_prepared, with_given_targets
 from sklearn_align.fusion._epoch_log import EpochLog
+from sklearn_align.fusion._interrupts import warn_of_interrupt
 from sklearn_align.fusion._parameters import check_epochs, check_parameters, declared_parameters
 from sklearn_align.fusion._preprocessing import (
     check_seen,
@@ -29,6 +34,7 @@ from sklearn_align.fusion._preprocessing import (
     validate_inputs,
     warn_of_absent_samples,
 )
+from sklearn_align.fusion._rollback import remember_in_place
 from sklearn_align.fusion._routed import (
     check_arguments,
     check_routed_names,
@@ -49,6 +55,7 @@ from sklearn_align.fusion._training import (
     MIN_SAMPLES_TO_PREDICT,
     batch_loss,
     build_optimizer,
+    check_loss,
     default_callbacks,
     make_batches,
     padded,
@@ -113,6 +120,8 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet, Requ
     _network_parameters: ClassVar[tuple[str, ...]]
     _loss_parameters: ClassVar[tuple[str, ...]]
     _network_options: ClassVar[dict[str, Any]] = {}
+    # Whether Ctrl-C ends the training only, and not ``fit``.
+    _ends_on_interrupt: bool = True
 
     def _make_targets(self, y: NDArray[Any], classes: ArrayLike | None) -> Targets:
         """Make the object that handles targets like y."""
@@ -260,7 +269,12 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet, Requ
         X_array = validate_inputs(self, X)
         presence = self._seen_presence(X_array)
         warn_of_absent_samples(presence)
-        return ModalityDataset(sample_tensors(X_array, presence, self.layout_, self.module_.scaler))
+        names = getattr(self, "feature_names_in_", None)
+        return ModalityDataset(
+            sample_tensors(
+                X_array, presence, self.layout_, self.module_.scaler, feature_names=names
+            )
+        )
 
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:
         """Make the iterator over the batches of a dataset, shuffled by default for training."""
@@ -274,6 +288,7 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet, Requ
         """
         return split_samples(self, X, y, **split_params)
 
+    @all_or_nothing
     def fit(self, X: ArrayLike, y: Any, sample_weight: ArrayLike | None = None) -> Any:
         """Train on samples whose blocks may be absent.
 
@@ -296,6 +311,9 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet, Requ
         self : object
             The fitted estimator.
         """
+        return self._fit(X, y, sample_weight)
+
+    def _fit(self, X: ArrayLike, y: Any, sample_weight: ArrayLike | None) -> Any:
         check_arguments(self)
         check_parameters(self)
         start = not (self.warm_start and self.initialized_)
@@ -320,8 +338,11 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet, Requ
     def _train(
         self, X: NDArray[Any], y: NDArray[Any], weight: Float64Array, *, epochs: int, start: bool
     ) -> Any:
-        train(self, X, y, weight, epochs=epochs, start=start)
+        warn_of_interrupt(train(self, X, y, weight, epochs=epochs, start=start))
         return self
+
+    def _remember_in_place(self) -> Callable[[], None]:
+        return remember_in_place(self)
 
     @property
     def _default_callbacks(self) -> list[tuple[str, Any]]:
@@ -384,6 +405,12 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet, Requ
         super().on_epoch_end(net, *args, **kwargs)
         record_epoch(self)
 
+    def on_batch_end(self, net: Any, *args: Any, loss: Any = None, **kwargs: Any) -> None:
+        """Stop a training that diverges."""
+        super().on_batch_end(net, *args, loss=loss, **kwargs)
+        if isinstance(loss, Tensor):
+            check_loss(self, loss)
+
     def infer(self, x: Any, **fit_params: Any) -> Any:
         """Run the network on a batch of prepared samples."""
         names = ("X", "presence", "subset", "other")
@@ -408,13 +435,23 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet, Requ
     def _collect(self, X: Any, position: int) -> Float64Array:
         """Gather one of the network's outputs for all samples."""
         check_is_fitted(self)
-        dataset = self.get_dataset(X)
-        # No samples are one empty batch, which the network gives its shape and type.
-        batches = (
-            self.forward_iter(dataset) if len(dataset) else [self.evaluation_step(dataset[:0])]
-        )
-        parts = [output[position] if isinstance(output, tuple) else output for output in batches]
+        with plain_torch():
+            dataset = self.get_dataset(X)
+            # No samples are one empty batch, which the network gives its shape and type.
+            batches = (
+                self.forward_iter(dataset) if len(dataset) else [self.evaluation_step(dataset[:0])]
+            )
+            parts = [
+                output[position] if isinstance(output, tuple) else output for output in batches
+            ]
         values: Float64Array = torch.cat(parts).detach().cpu().double().numpy()
+        # A logit may be minus infinity.
+        if not (values < np.inf).all():
+            sample = int(np.argwhere(~(values < np.inf))[0][0])
+            raise ValueError(
+                f"the network computes values that are not finite for sample {sample}: its values "
+                "of X are too far from those of the training samples. Correct or scale them."
+            )
         return values
 
     def modality_weights(self, X: ArrayLike) -> FloatArray:

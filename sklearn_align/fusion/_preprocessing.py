@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,8 +20,10 @@ from sklearn_align._sklearn import check_sample_weight
 from sklearn_align._typing import BoolArray, Float64Array, FloatArray
 from sklearn_align.exceptions import MissingModalityWarning, warn_user
 from sklearn_align.fusion._data import ModalityDataset, TensorBatches, given_targets
+from sklearn_align.fusion._ranges import check_scaled
 from sklearn_align.fusion._scaling import ColumnScaler
 from sklearn_align.fusion._validation import validation_needed
+from sklearn_align.fusion._weights import bounded, check_usable
 
 if TYPE_CHECKING:
     from sklearn_align.fusion._net import AECFNet
@@ -110,15 +113,29 @@ def sample_tensors(
     layout: ModalityLayout,
     scaler: ColumnScaler,
     sample_weight: Float64Array | None = None,
+    feature_names: Any = None,
 ) -> dict[str, Tensor]:
     """Scale X, set absent blocks to 0 and name the tensors as `ModalityDataset` wants them."""
-    scaled = scaler.transform(X[:, layout.order])
+    ordered = X[:, layout.order]
+    scaled = scaler.transform(ordered)
     absent = np.repeat(~presence, layout.widths, axis=1)
     scaled[absent] = 0.0
-    samples = {"X": torch.from_numpy(scaled), "presence": torch.from_numpy(presence)}
+    check_scaled(scaled, ordered, partial(name_of_column, layout, feature_names))
+    samples = {
+        "X": torch.from_numpy(scaled.astype(np.float32)),
+        "presence": torch.from_numpy(presence),
+    }
     if sample_weight is not None:
         samples["sample_weight"] = torch.from_numpy(sample_weight.astype(np.float32))
     return samples
+
+
+def name_of_column(layout: ModalityLayout, feature_names: Any, position: int) -> str:
+    """Say which column of X stands at a position in the order of the network."""
+    column = int(layout.order[position])
+    name = column if feature_names is None else repr(feature_names[column])
+    owner = int(np.searchsorted(np.cumsum(layout.widths), position, side="right"))
+    return f"column {name} of X (modality {layout.names[owner]!r})"
 
 
 def in_precision_of(X: Any, values: Float64Array) -> FloatArray:
@@ -146,13 +163,14 @@ def prepare_training(
         )
     presence = net._presence(X_array) if reset else net._seen_presence(X_array)
     keep = training_samples(presence, weight)
-    X_array, y_array, weight = X_array[keep], y_array[keep], weight[keep]
+    X_array, y_array, weight = X_array[keep], y_array[keep], bounded(weight[keep])
     if reset:
         net._targets = net._make_targets(y_array, classes)
     encoded = net._targets.encode(y_array)
     if net.train_split is None or isinstance(net.train_split, str):
         X_array, encoded, weight = merge_equal_samples(X_array, encoded, weight)
-    weight = weight * net._targets.weights(encoded, weight, net.class_weight)
+    weight = bounded(weight * net._targets.weights(encoded, weight, net.class_weight))
+    check_usable(weight, np.ones(len(weight), dtype=bool))
     return X_array, encoded, weight / weight.mean()
 
 

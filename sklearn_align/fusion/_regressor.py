@@ -7,7 +7,9 @@ from typing import Any
 
 import torch
 from numpy.typing import ArrayLike, NDArray
+from sklearn.metrics import r2_score
 
+from sklearn_align._state import all_or_nothing
 from sklearn_align._typing import Float64Array
 from sklearn_align.fusion._criteria import AECFLoss
 from sklearn_align.fusion._data import TensorBatches
@@ -226,6 +228,7 @@ class AECFRegressor(AECFNet, NeuralNetRegressor):
             raise AttributeError("AECFRegressor has no attribute 'predict_proba'.")
         return super().__getattribute__(name)
 
+    @all_or_nothing
     def partial_fit(
         self,
         X: ArrayLike,
@@ -275,6 +278,30 @@ class AECFRegressor(AECFNet, NeuralNetRegressor):
         """
         outputs = self._collect(X, OUTPUTS)
         return self._targets.decode(self.module_, outputs)
+
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Coefficient of determination, the mean over the targets.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples; a block of NaN is absent.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            True targets.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights.
+
+        Returns
+        -------
+        r2 : float
+            At most 1.
+        """
+        predicted = self.predict(X)
+        # The figure does not depend on the unit, but squares of targets may be out of range.
+        true, predicted = (self._targets.comparable(self.module_, part) for part in (y, predicted))
+        return float(r2_score(true, predicted, sample_weight=sample_weight))
 
     def _make_targets(self, y: NDArray[Any], classes: ArrayLike | None) -> NumericTargets:
         return NumericTargets.from_samples(y)

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Protocol, cast
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit, softmax
+from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.utils import check_array
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d
@@ -18,7 +18,9 @@ from torch import Tensor
 
 from sklearn_align._typing import Float64Array
 from sklearn_align.fusion._losses import soft_calibration_error
+from sklearn_align.fusion._ranges import check_scaled, check_training_targets
 from sklearn_align.fusion._scaling import ColumnScaler
+from sklearn_align.fusion._weights import check_class_weight, check_indicators, check_pos_weight
 from sklearn_align.fusion.nn._module import AECFModule
 
 
@@ -134,6 +136,7 @@ class ClassTargets:
             mass = np.bincount(encoded, weights=sample_weight, minlength=n_classes)
             per_class = mass.sum() / (n_classes * np.maximum(mass, np.finfo(float).tiny))
         else:
+            check_class_weight(class_weight)
             # As scikit-learn does: classes without a weight have 1, and weights of classes that do
             # not occur, as in a fold without them, are ignored; both at once look like a mistake.
             unknown = [label for label in class_weight if label not in labels]
@@ -173,6 +176,11 @@ class ClassTargets:
     def probabilities(self, outputs: Float64Array) -> Float64Array:
         """Probabilities (n_samples, n_classes) of the classes."""
         values: Float64Array = softmax(outputs, axis=1)
+        return values
+
+    def log_probabilities(self, outputs: Float64Array) -> Float64Array:
+        """Logarithms (n_samples, n_classes) of the probabilities."""
+        values: Float64Array = log_softmax(outputs, axis=1)
         return values
 
     def decode(self, probabilities: Float64Array) -> NDArray[Any]:
@@ -223,6 +231,7 @@ class LabelTargets:
             raise ValueError(
                 f"y has {dense.shape[1]} labels; the estimator was fitted with {self.n_labels}."
             )
+        check_indicators(dense)
         return dense.astype(np.int64)
 
     def restore(self, encoded: NDArray[Any]) -> NDArray[Any]:
@@ -249,13 +258,7 @@ class LabelTargets:
                 constant, 1.0, (1 - share) / np.where(constant, 1.0, share)
             )
             return replace(self, pos_weight=balanced)
-        given = np.asarray(pos_weight, dtype=np.float64)
-        if given.shape != (self.n_labels,) or (given <= 0).any():
-            raise ValueError(
-                f"pos_weight must hold {self.n_labels} positive numbers, one per label; got "
-                f"{pos_weight!r}."
-            )
-        return replace(self, pos_weight=given)
+        return replace(self, pos_weight=check_pos_weight(pos_weight, self.n_labels))
 
     def prepare(self, module: AECFModule) -> None:
         pass
@@ -274,6 +277,11 @@ class LabelTargets:
     def probabilities(self, outputs: Float64Array) -> Float64Array:
         """Probability of each label (n_samples, n_labels) being one."""
         values: Float64Array = expit(outputs)
+        return values
+
+    def log_probabilities(self, outputs: Float64Array) -> Float64Array:
+        """Logarithms (n_samples, n_labels) of the probabilities."""
+        values: Float64Array = log_expit(outputs)
         return values
 
     def decode(self, probabilities: Float64Array) -> NDArray[Any]:
@@ -334,17 +342,32 @@ class NumericTargets:
         module.target_scaler = ColumnScaler(self.n_targets)
 
     def fit(self, module: AECFModule, encoded: NDArray[Any], sample_weight: Float64Array) -> None:
+        check_training_targets(encoded, self._name_of)
         self._scaler(module).fit(encoded, sample_weight, standardize=True)
 
     def tensor(self, module: AECFModule, encoded: NDArray[Any]) -> Tensor:
-        return torch.from_numpy(self._scaler(module).transform(encoded))
+        scaled = self._scaler(module).transform(encoded)
+        check_scaled(scaled, encoded, self._name_of)
+        return torch.from_numpy(scaled.astype(np.float32))
 
     def prior_output(self, encoded: NDArray[Any], sample_weight: Float64Array) -> Tensor:
         return torch.zeros(self.n_targets)
 
     def decode(self, module: AECFModule, outputs: Float64Array) -> Float64Array:
         """Return outputs (n_samples, n_targets) in the units and with the dimensions of y."""
-        return self.restore(self._scaler(module).inverse_transform(outputs))
+        values = self._scaler(module).inverse_transform(outputs)
+        largest = np.finfo(np.float64).max
+        return self.restore(np.clip(values, -largest, largest))
+
+    def comparable(self, module: AECFModule, y: ArrayLike) -> Float64Array:
+        """Divide y (n_samples,) or (n_samples, n_targets) so that its squares are in range."""
+        values = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
+        exponent = self._scaler(module).exponent.cpu().numpy()
+        divided: Float64Array = np.ldexp(values, -exponent[0] if values.ndim == 1 else -exponent)
+        return divided
+
+    def _name_of(self, column: int) -> str:
+        return "y" if self.n_targets == 1 else f"column {column} of y"
 
     @staticmethod
     def _scaler(module: AECFModule) -> ColumnScaler:
@@ -407,8 +430,14 @@ def classification_targets(
 
 def _is_multilabel(y: NDArray[Any]) -> bool:
     """Tell whether y is an indicator matrix; raise if it does not hold classes at all."""
-    check_classification_targets(y)
-    return bool(type_of_target(y, input_name="y").startswith("multilabel"))
+    # scikit-learn compares numbers with integers, in whose range they need not be.
+    with np.errstate(invalid="ignore"):
+        check_classification_targets(y)
+        is_multilabel = bool(type_of_target(y, input_name="y").startswith("multilabel"))
+    if not is_multilabel and np.ndim(y) == 2 and y.shape[1] > 1 and y.dtype.kind in "biuf":
+        # Miscoded labels are a likelier reason than several classes per sample.
+        check_indicators(y)
+    return is_multilabel
 
 
 def _dense(y: Any) -> NDArray[Any]:

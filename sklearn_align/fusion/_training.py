@@ -1,15 +1,14 @@
-"""Parts of the training: callbacks, parameter groups, seeding and small batches."""
+"""Parts of the training: callbacks, parameter groups, epochs and small batches."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.utils import check_random_state
 from skorch.callbacks import (
     EarlyStopping,
     EpochTimer,
@@ -20,10 +19,15 @@ from skorch.callbacks import (
 )
 from skorch.utils import to_tensor
 from torch import Tensor
+from torch.utils.data import DataLoader
 
-from sklearn_align._typing import Float64Array
+from sklearn_align._typing import BoolArray, Float64Array
+from sklearn_align.fusion._ambient import few_threads, plain_torch, seeded
+from sklearn_align.fusion._data import ModalityDataset
 from sklearn_align.fusion._epoch_log import EpochLog
-from sklearn_align.fusion._preprocessing import labelled, sample_tensors
+from sklearn_align.fusion._interrupts import finished_part, is_deliberate
+from sklearn_align.fusion._preprocessing import labelled, name_of_column, sample_tensors
+from sklearn_align.fusion._ranges import check_training_columns
 from sklearn_align.fusion._validation import missing_figures_explained, train_without_validation
 
 if TYPE_CHECKING:
@@ -93,22 +97,6 @@ def build_optimizer(net: AECFNet) -> Any:
     return net.optimizer(*args, **options)
 
 
-@contextmanager
-def seeded(
-    random_state: Any, device: str | torch.device | None, n_epochs: int = 0
-) -> Iterator[None]:
-    """Draw everything from `random_state` and leave torch's generators as they are.
-
-    Further training continues after `n_epochs`, and must not repeat their draws.
-    """
-    seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
-    # Without a device of our own, as under skorch's AccelerateMixin, it may be the GPU in use.
-    used = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    with torch.random.fork_rng(devices=[used] if used.type == "cuda" else []):
-        torch.manual_seed(seed + n_epochs)
-        yield
-
-
 def samples_per_batch(n_samples: int, batch_size: int | str, *, training: bool) -> int:
     """Size of the batches; for training, "auto" is a quarter of the samples, but 32 to 128."""
     if not training:
@@ -135,6 +123,10 @@ def make_batches(net: AECFNet, dataset: Any, *, training: bool) -> Any:
     size = samples_per_batch(len(dataset), net.batch_size, training=training)
     options.setdefault("batch_size", size)
     factory = net.iterator_train if training else net.iterator_valid
+    loads = isinstance(factory, type) and issubclass(factory, DataLoader)
+    if loads and not training and not hasattr(net, "_epoch_log"):
+        # Else predictions would draw the seed of workers from torch's generator.
+        options.setdefault("generator", torch.Generator())
     return factory(dataset, **options)
 
 
@@ -146,37 +138,72 @@ def train(
     *,
     epochs: int,
     start: bool,
-) -> None:
-    """Train on validated samples, with a new network if `start`."""
+) -> str | None:
+    """Train on validated samples, with a new network if `start`; return what was interrupted."""
     presence = net._presence(X)
+    feature_names = getattr(net, "feature_names_in_", None)
     if start:
         net._targets = net._targets.resolve(encoded, sample_weight, net.pos_weight)
-    with seeded(net.random_state, net.device, 0 if start else len(net.history)):
+        # skorch would empty the history of the last fit, which may have to be put back.
+        net.history_ = None
+    with plain_torch(), seeded(net.random_state, net.device, 0 if start else len(net.history)):
         if start:
-            net.initialize()
-            net.module_.seen.copy_(torch.from_numpy(presence.any(axis=0)))
-            net.module_.scaler.fit(
-                X[:, net.layout_.order], sample_weight, standardize=net.standardize
-            )
-            net._targets.fit(net.module_, encoded, sample_weight)
-            net.module_.set_fallback(net._targets.prior_output(encoded, sample_weight))
+            build(net, X, presence, encoded, sample_weight)
         weight = None if np.all(sample_weight == 1.0) else sample_weight
-        samples = sample_tensors(X, presence, net.layout_, net.module_.scaler, weight)
+        scaler = net.module_.scaler
+        samples = sample_tensors(X, presence, net.layout_, scaler, weight, feature_names)
         dataset = labelled(net, samples, encoded)
-        net.module_.log_temperature.zero_()
-        parts = net.get_split_datasets(dataset, encoded)
-        if parts[1] is None:
-            train_without_validation(net)
-        net._epoch_log = EpochLog(net._targets.calibration_error)
-        net.notify("on_train_begin", X=dataset, y=encoded)
-        try:
-            net.fit_loop(parts, encoded, epochs=epochs)
-        except KeyboardInterrupt:  # skorch's EarlyStopping ends the training with it.
-            pass
-        finally:
-            del net._epoch_log
-        net.notify("on_train_end", X=dataset, y=encoded)
-        net._after_training(parts[1])
+        n_weights = sum(weights.numel() for weights in net.module_.parameters())
+        work = n_weights * samples_per_batch(len(dataset), net.batch_size, training=True)
+        with few_threads(work, net.device):
+            return _train_prepared(net, dataset, encoded, epochs)
+
+
+def build(
+    net: AECFNet,
+    X: NDArray[Any],
+    presence: BoolArray,
+    encoded: NDArray[Any],
+    sample_weight: Float64Array,
+) -> None:
+    """Make a new network and fit what it holds of the samples: scaling, presence, frequencies."""
+    net.initialize()
+    net.module_.seen.copy_(torch.from_numpy(presence.any(axis=0)))
+    ordered = X[:, net.layout_.order]
+    name_of = partial(name_of_column, net.layout_, getattr(net, "feature_names_in_", None))
+    check_training_columns(ordered, name_of, standardize=net.standardize)
+    net.module_.scaler.fit(ordered, sample_weight, standardize=net.standardize)
+    net._targets.fit(net.module_, encoded, sample_weight)
+    net.module_.set_fallback(net._targets.prior_output(encoded, sample_weight))
+
+
+def _train_prepared(
+    net: AECFNet, dataset: ModalityDataset, encoded: NDArray[Any], epochs: int
+) -> str | None:
+    """Train on prepared samples and calibrate; return what was interrupted."""
+    net.module_.log_temperature.zero_()
+    parts = net.get_split_datasets(dataset, encoded)
+    if parts[1] is None:
+        train_without_validation(net)
+    net._epoch_log = EpochLog(net._targets.calibration_error)
+    n_before = len(net.history)
+    interrupted = None
+    net.notify("on_train_begin", X=dataset, y=encoded)
+    try:
+        net.fit_loop(parts, encoded, epochs=epochs)
+    except KeyboardInterrupt as interrupt:
+        # skorch's EarlyStopping ends the training with it, too.
+        if not is_deliberate(interrupt, net):
+            interrupted = finished_part(net, n_before, epochs)
+            if interrupted is None or not net._ends_on_interrupt:
+                raise
+    finally:
+        del net._epoch_log
+    net.notify("on_train_end", X=dataset, y=encoded)
+    if epochs > 0:
+        check_trained(net, dataset)
+    net._after_training(parts[1])
+    return interrupted
 
 
 def run_epochs(net: AECFNet, X: Any, y: Any, epochs: int) -> None:
@@ -195,6 +222,33 @@ def run_epochs(net: AECFNet, X: Any, y: Any, epochs: int) -> None:
         )
         with missing_figures_explained(net, dataset_valid):
             net.notify("on_epoch_end", **parts)
+        net._epoch_log.n_finished += 1
+
+
+def check_loss(net: AECFNet, loss: Tensor) -> None:
+    """Raise if the loss of a batch is not finite: training on would make every weight NaN."""
+    if not torch.isfinite(loss).all():
+        _raise_diverged(net, f"the loss is {float(loss.detach())}")
+
+
+def check_trained(net: AECFNet, dataset: ModalityDataset) -> None:
+    """Raise if the last step left weights, or outputs for training samples, that are not finite."""
+    for name, weights in net.module_.named_parameters():
+        if not torch.isfinite(weights).all():
+            _raise_diverged(net, f"{name} holds values that are not finite")
+    probe = dataset.take(torch.arange(min(len(dataset), _PREDICT_BATCH_SIZE)))
+    for output in net.forward_iter(probe):
+        for values in output[:3] if isinstance(output, tuple) else [output]:
+            if not (values < torch.inf).all():
+                _raise_diverged(net, "outputs for training samples are not finite")
+
+
+def _raise_diverged(net: AECFNet, what: str) -> None:
+    raise ValueError(
+        f"the training diverged in epoch {len(net.history)}: {what}. The learning rates are "
+        f"lr={net.lr!r} and gate_lr={net.gate_lr!r}: lower them, or set "
+        f"gradient_clip (now {net.gradient_clip!r})."
+    )
 
 
 def batch_loss(net: AECFNet, y_pred: Any, y_true: Any, X: Any, *, training: bool) -> Any:
