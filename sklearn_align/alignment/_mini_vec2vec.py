@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from sklearn_align._constraints import AT_LEAST_TWO, POSITIVE, POSITIVE_INT
 from sklearn_align._linalg import polar_factor, scale_to_unit_length
 from sklearn_align._sklearn import HasMethods, StrOptions, fit_context
+from sklearn_align._state import all_or_nothing
 from sklearn_align._typing import FloatArray
 from sklearn_align.alignment._convergence import check_convergence
 from sklearn_align.alignment._inputs import check_pairs, check_target, choose_target
@@ -308,6 +309,7 @@ class MiniVec2Vec(
         recipe = {"init": start, "n_init": 1, "selection": None, "refinements": refinements}
         return cls(**{**recipe, **parameters})
 
+    @all_or_nothing
     @with_callbacks
     @fit_context(prefer_skip_nested_validation=True)
     def fit(
@@ -319,6 +321,8 @@ class MiniVec2Vec(
         pairs: tuple[ArrayLike, ArrayLike] | None = None,
     ) -> Self:
         """Learn the map from the space of `X` to the target space.
+
+        A fit that raises, also by an interrupt, leaves the estimator exactly as it was.
 
         Parameters
         ----------
