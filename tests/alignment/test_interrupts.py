@@ -285,7 +285,7 @@ def test_refused_arguments_change_nothing(kind):
     fitted, fresh = tiny().fit(*spaces(0)), tiny()
     before = state(fitted)
     for aligner in (fitted, fresh):
-        with pytest.raises(ValueError, match="."):
+        with pytest.raises(ValueError, match=r".+"):
             aligner.fit(**REFUSED[kind])
     assert state(fitted) == before
     with pytest.raises(NotFittedError):
@@ -298,7 +298,7 @@ def test_refused_parameters_change_nothing(parameters):
     fitted.set_params(**parameters)
     before = state(fitted)
     for aligner in (fitted, fresh):
-        with pytest.raises(ValueError, match="."):
+        with pytest.raises(ValueError, match=r".+"):
             aligner.fit(*spaces(1))
     assert state(fitted) == before
     for method in METHODS:
