@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from functools import partial
 from numbers import Integral
 from typing import Any, ClassVar, Self
@@ -29,6 +30,7 @@ from sklearn_align.alignment._problem import AlignmentProblem, ReducedProblem
 from sklearn_align.alignment._recipes import CONVERGENCE
 from sklearn_align.alignment._selection import Round, SuccessiveHalving, reduce_problem
 from sklearn_align.alignment._steps import list_refinements, list_starts
+from sklearn_align.alignment._threads import one_fit_at_a_time
 from sklearn_align.alignment.refinements import (
     ClusterRefinement,
     NeighborRefinement,
@@ -314,6 +316,7 @@ class MiniVec2Vec(
     @all_or_nothing
     @with_callbacks
     @fit_context(prefer_skip_nested_validation=True)
+    @one_fit_at_a_time()
     def fit(
         self,
         X: ArrayLike,
@@ -466,13 +469,14 @@ class MiniVec2Vec(
             halving = SuccessiveHalving(
                 reduced, starts, random_state=random_state, n_jobs=self.n_jobs
             )
-            for state in halving.rounds():
-                best = state.candidates[0]
-                W = reduced.lift(best.map)
-                stage.append("start_scores", [c.score for c in state.candidates])
-                stage.append("agreement", state.agreement)
-                if stage.iteration(best.score, partial(self._fitted_map, W)):
-                    break
+            with closing(halving.rounds()) as rounds:
+                for state in rounds:
+                    best = state.candidates[0]
+                    W = reduced.lift(best.map)
+                    stage.append("start_scores", [c.score for c in state.candidates])
+                    stage.append("agreement", state.agreement)
+                    if stage.iteration(best.score, partial(self._fitted_map, W)):
+                        break
         return W, state, stage.stop_requested
 
     def _refine(
