@@ -26,7 +26,7 @@ def shape_of(y: Any) -> tuple[int, ...]:
     if isinstance(shape, tuple):
         return shape
     try:
-        return np.shape(y)
+        return np.asarray(y).shape
     except ValueError:
         return (len(y),)
 
