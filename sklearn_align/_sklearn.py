@@ -15,7 +15,9 @@ from sklearn.utils._param_validation import (
     StrOptions,
     validate_parameter_constraints,
 )
+from sklearn.utils.validation import _check_feature_names as check_feature_names
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
+from sklearn.utils.validation import _get_feature_names as get_feature_names
 
 __all__ = [
     "HasMethods",
@@ -24,8 +26,10 @@ __all__ = [
     "RequestMethod",
     "StrOptions",
     "called_from_cross_validation",
+    "check_feature_names",
     "check_sample_weight",
     "fit_context",
+    "get_feature_names",
     "validate_parameter_constraints",
     "validate_parameters",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from functools import partial
 from numbers import Integral
 from typing import Any, ClassVar, Self
@@ -11,21 +12,25 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
-from sklearn.utils import Tags, check_array, check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils import Tags, check_random_state
+from sklearn.utils.validation import check_is_fitted
 
 from sklearn_align._constraints import AT_LEAST_TWO, POSITIVE, POSITIVE_INT
-from sklearn_align._linalg import polar_factor, scale_to_unit_length
+from sklearn_align._linalg import polar_factor
+from sklearn_align._samples import check_samples, computing_dtype
 from sklearn_align._sklearn import HasMethods, StrOptions, fit_context
+from sklearn_align._state import all_or_nothing
 from sklearn_align._typing import FloatArray
 from sklearn_align.alignment._convergence import check_convergence
-from sklearn_align.alignment._inputs import check_pairs, check_target, choose_target
+from sklearn_align.alignment._inputs import check_pairs, choose_target, refuse_labels, shape_of
 from sklearn_align.alignment._monitor import FitMonitor
-from sklearn_align.alignment._normalizer import CentredNormalizer
+from sklearn_align.alignment._names import Names, check_names, check_output_names, names_of
+from sklearn_align.alignment._normalizer import CentredNormalizer, unit_samples
 from sklearn_align.alignment._problem import AlignmentProblem, ReducedProblem
 from sklearn_align.alignment._recipes import CONVERGENCE
 from sklearn_align.alignment._selection import Round, SuccessiveHalving, reduce_problem
 from sklearn_align.alignment._steps import list_refinements, list_starts
+from sklearn_align.alignment._threads import one_fit_at_a_time
 from sklearn_align.alignment.refinements import (
     ClusterRefinement,
     NeighborRefinement,
@@ -308,8 +313,10 @@ class MiniVec2Vec(
         recipe = {"init": start, "n_init": 1, "selection": None, "refinements": refinements}
         return cls(**{**recipe, **parameters})
 
+    @all_or_nothing
     @with_callbacks
     @fit_context(prefer_skip_nested_validation=True)
+    @one_fit_at_a_time()
     def fit(
         self,
         X: ArrayLike,
@@ -319,6 +326,8 @@ class MiniVec2Vec(
         pairs: tuple[ArrayLike, ArrayLike] | None = None,
     ) -> Self:
         """Learn the map from the space of `X` to the target space.
+
+        A fit that raises, also by an interrupt, leaves the estimator exactly as it was.
 
         Parameters
         ----------
@@ -355,18 +364,24 @@ class MiniVec2Vec(
         SmallSampleWarning
             When a number of clusters or neighbors was clipped to the number of samples.
         """
-        target = choose_target(XB, y, type(self).__name__)
-        source: FloatArray = validate_data(
-            self, X, dtype=[np.float64, np.float32], ensure_min_samples=2
+        target_given = choose_target(XB, y, type(self).__name__)
+        source = check_samples(X, input_name="X", estimator=self, reset=True, ensure_min_samples=2)
+        target = check_samples(
+            target_given,
+            input_name="XB" if XB is not None else "y",
+            estimator=self,
+            ensure_min_samples=2,
         )
-        target = check_target(target, estimator=self, ensure_min_samples=2)
+        if XB is None:
+            refuse_labels(target)
+        self._set_target_names(names_of(target_given))
         starts = list_starts(self.init, self.n_init, self.selection)
         refinements = list_refinements(self.refinements)
         random_state = check_random_state(self.random_state)
         self._source_normalizer = CentredNormalizer.fit(source)
         self._target_normalizer = CentredNormalizer.fit(target)
         self.n_features_target_ = target.shape[1]
-        self._dtype = np.result_type(source, target)
+        self._dtype = np.result_type(computing_dtype(source), computing_dtype(target))
         problem = self._make_problem(source, target, pairs, random_state)
 
         context = self._init_callback_context(max_subtasks=1 + len(refinements))
@@ -405,9 +420,13 @@ class MiniVec2Vec(
             pairs,
             source,
             target,
-            normalizer_A=self._source_normalizer,
-            normalizer_B=self._target_normalizer,
+            normalizers=(self._source_normalizer, self._target_normalizer),
+            names=(
+                getattr(self, "feature_names_in_", None),
+                getattr(self, "feature_names_target_in_", None),
+            ),
             weight=float(self.pair_weight),
+            estimator=self,
         )
         sides = []
         for name, samples, normalizer in (
@@ -417,7 +436,7 @@ class MiniVec2Vec(
             if self.max_samples is not None and len(samples) > self.max_samples:
                 drawn = random_state.choice(len(samples), self.max_samples, replace=False)
                 samples = samples[np.sort(drawn)]
-            if not np.ptp(samples, axis=0).any():
+            if np.array_equal(samples.min(axis=0), samples.max(axis=0)):
                 raise ValueError(
                     f"All samples of {name} are equal, so there is no geometry to align. Pass "
                     "samples that differ."
@@ -450,13 +469,14 @@ class MiniVec2Vec(
             halving = SuccessiveHalving(
                 reduced, starts, random_state=random_state, n_jobs=self.n_jobs
             )
-            for state in halving.rounds():
-                best = state.candidates[0]
-                W = reduced.lift(best.map)
-                stage.append("start_scores", [c.score for c in state.candidates])
-                stage.append("agreement", state.agreement)
-                if stage.iteration(best.score, partial(self._fitted_map, W)):
-                    break
+            with closing(halving.rounds()) as rounds:
+                for state in rounds:
+                    best = state.candidates[0]
+                    W = reduced.lift(best.map)
+                    stage.append("start_scores", [c.score for c in state.candidates])
+                    stage.append("agreement", state.agreement)
+                    if stage.iteration(best.score, partial(self._fitted_map, W)):
+                        break
         return W, state, stage.stop_requested
 
     def _refine(
@@ -506,6 +526,13 @@ class MiniVec2Vec(
                 AlignmentWarning,
             )
 
+    def _set_target_names(self, names: Names | None) -> None:
+        """Keep the names of the target features, as scikit-learn does those of the source."""
+        if names is not None:
+            self.feature_names_target_in_ = names
+        elif hasattr(self, "feature_names_target_in_"):
+            del self.feature_names_target_in_
+
     @property
     def source_mean_(self) -> FloatArray:
         """Mean of the source samples."""
@@ -552,8 +579,7 @@ class MiniVec2Vec(
         T : ndarray of shape (n_samples, n_features_target)
             Unit samples: ``transform(XA) @ transform_target(XB).T`` is a matrix of cosines.
         """
-        check_is_fitted(self)
-        return self._target_normalizer.transform(self._check_target_samples(XB, "XB"))
+        return self._unit_target(XB, "XB")
 
     def to_target(self, X: ArrayLike) -> FloatArray:
         """Map source samples to raw coordinates of the target space.
@@ -574,7 +600,7 @@ class MiniVec2Vec(
         """
         # `transform` itself returns a data frame under `set_output`.
         Z = self._map_samples(X)
-        return self._target_normalizer.inverse_transform(Z)
+        return self._target_normalizer.inverse_transform(Z, out=Z)
 
     def inverse_transform(self, X: ArrayLike) -> FloatArray:
         """Map the output of :meth:`transform` back to raw coordinates of the source space.
@@ -594,10 +620,9 @@ class MiniVec2Vec(
             Samples in the coordinates of the source space.
         """
         check_is_fitted(self)
-        Z = self._check_target_samples(X, "X")
-        back = Z @ self.map_.T.astype(Z.dtype, copy=False)
-        scale_to_unit_length(back)
-        return self._source_normalizer.inverse_transform(back)
+        check_output_names(X, self.get_feature_names_out(), input_name="X")
+        back = unit_samples(self._check_target_samples(X, "X"), W=self.map_.T)
+        return self._source_normalizer.inverse_transform(back, out=back)
 
     def score(self, X: ArrayLike, y: ArrayLike | None = None) -> float:
         """Score the map on source samples, with or without their counterparts.
@@ -627,16 +652,17 @@ class MiniVec2Vec(
             When samples taken as counterparts are no better than chance although the map
             converged: unpaired target samples belong in ``XB=``.
         """
-        Z = self._map_samples(X)
+        Z = self._map_samples(X, ensure_min_samples=1)
         n_pairs = len(Z)
-        if y is None or not _is_float_matrix(y):
+        if y is None or shape_of(y)[1:] != (self.n_features_target_,):
             reference = self.target_sample_.astype(Z.dtype, copy=False)
             return csls_score(Z, reference)
-        T = self.transform_target(y)
+        T = self._unit_target(y, "y", ensure_min_samples=1)
         if len(T) != n_pairs:
             return csls_score(Z, T)
         accuracy = retrieval_accuracy(Z, T)
-        if self.converged_ and n_pairs >= 50 and accuracy <= 5 / n_pairs:
+        converged = getattr(self, "converged_", False)
+        if converged and n_pairs >= 50 and accuracy <= 5 / n_pairs:
             warn_user(
                 "y has as many samples as X and is taken as their counterparts, but only "
                 f"{accuracy:.1%} of them are nearest although the alignment converged. If y is "
@@ -646,29 +672,39 @@ class MiniVec2Vec(
             )
         return accuracy
 
-    def _map_samples(self, X: ArrayLike) -> FloatArray:
+    def _map_samples(self, X: ArrayLike, ensure_min_samples: int = 0) -> FloatArray:
         check_is_fitted(self)
-        samples = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+        samples = check_samples(
+            X,
+            input_name="X",
+            estimator=self,
+            reset=False,
+            ensure_min_samples=ensure_min_samples,
+        )
         return self._source_normalizer.transform(samples, self.map_)
 
-    def _check_target_samples(self, samples: ArrayLike, name: str) -> FloatArray:
-        checked = check_array(
-            samples, dtype=[np.float64, np.float32], input_name=name, estimator=self
+    def _unit_target(self, XB: ArrayLike, name: str, ensure_min_samples: int = 0) -> FloatArray:
+        check_is_fitted(self)
+        expected = getattr(self, "feature_names_target_in_", None)
+        check_names(XB, expected, input_name=name, estimator=self)
+        samples = self._check_target_samples(XB, name, ensure_min_samples)
+        return self._target_normalizer.transform(samples)
+
+    def _check_target_samples(
+        self, samples: ArrayLike, name: str, ensure_min_samples: int = 0
+    ) -> FloatArray:
+        checked = check_samples(
+            samples, input_name=name, estimator=self, ensure_min_samples=ensure_min_samples
         )
         if checked.shape[1] != self.n_features_target_:
             raise ValueError(
                 f"{name} has {checked.shape[1]} features, but the target space that "
                 f"{type(self).__name__} was fitted with has {self.n_features_target_} features."
             )
-        return np.asarray(checked)
+        return checked
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         tags.target_tags.required = True
         return tags
-
-
-def _is_float_matrix(y: ArrayLike) -> bool:
-    values = y if hasattr(y, "shape") and hasattr(y, "dtype") else np.asarray(y)
-    return len(values.shape) == 2 and np.dtype(values.dtype).kind == "f"
