@@ -145,7 +145,8 @@ class MiniVec2Vec(
         Iterations of all stages together.
 
     target_sample_ : ndarray of shape (at most score_sample_size, n_features_target_)
-        Centred unit samples of the target space, with which :meth:`score` compares.
+        Centred unit samples of the target space, with which :meth:`score` compares. They are
+        stored with the estimator: delete the attribute where the target must not be passed on.
 
     n_features_target_ : int
         Width of the target space.
@@ -633,11 +634,13 @@ class MiniVec2Vec(
             Samples of the source space.
 
         y : array-like, default=None
-            - float matrix of shape (n_samples, n_features_target), as many samples as `X`: their
-              counterparts, row by row;
-            - float matrix with another number of samples: unpaired samples of the target space;
-            - anything with one dimension, or integers (labels): not used;
-            - None: the target samples kept by :meth:`fit` are used, unpaired.
+            Its shape alone decides, not its number type or container:
+
+            - matrix with `n_features_target_` columns and as many samples as `X`: their
+              counterparts, in the same order;
+            - matrix with `n_features_target_` columns and another number of samples: unpaired
+              samples of the target space;
+            - any other shape (labels) or None: `target_sample_` is used, unpaired.
 
         Returns
         -------
@@ -645,6 +648,11 @@ class MiniVec2Vec(
             With counterparts the fraction of samples whose counterpart is nearest
             (:func:`~sklearn_align.metrics.retrieval_accuracy`), else the label-free score
             (:func:`~sklearn_align.metrics.csls_score`). Higher is better.
+
+        Raises
+        ------
+        ValueError
+            When `target_sample_` is needed and has been deleted.
 
         Warns
         -----
@@ -655,6 +663,11 @@ class MiniVec2Vec(
         Z = self._map_samples(X, ensure_min_samples=1)
         n_pairs = len(Z)
         if y is None or shape_of(y)[1:] != (self.n_features_target_,):
+            if not hasattr(self, "target_sample_"):
+                raise ValueError(
+                    "y holds no target samples, and target_sample_ has been deleted: pass samples "
+                    f"of the target space, a matrix of {self.n_features_target_} columns, as y."
+                )
             reference = self.target_sample_.astype(Z.dtype, copy=False)
             return csls_score(Z, reference)
         T = self._unit_target(y, "y", ensure_min_samples=1)

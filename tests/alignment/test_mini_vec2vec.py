@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import warnings
 
 import numpy as np
@@ -606,3 +608,18 @@ def test_a_single_outlier_is_no_error(spaces, quick, kind):
 def test_a_sample_at_the_mean_has_no_direction(spaces, fitted):
     assert not fitted.transform(fitted.source_mean_[None]).any()
     np.testing.assert_allclose(fitted.to_target(fitted.source_mean_[None])[0], fitted.target_mean_)
+
+
+def test_target_samples_can_be_dropped(fitted, spaces):
+    small = copy.copy(fitted)
+    del small.target_sample_
+    kept = pickle.dumps(small)
+    assert len(kept) < len(pickle.dumps(fitted)) - fitted.target_sample_.nbytes // 2
+    loaded = pickle.loads(kept)
+    Z = fitted.transform(spaces.XA_test)
+    assert loaded.transform(spaces.XA_test).tobytes() == Z.tobytes()
+    paired = loaded.score(spaces.XA_test, spaces.XB_test)
+    assert paired == fitted.score(spaces.XA_test, spaces.XB_test)
+    for y in (None, np.zeros(len(Z))):
+        with pytest.raises(ValueError, match=r"target_sample_ has been deleted: pass samples"):
+            loaded.score(spaces.XA_test, y)
