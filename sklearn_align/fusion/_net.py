@@ -52,6 +52,7 @@ from sklearn_align.fusion._training import (
     batch_loss,
     build_optimizer,
     check_loss,
+    device_of,
     default_callbacks,
     make_batches,
     padded,
@@ -174,8 +175,10 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
         **params : object
             Parameters of the estimator, and ``module__``, ``criterion__``, ``optimizer__``,
             ``iterator_train__``, ``iterator_valid__``, ``callbacks__`` and ``compile__``
-            parameters. A fitted network is not touched: they count from the next ``fit`` on.
-            Only parameters of the optimizer, `lr` included, act on further training at once.
+            parameters. A fitted network is not touched: they count from the next ``fit`` on,
+            and until then predictions are as before. Only parameters of the optimizer, `lr`
+            included, act on further training at once, and those of `iterator_valid` on the
+            number of samples that are predicted at once.
 
         Returns
         -------
@@ -227,7 +230,7 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
 
     @property
     def _n_features_out(self) -> int:
-        return int(self.n_units)
+        return int(getattr(self, "_module_options", {}).get("n_units", self.n_units))
 
     @property
     def n_iter_(self) -> int:
@@ -242,7 +245,9 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
         return list(self.layout_.names)
 
     def _presence(self, X: NDArray[Any]) -> BoolArray:
-        return self.layout_.presence(X, allow_partial=self.partial_missing == "impute")
+        # Parameters set after ``fit`` count from the next one on.
+        rule = getattr(self, "_partial_missing", self.partial_missing)
+        return self.layout_.presence(X, allow_partial=rule == "impute")
 
     def _seen_presence(self, X: NDArray[Any]) -> BoolArray:
         """Presence of samples whose modalities training has seen."""
@@ -354,6 +359,7 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
         )
         options.update(self._network_options)
         options.update(self.get_params_for("module"))
+        self._module_options = options
         self.module_ = self.module(**options)
         self._targets.prepare(self.module_)
         return self
@@ -398,7 +404,7 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
         """Run the network on a batch of prepared samples."""
         names = ("X", "presence", "subset", "other")
         inputs = {name: x[name] for name in names if name in x}
-        return self.module_(**to_tensor(inputs, device=self.device))
+        return self.module_(**to_tensor(inputs, device=device_of(self)))
 
     def evaluation_step(self, batch: Any, training: bool = False) -> Any:
         """Run the network on a batch for prediction."""
