@@ -52,8 +52,8 @@ from sklearn_align.fusion._training import (
     batch_loss,
     build_optimizer,
     check_loss,
-    device_of,
     default_callbacks,
+    device_of,
     make_batches,
     padded,
     record_epoch,
@@ -106,6 +106,7 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
 
     layout_: ModalityLayout
     _targets: Targets
+    _partial_missing: str
     _epoch_log: EpochLog
 
     _parameter_constraints: ClassVar[dict[str, Any]]
