@@ -15,7 +15,7 @@ from skorch.utils import to_tensor
 from torch import Tensor
 
 from sklearn_align._modalities import ModalityLayout
-from sklearn_align._state import all_or_nothing
+from sklearn_align._state import all_or_nothing, check_version, with_version
 from sklearn_align._typing import BoolArray, Float64Array, FloatArray
 from sklearn_align.fusion._ambient import plain_torch
 from sklearn_align.fusion._config import AECFConfig
@@ -28,6 +28,7 @@ from sklearn_align.fusion._parameters import (
     check_parameters,
     declared_parameters,
 )
+from sklearn_align.fusion._plain_state import plain_state, refuse_pickled, restore_plain
 from sklearn_align.fusion._preprocessing import (
     check_seen,
     in_precision_of,
@@ -67,6 +68,10 @@ OUTPUTS, WEIGHTS, FUSED = range(3)
 # Attributes of skorch that are of no use to a reader.
 _BOOKKEEPING = {"cuda_dependent_attributes_", "init_context_", "initialized_", "prefixes_"}
 _BOOKKEEPING |= {"virtual_params_"}
+
+
+def _new(cls: Any) -> Any:
+    return cls.__new__(cls)
 
 
 class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
@@ -113,6 +118,8 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
     _network_parameters: ClassVar[tuple[str, ...]]
     _loss_parameters: ClassVar[tuple[str, ...]]
     _network_options: ClassVar[dict[str, Any]] = {}
+    # Arguments of the parts that are loaded; parameters may have been set since ``fit``.
+    _restored_options: dict[str, Any] = {}  # noqa: RUF012  It is replaced and never changed.
     # Whether Ctrl-C ends the training only, and not ``fit``.
     _ends_on_interrupt: bool = True
 
@@ -204,6 +211,21 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
             {name: value for name, value in params.items() if self._is_virtual_param(name)}
         )
         return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        # skops calls it, whereas pickle, joblib and copy follow __reduce__.
+        return with_version({"plain": plain_state(self)})
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _new, (type(self),), with_version(super().__getstate__())
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state = check_version(state, type(self).__name__)
+        if "plain" in state:
+            restore_plain(self, state["plain"])
+        else:
+            refuse_pickled(state)
+            super().__setstate__(state)
 
     def __repr__(self, N_CHAR_MAX: int = 700) -> str:
         return BaseEstimator.__repr__(self, N_CHAR_MAX)
@@ -360,8 +382,8 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
         )
         options.update(self._network_options)
         options.update(self.get_params_for("module"))
-        self._module_options = options
-        self.module_ = self.module(**options)
+        self._module_options = self._restored_options.get("_module_options", options)
+        self.module_ = self.module(**self._module_options)
         self._targets.prepare(self.module_)
         return self
 
@@ -370,7 +392,8 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
         options = {name: getattr(self, name) for name in self._loss_parameters}
         options.update(self._targets.loss_options)
         options.update(self.get_params_for("criterion"))
-        self.criterion_ = self.criterion(**options)
+        self._criterion_options = self._restored_options.get("_criterion_options", options)
+        self.criterion_ = self.criterion(**self._criterion_options)
         return self
 
     def initialize_optimizer(self, triggered_directly: Any = None) -> Any:
