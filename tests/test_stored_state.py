@@ -175,6 +175,17 @@ def test_skops_with_frames_and_callbacks():
     assert loaded.history[:, "f1"] == clf.history[:, "f1"]
 
 
+def test_estimators_that_are_trimmed_for_prediction(fitted):
+    estimator = copy.deepcopy(fitted["classes"])
+    estimator.trim_for_prediction()
+    loaded = through_skops(estimator)
+    assert outputs(loaded) == outputs(fitted["classes"])
+    for each in (estimator, loaded):
+        with pytest.raises(ValueError, match="Got None"):
+            each.fit(X, Y)
+        assert outputs(each) == outputs(fitted["classes"])
+
+
 def test_skops_does_not_run_pickled_data(fitted):
     io = pytest.importorskip("skops.io")
 

@@ -419,6 +419,8 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
         check_is_fitted(self)
         if self._targets.task == "multilabel" and np.ndim(y) == 2:
             check_indicators(np.asarray(y))
+        if sample_weight is not None:
+            sample_weight = check_sample_weight(sample_weight, X, ensure_non_negative=True)
         return float(super().score(X, y, sample_weight))
 
     def _probabilities(self, X: Any) -> Float64Array:

@@ -16,6 +16,7 @@ from torch import Tensor
 from sklearn_align._modalities import ModalityLayout
 from sklearn_align.fusion._ambient import plain_torch, seeded
 from sklearn_align.fusion._parameters import declared_parameters
+from sklearn_align.fusion._rollback import is_trimmed
 from sklearn_align.fusion._targets import ClassTargets, LabelTargets, NoTargets, NumericTargets
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ def plain_state(net: AECFNet) -> dict[str, Any]:
     targets = {field.name: getattr(net._targets, field.name) for field in fields(net._targets)}  # type: ignore[arg-type]
     if "dtype" in targets:
         targets["dtype"] = targets["dtype"].str
-    optimizer = net.optimizer_.state_dict()
+    trimmed = is_trimmed(net)
+    optimizer = {"param_groups": [], "state": {}} if trimmed else net.optimizer_.state_dict()
     state["fitted"] = {
         "attributes": {name: getattr(net, name) for name in _FITTED if hasattr(net, name)},
         "options": {name: getattr(net, name) for name in _OPTIONS},
@@ -45,7 +47,8 @@ def plain_state(net: AECFNet) -> dict[str, Any]:
         },
         "targets": {"kind": type(net._targets).__name__, "fields": targets},
         "module": _arrays(net.module_.state_dict()),
-        "criterion": _arrays(net.criterion_.state_dict()),
+        "criterion": {} if trimmed else _arrays(net.criterion_.state_dict()),
+        "trimmed": trimmed,
         "optimizer_groups": optimizer["param_groups"],
         "optimizer_state": [[key, _arrays(value)] for key, value in optimizer["state"].items()],
         "history": json.dumps(list(net.history), default=_plain_number),
@@ -55,7 +58,11 @@ def plain_state(net: AECFNet) -> dict[str, Any]:
 
 def restore_plain(net: AECFNet, state: dict[str, Any]) -> None:
     """Make a new object the estimator that `plain_state` has described."""
-    params = {**_defaults(type(net)), **state["params"]}
+    defaults = _defaults(type(net))
+    given = state["params"].items()
+    # skorch sets parts to None when it trims an estimator; they must be there to build it.
+    given = {name: value for name, value in given if value is not None or _may_be_none(name)}
+    params = {**defaults, **given}
     net._set_init_parameters(
         {
             **{name: value for name, value in params.items() if "__" not in name},
@@ -78,15 +85,18 @@ def restore_plain(net: AECFNet, state: dict[str, Any]) -> None:
     with plain_torch(), seeded(0, net.device):
         net.initialize()
         net.module_.load_state_dict(_tensors(fitted["module"]))
-        net.criterion_.load_state_dict(_tensors(fitted["criterion"]))
-        net.optimizer_.load_state_dict(
-            {
-                "param_groups": fitted["optimizer_groups"],
-                "state": {key: _tensors(value) for key, value in fitted["optimizer_state"]},
-            }
-        )
+        if not fitted["trimmed"]:
+            net.criterion_.load_state_dict(_tensors(fitted["criterion"]))
+            net.optimizer_.load_state_dict(
+                {
+                    "param_groups": fitted["optimizer_groups"],
+                    "state": {key: _tensors(value) for key, value in fitted["optimizer_state"]},
+                }
+            )
     del net._restored_options
     net.history_ = History(json.loads(fitted["history"]))
+    if fitted["trimmed"]:
+        net.trim_for_prediction()
 
 
 def refuse_pickled(state: dict[str, Any]) -> None:
@@ -109,6 +119,10 @@ def _plain_params(net: AECFNet) -> dict[str, Any]:
     if isinstance(params.get("device"), torch.device):
         params["device"] = str(params["device"])
     return params
+
+
+def _may_be_none(name: str) -> bool:
+    return name not in ("module", "criterion", "optimizer", "iterator_train", "iterator_valid")
 
 
 def _is_own(net: AECFNet, name: str) -> bool:
