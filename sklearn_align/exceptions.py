@@ -134,7 +134,19 @@ class StateVersionWarning(UserWarning):
 
 
 # Frames of these packages lie between the code of the user and the place of a warning.
-_LIBRARIES = frozenset({"sklearn_align", "sklearn", "skorch", "joblib", "contextlib", "torch"})
+_LIBRARIES = frozenset(
+    {
+        "sklearn_align",
+        "sklearn",
+        "skorch",
+        "skops",
+        "joblib",
+        "pickle",
+        "copy",
+        "contextlib",
+        "torch",
+    }
+)
 
 
 def warn_user(message: str, category: type[Warning]) -> None:

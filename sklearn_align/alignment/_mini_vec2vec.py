@@ -19,7 +19,7 @@ from sklearn_align._constraints import AT_LEAST_TWO, POSITIVE, POSITIVE_INT
 from sklearn_align._linalg import polar_factor
 from sklearn_align._samples import check_samples, computing_dtype
 from sklearn_align._sklearn import HasMethods, StrOptions, fit_context
-from sklearn_align._state import all_or_nothing
+from sklearn_align._state import all_or_nothing, check_version, with_version
 from sklearn_align._typing import FloatArray
 from sklearn_align.alignment._convergence import check_convergence
 from sklearn_align.alignment._inputs import check_pairs, choose_target, refuse_labels, shape_of
@@ -715,6 +715,18 @@ class MiniVec2Vec(
                 f"{type(self).__name__} was fitted with has {self.n_features_target_} features."
             )
         return checked
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = with_version(super().__getstate__())
+        if "_dtype" in state:  # A string needs no trust where it is loaded.
+            state["_dtype"] = state["_dtype"].str
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state = check_version(state, type(self).__name__)
+        if "_dtype" in state:
+            state["_dtype"] = np.dtype(state["_dtype"])
+        super().__setstate__(state)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

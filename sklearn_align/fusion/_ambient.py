@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -105,8 +106,14 @@ def few_threads(work: float, device: str | torch.device | None) -> Iterator[None
     if not on_cpu or work > MOST_WORK_OF_ONE_THREAD or torch.get_num_threads() == 1:
         yield
         return
-    with ThreadpoolController().select(user_api="openmp").limit(limits=1):
+    with _openmp().limit(limits=1):
         yield
+
+
+@cache
+def _openmp() -> ThreadpoolController:
+    """Find torch's OpenMP among the libraries that are loaded, which takes milliseconds."""
+    return ThreadpoolController().select(user_api="openmp")
 
 
 @contextmanager

@@ -328,7 +328,8 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
             Classes or indicators.
 
         classes : array-like of shape (n_classes,), default=None
-            All classes that may ever occur, in the first call; those in y by default.
+            All classes that may ever occur, in the first call; those in y by default. Classes
+            that y does not hold start with an equal share of the probability each.
 
         sample_weight : array-like of shape (n_samples,), default=None
             Weights.
@@ -355,7 +356,7 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
         -------
         probabilities : ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
             In the order of `classes_`. For a sample without a present modality, the
-            class frequencies of the training samples.
+            class frequencies of the training samples of the first call.
         """
         return in_precision_of(X, self._probabilities(X))
 
@@ -420,6 +421,8 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
         check_is_fitted(self)
         if self._targets.task == "multilabel" and np.ndim(y) == 2:
             check_indicators(np.asarray(y))
+        if sample_weight is not None:
+            sample_weight = check_sample_weight(sample_weight, X, ensure_non_negative=True)
         return float(super().score(X, y, sample_weight))
 
     def _probabilities(self, X: Any) -> Float64Array:

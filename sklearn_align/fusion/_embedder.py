@@ -202,7 +202,7 @@ class AECFEmbedder(AECFNet):
 
     @property
     def _n_features_out(self) -> int:
-        return int(self.n_components)
+        return self._targets.n_outputs
 
     @all_or_nothing
     def fit(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> Any:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dis
 from typing import TYPE_CHECKING
 
+from skorch.callbacks import Callback
+
 from sklearn_align.exceptions import TrainingInterruptedWarning, warn_user
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ _BETWEEN_EPOCHS = {"on_epoch_begin", "on_epoch_end"}
 def is_deliberate(interrupt: KeyboardInterrupt, net: AECFNet) -> bool:
     """Tell whether a callback ends the training between two epochs, by a ``raise`` of its own.
 
-    Ctrl-C raises after any instruction, also inside of callbacks.
+    Ctrl-C raises after any instruction, also inside of callbacks, or in a handler of the user.
     """
     frames: list[tuple[FrameType, int]] = []
     traceback = interrupt.__traceback__
@@ -29,7 +31,8 @@ def is_deliberate(interrupt: KeyboardInterrupt, net: AECFNet) -> bool:
     code = frame.f_code
     raised = dis.opname[code.co_code[position]] == "RAISE_VARARGS"
     raiser = frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
-    own = raiser is net or any(raiser is callback for _, callback in net.callbacks_)
+    callbacks = [callback for _, callback in net.callbacks_]
+    own = isinstance(raiser, Callback) or any(raiser is other for other in [net, *callbacks])
     return raised and own and any(frame.f_code.co_name in _BETWEEN_EPOCHS for frame, _ in frames)
 
 

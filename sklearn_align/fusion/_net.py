@@ -17,7 +17,7 @@ from torch import Tensor
 
 from sklearn_align._modalities import ModalityLayout
 from sklearn_align._sklearn import RequestMethod
-from sklearn_align._state import all_or_nothing
+from sklearn_align._state import all_or_nothing, check_version, with_version
 from sklearn_align._typing import BoolArray, Float64Array, FloatArray
 from sklearn_align.fusion._ambient import plain_torch
 from sklearn_align.fusion._config import AECFConfig
@@ -25,6 +25,7 @@ from sklearn_align.fusion._data import ModalityDataset, is_prepared, with_given_
 from sklearn_align.fusion._epoch_log import EpochLog
 from sklearn_align.fusion._interrupts import warn_of_interrupt
 from sklearn_align.fusion._parameters import check_epochs, check_parameters, declared_parameters
+from sklearn_align.fusion._plain_state import plain_state, refuse_pickled, restore_plain
 from sklearn_align.fusion._preprocessing import (
     check_seen,
     in_precision_of,
@@ -57,6 +58,7 @@ from sklearn_align.fusion._training import (
     build_optimizer,
     check_loss,
     default_callbacks,
+    device_of,
     make_batches,
     padded,
     record_epoch,
@@ -70,6 +72,10 @@ OUTPUTS, WEIGHTS, FUSED = range(3)
 # Attributes of skorch that are of no use to a reader.
 _BOOKKEEPING = {"cuda_dependent_attributes_", "init_context_", "initialized_", "prefixes_"}
 _BOOKKEEPING |= {"virtual_params_"}
+
+
+def _new(cls: Any) -> Any:
+    return cls.__new__(cls)
 
 
 class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet, RequestsClasses):
@@ -114,12 +120,15 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet, Requ
 
     layout_: ModalityLayout
     _targets: Targets
+    _partial_missing: str
     _epoch_log: EpochLog
 
     _parameter_constraints: ClassVar[dict[str, Any]]
     _network_parameters: ClassVar[tuple[str, ...]]
     _loss_parameters: ClassVar[tuple[str, ...]]
     _network_options: ClassVar[dict[str, Any]] = {}
+    # Arguments of the parts that are loaded; parameters may have been set since ``fit``.
+    _restored_options: dict[str, Any] = {}  # noqa: RUF012  It is replaced and never changed.
     # Whether Ctrl-C ends the training only, and not ``fit``.
     _ends_on_interrupt: bool = True
 
@@ -186,8 +195,10 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet, Requ
         **params : object
             Parameters of the estimator, and ``module__``, ``criterion__``, ``optimizer__``,
             ``iterator_train__``, ``iterator_valid__``, ``callbacks__`` and ``compile__``
-            parameters. A fitted network is not touched: they count from the next ``fit`` on.
-            Only parameters of the optimizer, `lr` included, act on further training at once.
+            parameters. A fitted network is not touched: they count from the next ``fit`` on,
+            and until then predictions are as before. Only parameters of the optimizer, `lr`
+            included, act on further training at once, and those of `iterator_valid` on the
+            number of samples that are predicted at once.
 
         Returns
         -------
@@ -205,6 +216,21 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet, Requ
             {name: value for name, value in params.items() if self._is_virtual_param(name)}
         )
         return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        # skops calls it, whereas pickle, joblib and copy follow __reduce__.
+        return with_version({"plain": plain_state(self)})
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _new, (type(self),), with_version(super().__getstate__())
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state = check_version(state, type(self).__name__)
+        if "plain" in state:
+            restore_plain(self, state["plain"])
+        else:
+            refuse_pickled(state)
+            super().__setstate__(state)
 
     def __repr__(self, N_CHAR_MAX: int = 700) -> str:
         return BaseEstimator.__repr__(self, N_CHAR_MAX)
@@ -236,7 +262,7 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet, Requ
 
     @property
     def _n_features_out(self) -> int:
-        return int(self.n_units)
+        return int(getattr(self, "_module_options", {}).get("n_units", self.n_units))
 
     @property
     def n_iter_(self) -> int:
@@ -251,7 +277,9 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet, Requ
         return list(self.layout_.names)
 
     def _presence(self, X: NDArray[Any]) -> BoolArray:
-        return self.layout_.presence(X, allow_partial=self.partial_missing == "impute")
+        # Parameters set after ``fit`` count from the next one on.
+        rule = getattr(self, "_partial_missing", self.partial_missing)
+        return self.layout_.presence(X, allow_partial=rule == "impute")
 
     def _seen_presence(self, X: NDArray[Any]) -> BoolArray:
         """Presence of samples whose modalities training has seen."""
@@ -365,7 +393,8 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet, Requ
         )
         options.update(self._network_options)
         options.update(self.get_params_for("module"))
-        self.module_ = self.module(**options)
+        self._module_options = self._restored_options.get("_module_options", options)
+        self.module_ = self.module(**self._module_options)
         self._targets.prepare(self.module_)
         return self
 
@@ -374,7 +403,8 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet, Requ
         options = {name: getattr(self, name) for name in self._loss_parameters}
         options.update(self._targets.loss_options)
         options.update(self.get_params_for("criterion"))
-        self.criterion_ = self.criterion(**options)
+        self._criterion_options = self._restored_options.get("_criterion_options", options)
+        self.criterion_ = self.criterion(**self._criterion_options)
         return self
 
     def initialize_optimizer(self, triggered_directly: Any = None) -> Any:
@@ -415,7 +445,7 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet, Requ
         """Run the network on a batch of prepared samples."""
         names = ("X", "presence", "subset", "other")
         inputs = {name: x[name] for name in names if name in x}
-        return self.module_(**to_tensor(inputs, device=self.device))
+        return self.module_(**to_tensor(inputs, device=device_of(self)))
 
     def evaluation_step(self, batch: Any, training: bool = False) -> Any:
         """Run the network on a batch for prediction."""

@@ -158,6 +158,7 @@ def prepare_training(
     X_array, y_array = validate_samples(net, X, y, reset=reset)
     weight = check_sample_weight(sample_weight, X_array, dtype=np.float64, ensure_non_negative=True)
     if reset:
+        net._partial_missing = net.partial_missing
         net.layout_ = parse_modalities(
             net.modalities, X_array.shape[1], getattr(net, "feature_names_in_", None)
         )

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import r2_score
 
+from sklearn_align._sklearn import check_sample_weight
 from sklearn_align._state import all_or_nothing
 from sklearn_align._typing import Float64Array
 from sklearn_align.fusion._criteria import AECFLoss
@@ -299,6 +300,8 @@ class AECFRegressor(AECFNet, NeuralNetRegressor):
             At most 1.
         """
         predicted = self.predict(X)
+        if sample_weight is not None:
+            sample_weight = check_sample_weight(sample_weight, predicted, ensure_non_negative=True)
         # The figure does not depend on the unit, but squares of targets may be out of range.
         true, predicted = (self._targets.comparable(self.module_, part) for part in (y, predicted))
         return float(r2_score(true, predicted, sample_weight=sample_weight))

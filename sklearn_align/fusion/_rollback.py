@@ -19,7 +19,7 @@ def remember_in_place(net: AECFNet) -> Callable[[], None]:
     The objects stay the same ones, so that what users hold of them (hooks, wrappers, compiled
     networks) stays valid. The callbacks of users are left to them.
     """
-    if not net.__sklearn_is_fitted__():
+    if not net.__sklearn_is_fitted__() or is_trimmed(net):
         return lambda: None
     parts = [getattr(net, f"{name}_") for name in (*net._modules, *net._criteria)]
     modules = [module for part in parts if isinstance(part, nn.Module) for module in part.modules()]
@@ -41,6 +41,11 @@ def remember_in_place(net: AECFNet) -> Callable[[], None]:
             return
 
     return restore
+
+
+def is_trimmed(net: AECFNet) -> bool:
+    """Tell whether skorch's `trim_for_prediction` has removed what training needs."""
+    return bool(getattr(net, "_trimmed_for_prediction", False))
 
 
 def _is_of_skorch(callback: Any) -> bool:

@@ -23,6 +23,9 @@ from sklearn_align.fusion._scaling import ColumnScaler
 from sklearn_align.fusion._weights import check_class_weight, check_indicators, check_pos_weight
 from sklearn_align.fusion.nn._module import AECFModule
 
+# Initial probability of a label's value that no sample has.
+_UNSEEN_SHARE = 0.25
+
 
 class Targets(Protocol):
     """What the network, its loss and its training need to know of the targets."""
@@ -171,6 +174,10 @@ class ClassTargets:
     def prior_output(self, encoded: NDArray[Any], sample_weight: Float64Array) -> Tensor:
         mass = np.bincount(encoded, weights=sample_weight, minlength=len(self.classes))
         share = np.maximum(mass / sample_weight.sum(), np.finfo(np.float32).tiny)
+        unseen = mass == 0
+        if unseen.any():
+            # Classes of later samples: from a probability of almost 0 they could not be learned.
+            share = np.where(unseen, 1.0, share * np.count_nonzero(~unseen)) / len(share)
         return torch.from_numpy(np.log(share)).float()
 
     def probabilities(self, outputs: Float64Array) -> Float64Array:
@@ -271,7 +278,12 @@ class LabelTargets:
 
     def prior_output(self, encoded: NDArray[Any], sample_weight: Float64Array) -> Tensor:
         # Half a sample on either side keeps the logits of constant labels finite.
-        ones = (sample_weight @ encoded + 0.5) / (sample_weight.sum() + 1.0)
+        total = sample_weight.sum()
+        counts = sample_weight @ encoded
+        ones = (counts + 0.5) / (total + 1.0)
+        # Values of later samples, which could not be learned from a probability of almost 0.
+        ones = np.where(counts == 0, np.maximum(ones, _UNSEEN_SHARE), ones)
+        ones = np.where(counts == total, np.minimum(ones, 1 - _UNSEEN_SHARE), ones)
         return torch.from_numpy(np.log(ones) - np.log1p(-ones)).float()
 
     def probabilities(self, outputs: Float64Array) -> Float64Array:

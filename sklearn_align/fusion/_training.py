@@ -251,12 +251,18 @@ def _raise_diverged(net: AECFNet, what: str) -> None:
     )
 
 
+def device_of(net: AECFNet) -> Any:
+    """Device of the network, which is the one that ``fit`` was given; None moves nothing."""
+    return None if net.device is None else getattr(net.module_, "fallback", net).device
+
+
 def batch_loss(net: AECFNet, y_pred: Any, y_true: Any, X: Any, *, training: bool) -> Any:
     """Compute the loss of a batch and add its components to the log of the epoch."""
-    y_true = to_tensor(y_true, device=net.device)
-    presence = to_tensor(X["presence"], device=net.device)
+    device = device_of(net)
+    y_true = to_tensor(y_true, device=device)
+    presence = to_tensor(X["presence"], device=device)
     weight = X.get("sample_weight")
-    weight = None if weight is None else to_tensor(weight, device=net.device)
+    weight = None if weight is None else to_tensor(weight, device=device)
     loss = net.criterion_(y_pred, y_true, presence=presence, sample_weight=weight)
     if hasattr(net, "_epoch_log"):
         components = getattr(net.criterion_, "components", {})

@@ -190,6 +190,9 @@ def test_sample_weights_must_be_finite_and_positive_somewhere(value):
         with pytest.raises(ValueError, match=r"(sample_weight|[Ss]ample weights?)"):
             method(X, Y, sample_weight=weight)
     np.testing.assert_array_equal(clf.predict_proba(X), before)
+    for estimator in (clf, AECFRegressor(**TINY).fit(X, Y)):
+        with pytest.raises(ValueError, match=r"(sample_weight|[Ss]ample weights?)"):
+            estimator.score(X, Y, sample_weight=weight)
 
 
 def test_weights_of_zero_on_all_usable_samples_are_refused():

@@ -252,6 +252,37 @@ def test_callbacks_that_end_the_training_on_purpose_do_not_warn():
     assert clf.fit(X, Y).n_iter_ == 1
 
 
+def test_callbacks_may_leave_the_decision_to_others():
+    class Patience(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            self.check(net)
+
+        def check(self, net):
+            if len(net.history) == 1:
+                raise KeyboardInterrupt
+
+    class Several(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            Patience().on_epoch_end(net, **kwargs)
+
+    clf = clone(ESTIMATORS["classifier"]).set_params(callbacks=[Several()])
+    assert clf.fit(X, Y).n_iter_ == 1
+
+
+def test_ctrl_c_with_a_handler_of_the_user():
+    def handler(number, frame):
+        raise KeyboardInterrupt("stopped")
+
+    clf = clone(ESTIMATORS["classifier"])
+    clf.set_params(callbacks=[RaiseAt("on_epoch_end", 1, signal.SIGINT)])
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        with pytest.warns(TrainingInterruptedWarning, match="0 of 2 epochs"):
+            clf.fit(X, Y)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_ctrl_c_before_a_batch_is_finished_propagates():
     clf = clone(ESTIMATORS["classifier"]).fit(X, Y)
     before = fingerprint(clf)
