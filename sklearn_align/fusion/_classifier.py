@@ -5,32 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_align._sklearn import check_sample_weight
 from sklearn_align._state import all_or_nothing
 from sklearn_align._typing import Float64Array, FloatArray
-from sklearn_align.fusion._ambient import plain_torch, seeded
+from sklearn_align.fusion._calibration import calibrate, calibrate_after_training, train_calibrated
 from sklearn_align.fusion._criteria import AECFLoss
-from sklearn_align.fusion._cross_fitting import (
-    cross_fit_temperature,
-    fit_temperature,
-    prepared_samples,
-)
 from sklearn_align.fusion._data import TensorBatches
 from sklearn_align.fusion._documentation import document_training
-from sklearn_align.fusion._interrupts import warn_of_interrupt
-from sklearn_align.fusion._net import OUTPUTS, AECFNet
+from sklearn_align.fusion._net import AECFNet
 from sklearn_align.fusion._parameters import constraints_of, owned_by
-from sklearn_align.fusion._preprocessing import in_precision_of, validate_samples
+from sklearn_align.fusion._prediction import OUTPUTS, collect, log_where_possible
+from sklearn_align.fusion._preprocessing import in_precision_of
 from sklearn_align.fusion._skorch import NeuralNetClassifier
 from sklearn_align.fusion._targets import ClassTargets, LabelTargets, classification_targets
-from sklearn_align.fusion._training import train
-from sklearn_align.fusion._validation import enough_to_calibrate
-from sklearn_align.fusion._weights import bounded, check_indicators, check_usable
+from sklearn_align.fusion._weights import check_scored
 from sklearn_align.fusion.nn._module import AECFModule
 
 
@@ -358,7 +349,7 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
             In the order of `classes_`. For a sample without a present modality, the
             class frequencies of the training samples of the first call.
         """
-        return in_precision_of(X, self._probabilities(X))
+        return in_precision_of(X, self._targets.probabilities(collect(self, X, OUTPUTS)))
 
     def predict_log_proba(self, X: ArrayLike) -> FloatArray:
         """Logarithms of the probabilities.
@@ -373,15 +364,9 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
         log_probabilities : ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
             In the order of `classes_`.
         """
-        outputs = self._collect(X, OUTPUTS)
+        outputs = collect(self, X, OUTPUTS)
         probabilities = in_precision_of(X, self._targets.probabilities(outputs))
-        # The logarithm of what is too small for its precision has another way to be computed.
-        with np.errstate(divide="ignore"):
-            logarithms = np.log(probabilities)
-        lost = probabilities == 0
-        if lost.any():
-            logarithms[lost] = self._targets.log_probabilities(outputs)[lost]
-        return logarithms
+        return log_where_possible(probabilities, self._targets.log_probabilities(outputs))
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Most probable class, or the labels that are more likely one than zero.
@@ -396,8 +381,7 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
         y : ndarray of shape (n_samples,) or (n_samples, n_labels)
             Class labels, or indicators.
         """
-        probabilities = self._probabilities(X)
-        return self._targets.decode(probabilities)
+        return self._targets.decode(self._targets.probabilities(collect(self, X, OUTPUTS)))
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Accuracy; for several labels, the share of samples in which all of them are right.
@@ -418,16 +402,8 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
         accuracy : float
             Between 0 and 1.
         """
-        check_is_fitted(self)
-        if self._targets.task == "multilabel" and np.ndim(y) == 2:
-            check_indicators(np.asarray(y))
-        if sample_weight is not None:
-            sample_weight = check_sample_weight(sample_weight, X, ensure_non_negative=True)
+        sample_weight = check_scored(self.task_, X, y, sample_weight)
         return float(super().score(X, y, sample_weight))
-
-    def _probabilities(self, X: Any) -> Float64Array:
-        outputs = self._collect(X, OUTPUTS)
-        return self._targets.probabilities(outputs)
 
     def calibrate(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
@@ -453,24 +429,11 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
         self : AECFClassifier
             The estimator, whose predictions of the most probable class are as before.
         """
-        check_is_fitted(self)
-        X_array, y_array = validate_samples(self, X, y, reset=False)
-        weight = check_sample_weight(
-            sample_weight, X_array, dtype=np.float64, ensure_non_negative=True
-        )
-        encoded = self._targets.encode(y_array)
-        presence = self._seen_presence(X_array)
-        check_usable(weight, presence.any(axis=1))
-        samples = prepared_samples(self, X_array, encoded, presence, bounded(weight))
-        # With many modalities, subsets are drawn.
-        with plain_torch(), seeded(self.random_state, self.device):
-            fit_temperature(self, samples)
+        calibrate(self, X, y, sample_weight)
         return self
 
     def _after_training(self, dataset_valid: Any) -> None:
-        wanted = self.calibration and not isinstance(self.calibration, str)
-        if wanted and enough_to_calibrate(self, dataset_valid):
-            fit_temperature(self, dataset_valid)
+        calibrate_after_training(self, dataset_valid)
 
     def _make_targets(
         self, y: NDArray[Any], classes: ArrayLike | None
@@ -480,13 +443,5 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
     def _train(
         self, X: NDArray[Any], y: NDArray[Any], weight: Float64Array, *, epochs: int, start: bool
     ) -> Any:
-        before = None if start else self.module_.log_temperature.clone()
-        interrupted = train(self, X, y, weight, epochs=epochs, start=start)
-        cross_fit = isinstance(self.calibration, str)
-        if cross_fit and before is not None:
-            self.module_.log_temperature.copy_(before)
-        elif cross_fit and interrupted is None:
-            with plain_torch(), seeded(self.random_state, self.device):
-                cross_fit_temperature(self, X, y, weight, epochs)
-        warn_of_interrupt(interrupted, calibrated=not cross_fit or before is not None)
+        train_calibrated(self, X, y, weight, epochs=epochs, start=start)
         return self

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import copyreg
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import NotFittedError
@@ -18,17 +18,22 @@ from torch import Tensor
 from sklearn_align._modalities import ModalityLayout
 from sklearn_align._sklearn import RequestMethod
 from sklearn_align._state import all_or_nothing, check_version, with_version
-from sklearn_align._typing import BoolArray, Float64Array, FloatArray
-from sklearn_align.fusion._ambient import plain_torch
-from sklearn_align.fusion._config import AECFConfig
+from sklearn_align._typing import BoolArray, Float64Array
+from sklearn_align.fusion._building import (
+    build_criterion,
+    build_module,
+    build_optimizer,
+    default_callbacks,
+)
+from sklearn_align.fusion._config import AECFConfig, settings_for
 from sklearn_align.fusion._data import ModalityDataset, is_prepared, with_given_targets
 from sklearn_align.fusion._epoch_log import EpochLog
 from sklearn_align.fusion._interrupts import warn_of_interrupt
 from sklearn_align.fusion._parameters import check_epochs, check_parameters, declared_parameters
 from sklearn_align.fusion._plain_state import plain_state, refuse_pickled, restore_plain
+from sklearn_align.fusion._prediction import FusionOutputsMixin
 from sklearn_align.fusion._preprocessing import (
     check_seen,
-    in_precision_of,
     prepare_training,
     sample_tensors,
     split_samples,
@@ -55,9 +60,7 @@ from sklearn_align.fusion._temperature import draw_subsets
 from sklearn_align.fusion._training import (
     MIN_SAMPLES_TO_PREDICT,
     batch_loss,
-    build_optimizer,
     check_loss,
-    default_callbacks,
     device_of,
     make_batches,
     padded,
@@ -65,20 +68,19 @@ from sklearn_align.fusion._training import (
     run_epochs,
     train,
 )
-from sklearn_align.fusion.nn._gate import gate_entropy
 
-# Positions of the outputs of the network.
-OUTPUTS, WEIGHTS, FUSED = range(3)
 # Attributes of skorch that are of no use to a reader.
 _BOOKKEEPING = {"cuda_dependent_attributes_", "init_context_", "initialized_", "prefixes_"}
 _BOOKKEEPING |= {"virtual_params_"}
 
 
-def _new(cls: Any) -> Any:
-    return cls.__new__(cls)
-
-
-class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet, RequestsClasses):
+class AECFNet(
+    FusionOutputsMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    NeuralNet,
+    RequestsClasses,
+):
     """skorch net with scikit-learn's contract, which the AECF estimators share.
 
     A subclass has an explicit ``__init__``, says which parameters the network and the loss take,
@@ -121,6 +123,8 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet, Requ
     layout_: ModalityLayout
     _targets: Targets
     _partial_missing: str
+    _module_options: dict[str, Any]
+    _criterion_options: dict[str, Any]
     _epoch_log: EpochLog
 
     _parameter_constraints: ClassVar[dict[str, Any]]
@@ -169,14 +173,7 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet, Requ
         estimator : object
             Not yet fitted.
         """
-        if not isinstance(config, AECFConfig):
-            raise TypeError(
-                f"config must be an AECFConfig; got {type(config).__name__}. Use "
-                "AECFConfig.from_dict for a dict."
-            )
-        known = declared_parameters(cls)
-        settings = {name: value for name, value in config.to_params().items() if name in known}
-        return cls(**{**settings, **params})
+        return cls(**{**settings_for(cls, config), **params})
 
     def _get_param_names(self) -> list[str]:
         return sorted({*declared_parameters(type(self)), *given_arguments(self)})
@@ -222,7 +219,8 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet, Requ
         return with_version({"plain": plain_state(self)})
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _new, (type(self),), with_version(super().__getstate__())
+        state = with_version(super().__getstate__())
+        return copyreg.__newobj__, (type(self),), state  # type: ignore[attr-defined]
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         state = check_version(state, type(self).__name__)
@@ -387,24 +385,12 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet, Requ
 
     def initialize_module(self) -> Any:
         """Build the network from the parameters and the data's sizes."""
-        options = {name: getattr(self, name) for name in self._network_parameters}
-        options.update(
-            widths=self.layout_.widths, n_outputs=self._targets.n_outputs, names=self.layout_.names
-        )
-        options.update(self._network_options)
-        options.update(self.get_params_for("module"))
-        self._module_options = self._restored_options.get("_module_options", options)
-        self.module_ = self.module(**self._module_options)
-        self._targets.prepare(self.module_)
+        build_module(self)
         return self
 
     def initialize_criterion(self) -> Any:
         """Build the loss from the parameters."""
-        options = {name: getattr(self, name) for name in self._loss_parameters}
-        options.update(self._targets.loss_options)
-        options.update(self.get_params_for("criterion"))
-        self._criterion_options = self._restored_options.get("_criterion_options", options)
-        self.criterion_ = self.criterion(**self._criterion_options)
+        build_criterion(self)
         return self
 
     def initialize_optimizer(self, triggered_directly: Any = None) -> Any:
@@ -461,72 +447,3 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet, Requ
 
     def check_data(self, X: Any, y: Any = None) -> None:
         """Do nothing: samples are validated before they get here."""
-
-    def _collect(self, X: Any, position: int) -> Float64Array:
-        """Gather one of the network's outputs for all samples."""
-        check_is_fitted(self)
-        with plain_torch():
-            dataset = self.get_dataset(X)
-            # No samples are one empty batch, which the network gives its shape and type.
-            batches = (
-                self.forward_iter(dataset) if len(dataset) else [self.evaluation_step(dataset[:0])]
-            )
-            parts = [
-                output[position] if isinstance(output, tuple) else output for output in batches
-            ]
-        values: Float64Array = torch.cat(parts).detach().cpu().double().numpy()
-        # A logit may be minus infinity.
-        if not (values < np.inf).all():
-            sample = int(np.argwhere(~(values < np.inf))[0][0])
-            raise ValueError(
-                f"the network computes values that are not finite for sample {sample}: its values "
-                "of X are too far from those of the training samples. Correct or scale them."
-            )
-        return values
-
-    def modality_weights(self, X: ArrayLike) -> FloatArray:
-        """Gate weights of every sample.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Samples; a block of NaN is absent.
-
-        Returns
-        -------
-        weights : ndarray of shape (n_samples, n_modalities)
-            Columns in the order of `modality_names_`. 0 for absent modalities; the weights of a
-            sample sum to 1, unless no modality is present, when they are all 0.
-        """
-        return in_precision_of(X, self._collect(X, WEIGHTS))
-
-    def gate_entropy(self, X: ArrayLike) -> FloatArray:
-        """Entropy of the gate weights of every sample.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Samples; a block of NaN is absent.
-
-        Returns
-        -------
-        entropy : ndarray of shape (n_samples,)
-            In nats, between 0 and the logarithm of the number of present modalities.
-        """
-        weights = torch.from_numpy(self._collect(X, WEIGHTS))
-        return in_precision_of(X, gate_entropy(weights).numpy())
-
-    def transform(self, X: ArrayLike) -> FloatArray:
-        """Fused representation of every sample: the weighted sum of the encoded blocks.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Samples; a block of NaN is absent.
-
-        Returns
-        -------
-        fused : ndarray of shape (n_samples, n_units)
-            0 for a sample without a present modality.
-        """
-        return in_precision_of(X, self._collect(X, FUSED))

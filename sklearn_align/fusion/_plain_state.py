@@ -15,9 +15,10 @@ from torch import Tensor
 
 from sklearn_align._modalities import ModalityLayout
 from sklearn_align.fusion._ambient import plain_torch, seeded
+from sklearn_align.fusion._numeric_targets import NoTargets, NumericTargets
 from sklearn_align.fusion._parameters import declared_parameters
 from sklearn_align.fusion._rollback import is_trimmed
-from sklearn_align.fusion._targets import ClassTargets, LabelTargets, NoTargets, NumericTargets
+from sklearn_align.fusion._targets import ClassTargets, LabelTargets
 
 if TYPE_CHECKING:
     from sklearn_align.fusion._net import AECFNet

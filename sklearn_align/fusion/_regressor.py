@@ -15,10 +15,11 @@ from sklearn_align._typing import Float64Array
 from sklearn_align.fusion._criteria import AECFLoss
 from sklearn_align.fusion._data import TensorBatches
 from sklearn_align.fusion._documentation import document_training
-from sklearn_align.fusion._net import OUTPUTS, AECFNet
+from sklearn_align.fusion._net import AECFNet
+from sklearn_align.fusion._numeric_targets import NumericTargets
 from sklearn_align.fusion._parameters import constraints_of, owned_by
+from sklearn_align.fusion._prediction import OUTPUTS, collect
 from sklearn_align.fusion._skorch import NeuralNetRegressor
-from sklearn_align.fusion._targets import NumericTargets
 from sklearn_align.fusion.nn._module import AECFModule
 
 
@@ -277,7 +278,7 @@ class AECFRegressor(AECFNet, NeuralNetRegressor):
             In the units of the training targets, whose mean is predicted for a sample without a
             present modality.
         """
-        outputs = self._collect(X, OUTPUTS)
+        outputs = collect(self, X, OUTPUTS)
         return self._targets.decode(self.module_, outputs)
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:

@@ -7,8 +7,9 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from sklearn_align._sklearn import check_sample_weight
 from sklearn_align._typing import Float64Array
 
 _LARGEST_FACTOR = 1e30
@@ -68,3 +69,15 @@ def check_usable(sample_weight: Float64Array, present: NDArray[np.bool_] | Any) 
             "all samples with a present modality have a weight of zero: give at least one of them "
             "a positive sample_weight or class_weight."
         )
+
+
+def check_scored(
+    task: str, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None
+) -> ArrayLike | None:
+    """Check what a score is computed from: indicators (n_samples, n_labels), weights (n_samples,)."""
+    if task == "multilabel" and np.ndim(y) == 2:
+        check_indicators(np.asarray(y))
+    if sample_weight is None:
+        return None
+    weights: Float64Array = check_sample_weight(sample_weight, X, ensure_non_negative=True)
+    return weights

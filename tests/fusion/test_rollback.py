@@ -344,7 +344,7 @@ def test_calibration_that_fails_keeps_the_temperature(monkeypatch):
     def broken(*args, **kwargs):
         raise MemoryError
 
-    monkeypatch.setattr("sklearn_align.fusion._cross_fitting.masked_outputs", broken)
+    monkeypatch.setattr("sklearn_align.fusion._calibration.masked_outputs", broken)
     with pytest.raises(MemoryError):
         clf.calibrate(X, Y)
     assert fingerprint(clf) == before
