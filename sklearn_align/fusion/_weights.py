@@ -74,7 +74,7 @@ def check_usable(sample_weight: Float64Array, present: NDArray[np.bool_] | Any) 
 def check_scored(
     task: str, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None
 ) -> ArrayLike | None:
-    """Check what a score is computed from: indicators (n_samples, n_labels), weights (n_samples,)."""
+    """Check the targets and the weights (n_samples,) of a score; return the weights."""
     if task == "multilabel" and np.ndim(y) == 2:
         check_indicators(np.asarray(y))
     if sample_weight is None:
