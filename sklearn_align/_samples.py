@@ -46,19 +46,25 @@ def check_samples(
     Text, objects and extended precision become float64. With `reset`, names and number of features
     are set or checked on the estimator, as ``validate_data`` of scikit-learn does.
     """
-    options: dict[str, Any] = {
-        "dtype": _dtype_of_columns(X),
-        "ensure_all_finite": False,
-        "ensure_min_samples": ensure_min_samples,
-    }
+    options: dict[str, Any] = {"estimator": estimator, "input_name": input_name}
+    first: dict[str, Any] = {"dtype": _dtype_of_columns(X), "ensure_all_finite": False}
     with np.errstate(over="ignore"):
         if reset is None:
-            samples = check_array(X, input_name=input_name, estimator=estimator, **options)
+            samples = check_array(
+                X, ensure_min_samples=0, ensure_min_features=0, **first, **options
+            )
         else:
-            samples = validate_data(estimator, X, reset=reset, **options)
-        if samples.dtype.kind not in "fiub" or samples.dtype.itemsize > 8:
-            options["dtype"] = np.float64
-            samples = check_array(samples, input_name=input_name, estimator=estimator, **options)
+            samples = validate_data(
+                estimator, X, reset=reset, ensure_min_samples=ensure_min_samples, **first
+            )
+        is_number = samples.dtype.kind in "fiub" and samples.dtype.itemsize <= 8
+        samples = check_array(
+            samples,
+            dtype=None if is_number else np.float64,
+            ensure_all_finite=False,
+            ensure_min_samples=ensure_min_samples,
+            **options,
+        )
     if samples.dtype.kind == "f":
         name = None if estimator is None else type(estimator).__name__
         # In half precision the check makes a copy of what it is given.

@@ -157,6 +157,10 @@ class MiniVec2Vec(
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of the source features, when `X` has string names.
 
+    feature_names_target_in_ : ndarray of shape (n_features_target_,)
+        Names of the target features, when the target samples have string names. Checked wherever
+        target samples come in, as those of the source are.
+
     See Also
     --------
     sklearn_align.metrics.retrieval_accuracy : Fraction of samples whose counterpart is nearest.
@@ -164,7 +168,16 @@ class MiniVec2Vec(
 
     Notes
     -----
-    The search runs in single precision. Under cross-validation `pairs` must hold the paired samples
+    The search runs in single precision. Results have the type to which NumPy promotes float32 and
+    the numbers that come in: float32 for float32, float16, booleans and integers of at most 16
+    bits, which it holds exactly; float64 for float64, larger integers and everything else. Samples
+    are converted in blocks, so that no copy of all of them in another type is made. `map_`, the
+    means and `target_sample_` have the type of the samples seen by :meth:`fit`.
+
+    Fits in several threads of a process take turns where linear algebra uses several threads,
+    because their number is a setting of the whole process; processes fit at the same time.
+
+    Under cross-validation `pairs` must hold the paired samples
     themselves, because sample indices do not survive a split; they are refused there.
 
     References
@@ -328,7 +341,8 @@ class MiniVec2Vec(
     ) -> Self:
         """Learn the map from the space of `X` to the target space.
 
-        A fit that raises, also by an interrupt, leaves the estimator exactly as it was.
+        A fit that raises, also by an interrupt or by a warning that has been made an error, leaves
+        the estimator exactly as it was.
 
         Parameters
         ----------
@@ -336,16 +350,23 @@ class MiniVec2Vec(
             Samples of the source space.
 
         y : array-like of shape (n_samples_target, n_features_target), default=None
-            Samples of the target space, in any number and any order. Ignored when `XB` is given, so
-            that labels can stand here in a pipeline.
+            Samples of the target space, in any number, any order and any number type. Ignored when
+            `XB` is given, so that labels can stand here in a pipeline. A matrix with only two
+            different values, both whole numbers, is what scikit-learn takes for multilabel targets
+            and is refused, whatever its type; a vector is taken as a single feature, with a
+            warning.
 
         XB : array-like of shape (n_samples_target, n_features_target), default=None
-            Samples of the target space, by name. In a search or a cross-validation they are split
-            along with `X` when there happen to be equally many, which does no harm.
+            Samples of the target space, by name, whatever their values. In a search or a
+            cross-validation they are split along with `X` when there happen to be equally many,
+            which does no harm.
 
         pairs : tuple of two array-likes, default=None
-            Known pairs: two integer vectors ``(rows_A, rows_B)``, indices into `X` and the target
-            samples, or two matrices with the paired samples themselves.
+            Known pairs: the two sides ``(rows_A, rows_B)``, either vectors of integers, indices
+            into `X` and the target samples from 0 on, or matrices with the paired samples
+            themselves. A sample may stand in several pairs. Two sides of length two are refused
+            when both are lists or tuples, because ``[(0, 5), (1, 6)]`` may as well be a list of two
+            pairs: pass arrays then.
 
         Returns
         -------
@@ -356,7 +377,8 @@ class MiniVec2Vec(
         ------
         ValueError
             When there is no target space, an input is not a finite 2-D array with at least two
-            different samples, `pairs` cannot be used, or parameters contradict one another.
+            different samples, `y` holds labels, `pairs` cannot be used, or parameters contradict
+            one another.
 
         Warns
         -----
@@ -561,7 +583,8 @@ class MiniVec2Vec(
         Returns
         -------
         Z : ndarray of shape (n_samples, n_features_target)
-            Unit samples, float32 for float32 input. A sample that equals the mean becomes zero.
+            Unit samples, see the Notes of the class for their type. A sample that equals the mean
+            becomes zero. No samples give an array of shape (0, n_features_target).
         """
         return self._map_samples(X)
 
@@ -573,7 +596,8 @@ class MiniVec2Vec(
         Parameters
         ----------
         XB : array-like of shape (n_samples, n_features_target)
-            Samples of the target space.
+            Samples of the target space. The names of a data frame must be those of the target
+            samples in :meth:`fit`, in the same order.
 
         Returns
         -------
@@ -598,6 +622,12 @@ class MiniVec2Vec(
         -------
         V : ndarray of shape (n_samples, n_features_target)
             Samples in the coordinates of the target space.
+
+        Raises
+        ------
+        ValueError
+            When the type of the result does not hold these coordinates, as single precision does
+            not where the target samples are about 1e50 long.
         """
         # `transform` itself returns a data frame under `set_output`.
         Z = self._map_samples(X)
@@ -613,12 +643,18 @@ class MiniVec2Vec(
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features_target)
-            Samples as :meth:`transform` returns them.
+            Samples as :meth:`transform` returns them. The names of a data frame must be those of
+            :meth:`get_feature_names_out`.
 
         Returns
         -------
         X_original : ndarray of shape (n_samples, n_features)
             Samples in the coordinates of the source space.
+
+        Raises
+        ------
+        ValueError
+            When the type of the result does not hold these coordinates.
         """
         check_is_fitted(self)
         check_output_names(X, self.get_feature_names_out(), input_name="X")
@@ -634,13 +670,13 @@ class MiniVec2Vec(
             Samples of the source space.
 
         y : array-like, default=None
-            Its shape alone decides, not its number type or container:
-
-            - matrix with `n_features_target_` columns and as many samples as `X`: their
-              counterparts, in the same order;
-            - matrix with `n_features_target_` columns and another number of samples: unpaired
-              samples of the target space;
-            - any other shape (labels) or None: `target_sample_` is used, unpaired.
+            A matrix with as many columns as the target space holds target samples, whatever its
+            container, number type or values: the counterparts of the samples of `X`, in the same
+            order, when there are equally many, else unpaired samples. With anything else (None, a
+            vector, a matrix of another width), such as labels, the target samples kept by
+            :meth:`fit` are used, unpaired. A label matrix that happens to be as wide as the target
+            space is not told from samples: leave it out. Names of a data frame of that width must
+            be those of the target samples in :meth:`fit`.
 
         Returns
         -------
