@@ -10,6 +10,7 @@ from scipy.stats import ortho_group
 from sklearn.utils import Bunch, check_random_state, check_scalar
 
 from sklearn_align._typing import Float64Array, IntArray
+from sklearn_align.datasets._checks import check_finite, check_result
 from sklearn_align.datasets._files import read_arrays, read_description
 
 _SENTENCE_KINDS = ["film review", "film plot", "question", "product review", "opinion phrase"]
@@ -213,6 +214,7 @@ def make_rotated_embeddings(
         ("shift", shift),
     ):
         check_scalar(length, name, Real, min_val=0)
+        check_finite(length, name)
     rng = check_random_state(random_state)
 
     n_latent = min(n_features, n_features_target)
@@ -244,6 +246,7 @@ def make_rotated_embeddings(
 
     XA, XA_test = observe(basis_A, [of_A, of_test])
     XB, XB_test = observe(basis_B, [of_B, of_test])
+    check_result(XA, XA_test, XB, XB_test, names="cluster_std, noise and shift")
     return Bunch(
         XA=XA,
         XB=XB,

@@ -187,9 +187,11 @@ class MissingModalityDisplay(DisplayMixin):
         Raises
         ------
         ValueError
-            If an array of scores does not have one row for each rate.
+            If an array of scores does not have one row for each rate, or a number is not finite.
         """
         points = np.asarray(rates, dtype=np.float64)
+        if not np.isfinite(points).all():
+            raise ValueError(f"rates must be finite, got {rates!r}.")
         named = scores if isinstance(scores, Mapping) else {"estimator": scores}
         arrays = {}
         for name, values in named.items():
@@ -198,6 +200,12 @@ class MissingModalityDisplay(DisplayMixin):
                 raise ValueError(
                     f"scores of {name!r} must have shape ({len(points)}, n_repeats), one row for "
                     f"each rate, got {array.shape}."
+                )
+            if not np.isfinite(array).all():
+                wrong = points[~np.isfinite(array).all(axis=1)]
+                raise ValueError(
+                    f"scores of {name!r} must be finite; those at the rates {wrong.tolist()} are "
+                    "not."
                 )
             arrays[name] = array
         return cls(points, arrays, score_name=score_name).plot(ax, **plot_kwargs)
