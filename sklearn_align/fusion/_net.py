@@ -52,7 +52,6 @@ from sklearn_align.fusion._training import (
     MIN_SAMPLES_TO_PREDICT,
     batch_loss,
     build_optimizer,
-    check_loss,
     default_callbacks,
     device_of,
     make_batches,
@@ -417,12 +416,6 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
         """Record the loss components and their weights."""
         super().on_epoch_end(net, *args, **kwargs)
         record_epoch(self)
-
-    def on_batch_end(self, net: Any, *args: Any, loss: Any = None, **kwargs: Any) -> None:
-        """Stop a training that diverges."""
-        super().on_batch_end(net, *args, loss=loss, **kwargs)
-        if isinstance(loss, Tensor):
-            check_loss(self, loss)
 
     def infer(self, x: Any, **fit_params: Any) -> Any:
         """Run the network on a batch of prepared samples."""
