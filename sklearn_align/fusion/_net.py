@@ -60,7 +60,6 @@ from sklearn_align.fusion._temperature import draw_subsets
 from sklearn_align.fusion._training import (
     MIN_SAMPLES_TO_PREDICT,
     batch_loss,
-    check_loss,
     device_of,
     make_batches,
     padded,
@@ -420,12 +419,6 @@ class AECFNet(
         """Record the loss components and their weights."""
         super().on_epoch_end(net, *args, **kwargs)
         record_epoch(self)
-
-    def on_batch_end(self, net: Any, *args: Any, loss: Any = None, **kwargs: Any) -> None:
-        """Stop a training that diverges."""
-        super().on_batch_end(net, *args, loss=loss, **kwargs)
-        if isinstance(loss, Tensor):
-            check_loss(self, loss)
 
     def infer(self, x: Any, **fit_params: Any) -> Any:
         """Run the network on a batch of prepared samples."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -148,21 +148,24 @@ def run_epochs(net: AECFNet, X: Any, y: Any, epochs: int) -> None:
     valid_batches = None
     if dataset_valid is not None:
         valid_batches = net.get_iterator(dataset_valid, training=False)
+    train_step = partial(checked_step, net, net.train_step)
+    valid_step = partial(checked_step, net, net.validation_step)
     for _ in range(epochs):
         net.notify("on_epoch_begin", **parts)
-        net.run_single_epoch(batches, training=True, prefix="train", step_fn=net.train_step)
-        net.run_single_epoch(
-            valid_batches, training=False, prefix="valid", step_fn=net.validation_step
-        )
+        net.run_single_epoch(batches, training=True, prefix="train", step_fn=train_step)
+        net.run_single_epoch(valid_batches, training=False, prefix="valid", step_fn=valid_step)
         with missing_figures_explained(net, dataset_valid):
             net.notify("on_epoch_end", **parts)
         net._epoch_log.n_finished += 1
 
 
-def check_loss(net: AECFNet, loss: Tensor) -> None:
-    """Raise if the loss of a batch is not finite: training on would make every weight NaN."""
+def checked_step(net: AECFNet, step_fn: Callable[..., Any], batch: Any, **fit_params: Any) -> Any:
+    """Run a step and raise if its loss is not finite: training on would make every weight NaN."""
+    step = step_fn(batch, **fit_params)
+    loss = step["loss"].detach()
     if not torch.isfinite(loss).all():
-        _raise_diverged(net, f"the loss is {float(loss.detach())}")
+        _raise_diverged(net, f"the loss is {float(loss)}")
+    return step
 
 
 def check_trained(net: AECFNet, dataset: ModalityDataset) -> None:

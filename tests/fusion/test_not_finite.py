@@ -293,7 +293,9 @@ def problems(draw):
     places = st.tuples(st.integers(0, n_samples - 1), st.integers(0, n_columns - 1))
     for place, value in draw(st.lists(st.tuples(places, EXTREME), max_size=2)):
         samples[place] = value
-    samples[:, draw(st.integers(0, 4))] *= draw(st.sampled_from([1.0, 1.0, 1e-46, 1e39, 1e300]))
+    column, unit = draw(st.integers(0, 4)), draw(st.sampled_from([1.0, 1.0, 1e-46, 1e39, 1e300]))
+    with np.errstate(over="ignore"):  # Infinite values are refused.
+        samples[:, column] *= unit
     absent = draw(st.lists(st.integers(0, n_samples - 1), max_size=2))
     samples[absent, :3] = np.nan
     y = np.arange(n_samples) % 2 * draw(st.sampled_from([1.0, 1.0, 1e39, 1e-46, 1e200]))
