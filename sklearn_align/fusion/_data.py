@@ -54,6 +54,8 @@ def is_prepared(X: Any) -> bool:
 def given_targets(targets: Targets, encoded: NDArray[Any]) -> Any:
     """Targets as they were given, as a tensor where torch has the type, else as an array."""
     y = targets.restore(encoded)
+    if y.dtype.kind == "u" and y.dtype != np.uint8:  # torch cannot index them in all releases.
+        return y
     try:
         return torch.from_numpy(y)
     except (TypeError, ValueError):
