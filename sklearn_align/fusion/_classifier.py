@@ -17,7 +17,12 @@ from sklearn_align.fusion._data import TensorBatches
 from sklearn_align.fusion._documentation import document_training
 from sklearn_align.fusion._net import AECFNet
 from sklearn_align.fusion._parameters import constraints_of, owned_by
-from sklearn_align.fusion._prediction import OUTPUTS, collect, log_where_possible
+from sklearn_align.fusion._prediction import (
+    OUTPUTS,
+    class_probabilities,
+    collect,
+    log_where_possible,
+)
 from sklearn_align.fusion._preprocessing import in_precision_of
 from sklearn_align.fusion._skorch import NeuralNetClassifier
 from sklearn_align.fusion._targets import ClassTargets, LabelTargets, classification_targets
@@ -349,7 +354,7 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
             In the order of `classes_`. For a sample without a present modality, the
             class frequencies of the training samples of the first call.
         """
-        return in_precision_of(X, self._targets.probabilities(collect(self, X, OUTPUTS)))
+        return in_precision_of(X, class_probabilities(self, X))
 
     def predict_log_proba(self, X: ArrayLike) -> FloatArray:
         """Logarithms of the probabilities.
@@ -381,7 +386,8 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
         y : ndarray of shape (n_samples,) or (n_samples, n_labels)
             Class labels, or indicators.
         """
-        return self._targets.decode(self._targets.probabilities(collect(self, X, OUTPUTS)))
+        probabilities = class_probabilities(self, X)
+        return self._targets.decode(probabilities)
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Accuracy; for several labels, the share of samples in which all of them are right.

@@ -50,10 +50,8 @@ from sklearn_align.fusion._routed import (
 from sklearn_align.fusion._schedules import linear_ramp
 from sklearn_align.fusion._skorch import (
     BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
     NeuralNet,
     RequestsClasses,
-    TransformerMixin,
 )
 from sklearn_align.fusion._targets import Targets
 from sklearn_align.fusion._temperature import draw_subsets
@@ -73,13 +71,7 @@ _BOOKKEEPING = {"cuda_dependent_attributes_", "init_context_", "initialized_", "
 _BOOKKEEPING |= {"virtual_params_"}
 
 
-class AECFNet(
-    FusionOutputsMixin,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-    NeuralNet,
-    RequestsClasses,
-):
+class AECFNet(FusionOutputsMixin, NeuralNet, RequestsClasses):
     """skorch net with scikit-learn's contract, which the AECF estimators share.
 
     A subclass has an explicit ``__init__``, says which parameters the network and the loss take,

@@ -12,9 +12,11 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_align._typing import Float64Array, FloatArray
 from sklearn_align.fusion._ambient import plain_torch
 from sklearn_align.fusion._preprocessing import in_precision_of
+from sklearn_align.fusion._skorch import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn_align.fusion.nn._gate import gate_entropy
 
 if TYPE_CHECKING:
+    from sklearn_align.fusion._classifier import AECFClassifier
     from sklearn_align.fusion._net import AECFNet
 
 # Positions of the outputs of the network.
@@ -40,6 +42,12 @@ def collect(net: AECFNet, X: Any, position: int) -> Float64Array:
     return values
 
 
+def class_probabilities(net: AECFClassifier, X: Any) -> Float64Array:
+    """Probabilities of classes or labels: (n_samples, n_outputs)."""
+    outputs = collect(net, X, OUTPUTS)
+    return net._targets.probabilities(outputs)
+
+
 def log_where_possible(probabilities: FloatArray, logarithms: Float64Array) -> FloatArray:
     """Logarithms of probabilities (n_samples, ...); the given ones where they rounded to 0."""
     with np.errstate(divide="ignore"):
@@ -49,7 +57,7 @@ def log_where_possible(probabilities: FloatArray, logarithms: Float64Array) -> F
     return logs
 
 
-class FusionOutputsMixin:
+class FusionOutputsMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     """Outputs that all AECF estimators have."""
 
     def modality_weights(self: Any, X: ArrayLike) -> FloatArray:

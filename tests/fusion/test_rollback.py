@@ -304,7 +304,7 @@ def test_ctrl_c_outside_the_training_propagates(where, monkeypatch):
     def interrupted(*args):
         signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(f"sklearn_align.fusion._classifier.{where}", interrupted)
+    monkeypatch.setattr(f"sklearn_align.fusion._calibration.{where}", interrupted)
     clf.set_params(calibration="cross_fit" if where.startswith("cross") else True)
     with pytest.raises(KeyboardInterrupt):
         clf.fit(X, Y)
