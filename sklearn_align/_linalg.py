@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import linalg
 
-from sklearn_align._typing import FloatArray
+from sklearn_align._typing import BoolArray, FloatArray
 
 
 def unit_rows(X: FloatArray, mean: FloatArray | None = None) -> FloatArray:
@@ -15,14 +15,18 @@ def unit_rows(X: FloatArray, mean: FloatArray | None = None) -> FloatArray:
     return Z
 
 
-def scale_to_unit_length(Z: FloatArray) -> None:
-    """Scale the rows of `Z` (n_samples, n_features) to unit length in place; zeros stay zeros."""
+def squared_lengths(Z: FloatArray) -> tuple[FloatArray, BoolArray]:
+    """Squared lengths (n_samples,), and where they have left the range of the type."""
     squares = np.einsum("ij,ij->i", Z, Z)
     limits = np.finfo(Z.dtype)
-    # The squares of tiny or huge entries leave the range: such rows are divided by their largest
-    # entry first.
-    unusual = ~((squares > limits.tiny / limits.eps) & (squares < limits.max))
+    return squares, ~((squares > limits.tiny / limits.eps) & (squares < limits.max))
+
+
+def scale_to_unit_length(Z: FloatArray) -> None:
+    """Scale the rows of `Z` (n_samples, n_features) to unit length in place; zeros stay zeros."""
+    squares, unusual = squared_lengths(Z)
     if unusual.any():
+        # Divided by their largest entry, such rows have squares in range.
         largest = np.abs(Z[unusual]).max(axis=1, initial=0.0)
         Z[unusual] /= np.where(largest == 0, 1, largest)[:, None]
         squares[unusual] = np.einsum("ij,ij->i", Z[unusual], Z[unusual])

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array
 
+from sklearn_align._blocks import read_block, refuse_views
 from sklearn_align._typing import BoolArray, FloatArray, IntArray
 
 Columns: TypeAlias = int | slice | Sequence[int] | Sequence[str] | NDArray[Any]
@@ -211,8 +212,10 @@ def pack_modalities(
     Parameters
     ----------
     blocks : dict of str to array-like of shape (n_samples, width), or None
-        Samples of every modality. None, or a name of `modalities` that is missing here, means
-        absent from all samples. Values that are all NaN in a sample mean absent from that sample.
+        Samples of every modality, as arrays, DataFrames or sparse matrices of real numbers. None,
+        or a name of `modalities` that is missing here, means absent from all samples. Values that
+        are all NaN in a sample mean absent from that sample; None, ``pandas.NA`` and masked values
+        are NaN.
 
     modalities : dict of str to int, slice or list of int, default=None
         The layout, as given to the estimator. Needed when a block is None or missing; by default
@@ -227,7 +230,8 @@ def pack_modalities(
     Raises
     ------
     ValueError
-        If names, widths or numbers of samples disagree, or every block is absent.
+        If names, widths or numbers of samples disagree, a block is not two-dimensional or does not
+        hold real numbers, or every block is absent.
 
     See Also
     --------
@@ -247,8 +251,11 @@ def pack_modalities(
            [nan, nan,  0.]])
     """
     if not isinstance(blocks, Mapping):
-        raise TypeError(f"blocks must be a dict of name to array; got {type(blocks).__name__}.")
-    arrays = {name: _as_block(name, block) for name, block in blocks.items() if block is not None}
+        raise TypeError(
+            f"blocks must be a dict of modality name to array; got {type(blocks).__name__}. Give "
+            'every array a name: pack_modalities({"image": ..., "sound": ...}).'
+        )
+    arrays = {name: read_block(name, block) for name, block in blocks.items() if block is not None}
     if not arrays:
         raise ValueError("blocks holds no array: at least one modality must be present.")
     if modalities is None:
@@ -273,7 +280,8 @@ def pack_modalities(
     n_samples = next(iter(lengths.values()))
     if set(lengths.values()) != {n_samples}:
         raise ValueError(f"blocks have different numbers of samples: {lengths}.")
-    dtype = np.result_type(np.float32, *(block.dtype for block in arrays.values()))
+    narrow = all(np.can_cast(block.dtype, np.float32) for block in arrays.values())
+    dtype = np.float32 if narrow else np.float64
     X: FloatArray = np.full((n_samples, layout.n_features), np.nan, dtype=dtype)
     for name, columns in zip(layout.names, layout.columns, strict=True):
         if name not in arrays:
@@ -291,6 +299,7 @@ def read_blocks(
     X: Any, modalities: Mapping[str, Columns]
 ) -> tuple[FloatArray, ModalityLayout, BoolArray]:
     """Validate an array or DataFrame: values, layout, presence (n_samples, n_modalities)."""
+    refuse_views(X)
     values = np.asarray(
         check_array(X, dtype=[np.float64, np.float32], ensure_all_finite="allow-nan")
     )
@@ -399,15 +408,3 @@ def _count_columns(modalities: Mapping[str, Columns]) -> int:
                 "positions."
             )
     return total
-
-
-def _as_block(name: str, block: ArrayLike) -> NDArray[Any]:
-    """Return a block as a numeric array (n_samples, width)."""
-    array = np.asarray(block)
-    if array.ndim != 2:
-        raise ValueError(
-            f"block {name!r} must be two-dimensional (n_samples, width); got shape {array.shape}."
-        )
-    if array.dtype.kind not in "fiub":
-        array = array.astype(np.float64)
-    return array

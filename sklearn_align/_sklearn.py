@@ -7,6 +7,7 @@ from types import FrameType
 from typing import Any
 
 from sklearn.base import _fit_context as fit_context
+from sklearn.utils._metadata_requests import RequestMethod
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
@@ -14,16 +15,21 @@ from sklearn.utils._param_validation import (
     StrOptions,
     validate_parameter_constraints,
 )
+from sklearn.utils.validation import _check_feature_names as check_feature_names
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
+from sklearn.utils.validation import _get_feature_names as get_feature_names
 
 __all__ = [
     "HasMethods",
     "Interval",
     "InvalidParameterError",
+    "RequestMethod",
     "StrOptions",
     "called_from_cross_validation",
+    "check_feature_names",
     "check_sample_weight",
     "fit_context",
+    "get_feature_names",
     "validate_parameter_constraints",
     "validate_parameters",
 ]

@@ -13,6 +13,9 @@ __all__ = [
     "MissingModalityWarning",
     "PairingWarning",
     "SmallSampleWarning",
+    "StateVersionWarning",
+    "TrainingInterruptedWarning",
+    "ValidationSplitWarning",
 ]
 
 
@@ -80,8 +83,70 @@ class MissingModalityWarning(UserWarning):
     """
 
 
+class ValidationSplitWarning(UserWarning):
+    """Raised when early stopping or a scoring callback has no validation samples.
+
+    See Also
+    --------
+    sklearn_align.AECFClassifier : `train_split` says how validation samples are split off.
+
+    Examples
+    --------
+    >>> from sklearn_align.exceptions import ValidationSplitWarning
+    >>> issubclass(ValidationSplitWarning, UserWarning)
+    True
+    """
+
+
+class TrainingInterruptedWarning(UserWarning):
+    """Raised when Ctrl-C ended a training; the message says how many epochs were finished.
+
+    The estimator is fitted and holds the network as it was left. Callbacks that end the training
+    on purpose, by raising ``KeyboardInterrupt`` at the beginning or the end of an epoch, raise no
+    warning.
+
+    See Also
+    --------
+    sklearn_align.AECFClassifier : Can be trained further with ``partial_fit``.
+
+    Examples
+    --------
+    >>> from sklearn_align.exceptions import TrainingInterruptedWarning
+    >>> issubclass(TrainingInterruptedWarning, UserWarning)
+    True
+    """
+
+
+class StateVersionWarning(UserWarning):
+    """Raised when an estimator is loaded that another version of this package stored.
+
+    See Also
+    --------
+    sklearn.exceptions.InconsistentVersionWarning : The same for versions of scikit-learn.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from sklearn_align.exceptions import StateVersionWarning
+    >>> warnings.simplefilter("error", category=StateVersionWarning)  # refuse other versions
+    >>> warnings.resetwarnings()
+    """
+
+
 # Frames of these packages lie between the code of the user and the place of a warning.
-_LIBRARIES = frozenset({"sklearn_align", "sklearn", "skorch", "joblib", "contextlib", "torch"})
+_LIBRARIES = frozenset(
+    {
+        "sklearn_align",
+        "sklearn",
+        "skorch",
+        "skops",
+        "joblib",
+        "pickle",
+        "copy",
+        "contextlib",
+        "torch",
+    }
+)
 
 
 def warn_user(message: str, category: type[Warning]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import cycle, islice
 
@@ -106,11 +107,12 @@ def agreement_with_independent_runs(
         if agreement >= CONVERGENCE.min_agreement:
             break
         run = SuccessiveHalving(reduced, [candidate_start], random_state=random_state, n_jobs=1)
-        for state in run.rounds():
-            V = state.candidates[0].map
-            agreement = max(agreement, map_agreement(probe, W_reduced, V))
-            if agreement >= CONVERGENCE.min_agreement:
-                break
+        with closing(run.rounds()) as rounds:
+            for state in rounds:
+                V = state.candidates[0].map
+                agreement = max(agreement, map_agreement(probe, W_reduced, V))
+                if agreement >= CONVERGENCE.min_agreement:
+                    break
     return agreement
 
 

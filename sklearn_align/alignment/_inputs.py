@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,24 @@ from numpy.typing import ArrayLike
 from sklearn.exceptions import DataConversionWarning
 from sklearn.utils import check_array
 
+from sklearn_align._samples import check_samples, computing_dtype, sample_blocks
 from sklearn_align._sklearn import called_from_cross_validation
-from sklearn_align._typing import FloatArray
+from sklearn_align._typing import FloatArray, IntArray
+from sklearn_align.alignment._names import Names, check_names
 from sklearn_align.alignment._normalizer import CentredNormalizer
 from sklearn_align.alignment._problem import KnownPairs
 from sklearn_align.exceptions import SmallSampleWarning, warn_user
+
+
+def shape_of(y: Any) -> tuple[int, ...]:
+    """Shape of an array-like; that of a list of unequal lists is its length."""
+    shape = getattr(y, "shape", None)
+    if isinstance(shape, tuple):
+        return shape
+    try:
+        return np.asarray(y).shape
+    except ValueError:
+        return (len(y),)
 
 
 def choose_target(XB: ArrayLike | None, y: ArrayLike | None, caller: str) -> ArrayLike:
@@ -26,12 +40,7 @@ def choose_target(XB: ArrayLike | None, y: ArrayLike | None, caller: str) -> Arr
             f"{caller} requires y to be passed, but the target y is None. Pass the samples "
             "of the target space as fit(XA, XB)."
         )
-    if hasattr(y, "ndim") and hasattr(y, "dtype"):
-        n_dim, kind = y.ndim, np.dtype(y.dtype).kind if isinstance(y.dtype, np.dtype) else "O"
-    else:
-        values = np.asarray(y)
-        n_dim, kind = values.ndim, values.dtype.kind
-    if n_dim == 1:
+    if len(shape_of(y)) == 1:
         warn_user(
             "y is one-dimensional and is taken as a target space with a single feature. If y holds "
             "labels, pass the samples of the target space as XB=...",
@@ -39,26 +48,26 @@ def choose_target(XB: ArrayLike | None, y: ArrayLike | None, caller: str) -> Arr
         )
         column: ArrayLike = np.asarray(y).reshape(-1, 1)
         return column
-    if n_dim == 2 and kind in "iub":
-        raise ValueError(
-            "y has two dimensions and integer or boolean values, which are multilabel targets. If "
-            "y is the target space, convert it to float; if it holds labels, pass the samples of "
-            "the target space as XB=..."
-        )
     return y
 
 
-def check_target(XB: ArrayLike, *, estimator: Any, ensure_min_samples: int = 1) -> FloatArray:
-    """Validate target samples as a finite 2-D array; float32 stays float32, all else is float64."""
-    return np.asarray(
-        check_array(
-            XB,
-            dtype=[np.float64, np.float32],
-            input_name="XB",
-            estimator=estimator,
-            ensure_min_samples=ensure_min_samples,
+def refuse_labels(y: FloatArray) -> None:
+    """Raise for a matrix that scikit-learn takes for multilabel targets, whatever its type.
+
+    That is a matrix of two or more columns with two different values, both whole numbers.
+    """
+    if y.shape[1] < 2 or len(np.unique(y[:100])) > 2:
+        return
+    low, high = y.min(), y.max()
+    if low == high or low != np.round(low) or high != np.round(high):
+        return
+    blocks = (y[block] for block in sample_blocks(y.shape, y.dtype.itemsize))
+    if all(((block == low) | (block == high)).all() for block in blocks):
+        raise ValueError(
+            f"y has two dimensions and no values but {low!s} and {high!s}, which are multilabel "
+            "targets, also if you convert it to float. Pass the samples of the target space by "
+            "name, as XB=..., which are never taken for labels."
         )
-    )
 
 
 def check_pairs(
@@ -66,9 +75,10 @@ def check_pairs(
     XA: FloatArray,
     XB: FloatArray,
     *,
-    normalizer_A: CentredNormalizer,
-    normalizer_B: CentredNormalizer,
+    normalizers: tuple[CentredNormalizer, CentredNormalizer],
+    names: tuple[Names | None, Names | None],
     weight: float,
+    estimator: Any,
 ) -> KnownPairs | None:
     """Validate pairs, given as two vectors of sample indices or as two matrices of samples.
 
@@ -77,13 +87,8 @@ def check_pairs(
     """
     if pairs is None:
         return None
-    if not isinstance(pairs, Sequence) or isinstance(pairs, str) or len(pairs) != 2:
-        raise ValueError(
-            "pairs must be a tuple (rows_A, rows_B) of two index vectors or of two matrices of "
-            f"paired samples, got {type(pairs).__name__}"
-            + (f" of length {len(pairs)}." if isinstance(pairs, Sequence) else ".")
-        )
-    sides = [np.asarray(side) for side in pairs]
+    given = _two_sides(pairs)
+    sides = [np.asarray(side) for side in given]
     if len(sides[0]) != len(sides[1]) if all(side.ndim for side in sides) else True:
         raise ValueError(
             "pairs must hold as many rows_A as rows_B, got shapes "
@@ -91,28 +96,21 @@ def check_pairs(
         )
     if len(sides[0]) == 0:
         return None
-    if all(side.ndim == 1 and side.dtype.kind in "iu" for side in sides):
-        if called_from_cross_validation():
-            raise ValueError(
-                "pairs holds sample indices, which no longer point to the same samples after a "
-                "cross-validation split. Pass the paired samples themselves: "
-                "pairs=(XA[rows_A], XB[rows_B])."
-            )
-        for name, side, space in zip(("rows_A", "rows_B"), sides, (XA, XB), strict=True):
-            if side.min() < 0 or side.max() >= len(space):
-                raise ValueError(
-                    f"pairs: {name} must lie in [0, {len(space) - 1}], got values from "
-                    f"{side.min()} to {side.max()}."
-                )
-        samples_A, samples_B = XA[sides[0]], XB[sides[1]]
+    spaces = (XA, XB)
+    if all(side.ndim == 1 for side in sides):
+        samples = _samples_at(sides, spaces)
     elif all(side.ndim == 2 for side in sides):
-        samples_A = check_array(sides[0], dtype=XA.dtype, input_name="pairs[0]")
-        samples_B = check_array(sides[1], dtype=XB.dtype, input_name="pairs[1]")
-        for name, samples, space in (("pairs[0]", samples_A, XA), ("pairs[1]", samples_B, XB)):
-            if samples.shape[1] != space.shape[1]:
+        samples = []
+        for i, (side, space) in enumerate(zip(given, spaces, strict=True)):
+            name = f"pairs[{i}]"
+            check_names(side, names[i], input_name=name, estimator=estimator)
+            checked = check_samples(side, input_name=name, estimator=estimator)
+            if checked.shape[1] != space.shape[1]:
                 raise ValueError(
-                    f"{name} has {samples.shape[1]} features, but its space has {space.shape[1]}."
+                    f"{name} has {checked.shape[1]} features, but its space has {space.shape[1]}."
                 )
+            dtype = computing_dtype(space)
+            samples.append(check_array(checked, dtype=dtype, input_name=name))
     else:
         raise ValueError(
             "pairs must be two integer vectors (sample indices) or two matrices (the samples "
@@ -120,10 +118,79 @@ def check_pairs(
             f"shape {sides[1].shape}."
         )
     A, B = (
-        normalizer.transform(samples).astype(np.float32, copy=False)
-        for normalizer, samples in ((normalizer_A, samples_A), (normalizer_B, samples_B))
+        normalizer.transform(side).astype(np.float32, copy=False)
+        for normalizer, side in zip(normalizers, samples, strict=True)
     )
     return KnownPairs(A, B, weight)
+
+
+def _two_sides(pairs: Any) -> tuple[Any, Any]:
+    """Return the two entries of `pairs`, unless they can be read in another way as well."""
+    remedy = (
+        "pairs must be a tuple (rows_A, rows_B) of two index vectors or of two matrices of paired "
+        "samples"
+    )
+    if not isinstance(pairs, Sequence) or isinstance(pairs, str | bytes) or len(pairs) != 2:
+        got = type(pairs).__name__
+        if isinstance(pairs, Sequence):
+            got += f" of length {len(pairs)}"
+        elif hasattr(pairs, "shape"):
+            got += f" of shape {pairs.shape}"
+        raise ValueError(
+            f"{remedy}, got {got}. A list of pairs [(a, b), ...] is turned into such a tuple by "
+            "pairs=tuple(numpy.array(pairs).T), an array of shape (n_pairs, 2) by "
+            "pairs=(pairs[:, 0], pairs[:, 1])."
+        )
+    first, second = pairs
+    if all(isinstance(side, list | tuple) and len(side) == 2 for side in (first, second)):
+        (a, b), (c, d) = (map(_short, side) for side in (first, second))
+        raise ValueError(
+            f"pairs=[[{a}, {b}], [{c}, {d}]] can be read in two ways: as rows_A=[{a}, {b}] and "
+            f"rows_B=[{c}, {d}], or as the pairs ({a}, {b}) and ({c}, {d}). Pass the two sides as "
+            f"arrays: pairs=(numpy.array([{a}, {b}]), numpy.array([{c}, {d}])) for the former, "
+            f"pairs=(numpy.array([{a}, {c}]), numpy.array([{b}, {d}])) for the latter."
+        )
+    return first, second
+
+
+def _short(value: Any) -> str:
+    """Return a number as it is, anything longer as dots."""
+    return repr(value) if isinstance(value, int | float) else "..."
+
+
+def _samples_at(
+    sides: Sequence[np.ndarray[Any, Any]], spaces: tuple[FloatArray, FloatArray]
+) -> list[FloatArray]:
+    """Return the samples of both spaces at two vectors of indices, which must be integers."""
+    indices = []
+    for side in sides:
+        if side.dtype.kind not in "iu" and not (
+            side.dtype.kind == "O"
+            and all(isinstance(i, Integral) and not isinstance(i, bool) for i in side)
+        ):
+            raise ValueError(
+                "pairs must be two integer vectors (sample indices) or two matrices (the samples "
+                f"themselves), got {sides[0].dtype} of shape {sides[0].shape} and "
+                f"{sides[1].dtype} of shape {sides[1].shape}. Indices are converted by "
+                "rows.astype(int), a mask by numpy.flatnonzero(mask)."
+            )
+        indices.append(side)
+    if called_from_cross_validation():
+        raise ValueError(
+            "pairs holds sample indices, which no longer point to the same samples after a "
+            "cross-validation split. Pass the paired samples themselves: "
+            "pairs=(XA[rows_A], XB[rows_B])."
+        )
+    samples = []
+    for name, side, space in zip(("rows_A", "rows_B"), indices, spaces, strict=True):
+        if side.min() < 0 or side.max() >= len(space):
+            raise ValueError(
+                f"pairs: {name} must lie in [0, {len(space) - 1}], got values from "
+                f"{side.min()} to {side.max()}."
+            )
+        rows: IntArray = side.astype(np.intp)
+        samples.append(space[rows])
+    return samples
 
 
 def clip_to_samples(name: str, value: int, n_samples: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from functools import partial
 from numbers import Integral
 from typing import Any, ClassVar, Self
@@ -11,21 +12,25 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
-from sklearn.utils import Tags, check_array, check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils import Tags, check_random_state
+from sklearn.utils.validation import check_is_fitted
 
 from sklearn_align._constraints import AT_LEAST_TWO, POSITIVE, POSITIVE_INT
-from sklearn_align._linalg import polar_factor, scale_to_unit_length
+from sklearn_align._linalg import polar_factor
+from sklearn_align._samples import check_samples, computing_dtype
 from sklearn_align._sklearn import HasMethods, StrOptions, fit_context
+from sklearn_align._state import all_or_nothing, check_version, with_version
 from sklearn_align._typing import FloatArray
 from sklearn_align.alignment._convergence import check_convergence
-from sklearn_align.alignment._inputs import check_pairs, check_target, choose_target
+from sklearn_align.alignment._inputs import check_pairs, choose_target, refuse_labels, shape_of
 from sklearn_align.alignment._monitor import FitMonitor
-from sklearn_align.alignment._normalizer import CentredNormalizer
+from sklearn_align.alignment._names import Names, check_names, check_output_names, names_of
+from sklearn_align.alignment._normalizer import CentredNormalizer, unit_samples
 from sklearn_align.alignment._problem import AlignmentProblem, ReducedProblem
 from sklearn_align.alignment._recipes import CONVERGENCE
 from sklearn_align.alignment._selection import Round, SuccessiveHalving, reduce_problem
 from sklearn_align.alignment._steps import list_refinements, list_starts
+from sklearn_align.alignment._threads import one_fit_at_a_time
 from sklearn_align.alignment.refinements import (
     ClusterRefinement,
     NeighborRefinement,
@@ -140,7 +145,8 @@ class MiniVec2Vec(
         Iterations of all stages together.
 
     target_sample_ : ndarray of shape (at most score_sample_size, n_features_target_)
-        Centred unit samples of the target space, with which :meth:`score` compares.
+        Centred unit samples of the target space, with which :meth:`score` compares. They are
+        stored with the estimator: delete the attribute where the target must not be passed on.
 
     n_features_target_ : int
         Width of the target space.
@@ -151,6 +157,10 @@ class MiniVec2Vec(
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of the source features, when `X` has string names.
 
+    feature_names_target_in_ : ndarray of shape (n_features_target_,)
+        Names of the target features, when the target samples have string names. Checked wherever
+        target samples come in, as those of the source are.
+
     See Also
     --------
     sklearn_align.metrics.retrieval_accuracy : Fraction of samples whose counterpart is nearest.
@@ -158,7 +168,16 @@ class MiniVec2Vec(
 
     Notes
     -----
-    The search runs in single precision. Under cross-validation `pairs` must hold the paired samples
+    The search runs in single precision. Results have the type to which NumPy promotes float32 and
+    the numbers that come in: float32 for float32, float16, booleans and integers of at most 16
+    bits, which it holds exactly; float64 for float64, larger integers and everything else. Samples
+    are converted in blocks, so that no copy of all of them in another type is made. `map_`, the
+    means and `target_sample_` have the type of the samples seen by :meth:`fit`.
+
+    Fits in several threads of a process take turns where linear algebra uses several threads,
+    because their number is a setting of the whole process; processes fit at the same time.
+
+    Under cross-validation `pairs` must hold the paired samples
     themselves, because sample indices do not survive a split; they are refused there.
 
     References
@@ -308,8 +327,10 @@ class MiniVec2Vec(
         recipe = {"init": start, "n_init": 1, "selection": None, "refinements": refinements}
         return cls(**{**recipe, **parameters})
 
+    @all_or_nothing
     @with_callbacks
     @fit_context(prefer_skip_nested_validation=True)
+    @one_fit_at_a_time()
     def fit(
         self,
         X: ArrayLike,
@@ -320,22 +341,32 @@ class MiniVec2Vec(
     ) -> Self:
         """Learn the map from the space of `X` to the target space.
 
+        A fit that raises, also by an interrupt or by a warning that has been made an error, leaves
+        the estimator exactly as it was.
+
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             Samples of the source space.
 
         y : array-like of shape (n_samples_target, n_features_target), default=None
-            Samples of the target space, in any number and any order. Ignored when `XB` is given, so
-            that labels can stand here in a pipeline.
+            Samples of the target space, in any number, any order and any number type. Ignored when
+            `XB` is given, so that labels can stand here in a pipeline. A matrix with only two
+            different values, both whole numbers, is what scikit-learn takes for multilabel targets
+            and is refused, whatever its type; a vector is taken as a single feature, with a
+            warning.
 
         XB : array-like of shape (n_samples_target, n_features_target), default=None
-            Samples of the target space, by name. In a search or a cross-validation they are split
-            along with `X` when there happen to be equally many, which does no harm.
+            Samples of the target space, by name, whatever their values. In a search or a
+            cross-validation they are split along with `X` when there happen to be equally many,
+            which does no harm.
 
         pairs : tuple of two array-likes, default=None
-            Known pairs: two integer vectors ``(rows_A, rows_B)``, indices into `X` and the target
-            samples, or two matrices with the paired samples themselves.
+            Known pairs: the two sides ``(rows_A, rows_B)``, either vectors of integers, indices
+            into `X` and the target samples from 0 on, or matrices with the paired samples
+            themselves. A sample may stand in several pairs. Two sides of length two are refused
+            when both are lists or tuples, because ``[(0, 5), (1, 6)]`` may as well be a list of two
+            pairs: pass arrays then.
 
         Returns
         -------
@@ -346,7 +377,8 @@ class MiniVec2Vec(
         ------
         ValueError
             When there is no target space, an input is not a finite 2-D array with at least two
-            different samples, `pairs` cannot be used, or parameters contradict one another.
+            different samples, `y` holds labels, `pairs` cannot be used, or parameters contradict
+            one another.
 
         Warns
         -----
@@ -355,18 +387,24 @@ class MiniVec2Vec(
         SmallSampleWarning
             When a number of clusters or neighbors was clipped to the number of samples.
         """
-        target = choose_target(XB, y, type(self).__name__)
-        source: FloatArray = validate_data(
-            self, X, dtype=[np.float64, np.float32], ensure_min_samples=2
+        target_given = choose_target(XB, y, type(self).__name__)
+        source = check_samples(X, input_name="X", estimator=self, reset=True, ensure_min_samples=2)
+        target = check_samples(
+            target_given,
+            input_name="XB" if XB is not None else "y",
+            estimator=self,
+            ensure_min_samples=2,
         )
-        target = check_target(target, estimator=self, ensure_min_samples=2)
+        if XB is None:
+            refuse_labels(target)
+        self._set_target_names(names_of(target_given))
         starts = list_starts(self.init, self.n_init, self.selection)
         refinements = list_refinements(self.refinements)
         random_state = check_random_state(self.random_state)
         self._source_normalizer = CentredNormalizer.fit(source)
         self._target_normalizer = CentredNormalizer.fit(target)
         self.n_features_target_ = target.shape[1]
-        self._dtype = np.result_type(source, target)
+        self._dtype = np.result_type(computing_dtype(source), computing_dtype(target))
         problem = self._make_problem(source, target, pairs, random_state)
 
         context = self._init_callback_context(max_subtasks=1 + len(refinements))
@@ -405,9 +443,13 @@ class MiniVec2Vec(
             pairs,
             source,
             target,
-            normalizer_A=self._source_normalizer,
-            normalizer_B=self._target_normalizer,
+            normalizers=(self._source_normalizer, self._target_normalizer),
+            names=(
+                getattr(self, "feature_names_in_", None),
+                getattr(self, "feature_names_target_in_", None),
+            ),
             weight=float(self.pair_weight),
+            estimator=self,
         )
         sides = []
         for name, samples, normalizer in (
@@ -417,7 +459,7 @@ class MiniVec2Vec(
             if self.max_samples is not None and len(samples) > self.max_samples:
                 drawn = random_state.choice(len(samples), self.max_samples, replace=False)
                 samples = samples[np.sort(drawn)]
-            if not np.ptp(samples, axis=0).any():
+            if np.array_equal(samples.min(axis=0), samples.max(axis=0)):
                 raise ValueError(
                     f"All samples of {name} are equal, so there is no geometry to align. Pass "
                     "samples that differ."
@@ -450,13 +492,14 @@ class MiniVec2Vec(
             halving = SuccessiveHalving(
                 reduced, starts, random_state=random_state, n_jobs=self.n_jobs
             )
-            for state in halving.rounds():
-                best = state.candidates[0]
-                W = reduced.lift(best.map)
-                stage.append("start_scores", [c.score for c in state.candidates])
-                stage.append("agreement", state.agreement)
-                if stage.iteration(best.score, partial(self._fitted_map, W)):
-                    break
+            with closing(halving.rounds()) as rounds:
+                for state in rounds:
+                    best = state.candidates[0]
+                    W = reduced.lift(best.map)
+                    stage.append("start_scores", [c.score for c in state.candidates])
+                    stage.append("agreement", state.agreement)
+                    if stage.iteration(best.score, partial(self._fitted_map, W)):
+                        break
         return W, state, stage.stop_requested
 
     def _refine(
@@ -506,6 +549,13 @@ class MiniVec2Vec(
                 AlignmentWarning,
             )
 
+    def _set_target_names(self, names: Names | None) -> None:
+        """Keep the names of the target features, as scikit-learn does those of the source."""
+        if names is not None:
+            self.feature_names_target_in_ = names
+        elif hasattr(self, "feature_names_target_in_"):
+            del self.feature_names_target_in_
+
     @property
     def source_mean_(self) -> FloatArray:
         """Mean of the source samples."""
@@ -533,7 +583,8 @@ class MiniVec2Vec(
         Returns
         -------
         Z : ndarray of shape (n_samples, n_features_target)
-            Unit samples, float32 for float32 input. A sample that equals the mean becomes zero.
+            Unit samples, see the Notes of the class for their type. A sample that equals the mean
+            becomes zero. No samples give an array of shape (0, n_features_target).
         """
         return self._map_samples(X)
 
@@ -545,15 +596,15 @@ class MiniVec2Vec(
         Parameters
         ----------
         XB : array-like of shape (n_samples, n_features_target)
-            Samples of the target space.
+            Samples of the target space. The names of a data frame must be those of the target
+            samples in :meth:`fit`, in the same order.
 
         Returns
         -------
         T : ndarray of shape (n_samples, n_features_target)
             Unit samples: ``transform(XA) @ transform_target(XB).T`` is a matrix of cosines.
         """
-        check_is_fitted(self)
-        return self._target_normalizer.transform(self._check_target_samples(XB, "XB"))
+        return self._unit_target(XB, "XB")
 
     def to_target(self, X: ArrayLike) -> FloatArray:
         """Map source samples to raw coordinates of the target space.
@@ -571,10 +622,16 @@ class MiniVec2Vec(
         -------
         V : ndarray of shape (n_samples, n_features_target)
             Samples in the coordinates of the target space.
+
+        Raises
+        ------
+        ValueError
+            When the type of the result does not hold these coordinates, as single precision does
+            not where the target samples are about 1e50 long.
         """
         # `transform` itself returns a data frame under `set_output`.
         Z = self._map_samples(X)
-        return self._target_normalizer.inverse_transform(Z)
+        return self._target_normalizer.inverse_transform(Z, out=Z)
 
     def inverse_transform(self, X: ArrayLike) -> FloatArray:
         """Map the output of :meth:`transform` back to raw coordinates of the source space.
@@ -586,18 +643,23 @@ class MiniVec2Vec(
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features_target)
-            Samples as :meth:`transform` returns them.
+            Samples as :meth:`transform` returns them. The names of a data frame must be those of
+            :meth:`get_feature_names_out`.
 
         Returns
         -------
         X_original : ndarray of shape (n_samples, n_features)
             Samples in the coordinates of the source space.
+
+        Raises
+        ------
+        ValueError
+            When the type of the result does not hold these coordinates.
         """
         check_is_fitted(self)
-        Z = self._check_target_samples(X, "X")
-        back = Z @ self.map_.T.astype(Z.dtype, copy=False)
-        scale_to_unit_length(back)
-        return self._source_normalizer.inverse_transform(back)
+        check_output_names(X, self.get_feature_names_out(), input_name="X")
+        back = unit_samples(self._check_target_samples(X, "X"), W=self.map_.T)
+        return self._source_normalizer.inverse_transform(back, out=back)
 
     def score(self, X: ArrayLike, y: ArrayLike | None = None) -> float:
         """Score the map on source samples, with or without their counterparts.
@@ -608,11 +670,13 @@ class MiniVec2Vec(
             Samples of the source space.
 
         y : array-like, default=None
-            - float matrix of shape (n_samples, n_features_target), as many samples as `X`: their
-              counterparts, row by row;
-            - float matrix with another number of samples: unpaired samples of the target space;
-            - anything with one dimension, or integers (labels): not used;
-            - None: the target samples kept by :meth:`fit` are used, unpaired.
+            A matrix with as many columns as the target space holds target samples, whatever its
+            container, number type or values: the counterparts of the samples of `X`, in the same
+            order, when there are equally many, else unpaired samples. With anything else (None, a
+            vector, a matrix of another width), such as labels, the target samples kept by
+            :meth:`fit` are used, unpaired. A label matrix that happens to be as wide as the target
+            space is not told from samples: leave it out. Names of a data frame of that width must
+            be those of the target samples in :meth:`fit`.
 
         Returns
         -------
@@ -621,22 +685,33 @@ class MiniVec2Vec(
             (:func:`~sklearn_align.metrics.retrieval_accuracy`), else the label-free score
             (:func:`~sklearn_align.metrics.csls_score`). Higher is better.
 
+        Raises
+        ------
+        ValueError
+            When `target_sample_` is needed and has been deleted.
+
         Warns
         -----
         PairingWarning
             When samples taken as counterparts are no better than chance although the map
             converged: unpaired target samples belong in ``XB=``.
         """
-        Z = self._map_samples(X)
+        Z = self._map_samples(X, ensure_min_samples=1)
         n_pairs = len(Z)
-        if y is None or not _is_float_matrix(y):
+        if y is None or shape_of(y)[1:] != (self.n_features_target_,):
+            if not hasattr(self, "target_sample_"):
+                raise ValueError(
+                    "y holds no target samples, and target_sample_ has been deleted: pass samples "
+                    f"of the target space, a matrix of {self.n_features_target_} columns, as y."
+                )
             reference = self.target_sample_.astype(Z.dtype, copy=False)
             return csls_score(Z, reference)
-        T = self.transform_target(y)
+        T = self._unit_target(y, "y", ensure_min_samples=1)
         if len(T) != n_pairs:
             return csls_score(Z, T)
         accuracy = retrieval_accuracy(Z, T)
-        if self.converged_ and n_pairs >= 50 and accuracy <= 5 / n_pairs:
+        converged = getattr(self, "converged_", False)
+        if converged and n_pairs >= 50 and accuracy <= 5 / n_pairs:
             warn_user(
                 "y has as many samples as X and is taken as their counterparts, but only "
                 f"{accuracy:.1%} of them are nearest although the alignment converged. If y is "
@@ -646,29 +721,51 @@ class MiniVec2Vec(
             )
         return accuracy
 
-    def _map_samples(self, X: ArrayLike) -> FloatArray:
+    def _map_samples(self, X: ArrayLike, ensure_min_samples: int = 0) -> FloatArray:
         check_is_fitted(self)
-        samples = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+        samples = check_samples(
+            X,
+            input_name="X",
+            estimator=self,
+            reset=False,
+            ensure_min_samples=ensure_min_samples,
+        )
         return self._source_normalizer.transform(samples, self.map_)
 
-    def _check_target_samples(self, samples: ArrayLike, name: str) -> FloatArray:
-        checked = check_array(
-            samples, dtype=[np.float64, np.float32], input_name=name, estimator=self
+    def _unit_target(self, XB: ArrayLike, name: str, ensure_min_samples: int = 0) -> FloatArray:
+        check_is_fitted(self)
+        expected = getattr(self, "feature_names_target_in_", None)
+        check_names(XB, expected, input_name=name, estimator=self)
+        samples = self._check_target_samples(XB, name, ensure_min_samples)
+        return self._target_normalizer.transform(samples)
+
+    def _check_target_samples(
+        self, samples: ArrayLike, name: str, ensure_min_samples: int = 0
+    ) -> FloatArray:
+        checked = check_samples(
+            samples, input_name=name, estimator=self, ensure_min_samples=ensure_min_samples
         )
         if checked.shape[1] != self.n_features_target_:
             raise ValueError(
                 f"{name} has {checked.shape[1]} features, but the target space that "
                 f"{type(self).__name__} was fitted with has {self.n_features_target_} features."
             )
-        return np.asarray(checked)
+        return checked
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = with_version(super().__getstate__())
+        if "_dtype" in state:  # A string needs no trust where it is loaded.
+            state["_dtype"] = state["_dtype"].str
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state = check_version(state, type(self).__name__)
+        if "_dtype" in state:
+            state["_dtype"] = np.dtype(state["_dtype"])
+        super().__setstate__(state)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         tags.target_tags.required = True
         return tags
-
-
-def _is_float_matrix(y: ArrayLike) -> bool:
-    values = y if hasattr(y, "shape") and hasattr(y, "dtype") else np.asarray(y)
-    return len(values.shape) == 2 and np.dtype(values.dtype).kind == "f"

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
 from joblib import Parallel, delayed
-from threadpoolctl import threadpool_limits
 
 from sklearn_align._linalg import polar_factor
 from sklearn_align._typing import FloatArray
 from sklearn_align.alignment._agreement import agreement_with_pairs, map_agreement
 from sklearn_align.alignment._problem import AlignmentProblem, ReducedProblem
 from sklearn_align.alignment._recipes import SELECTION
+from sklearn_align.alignment._threads import Workers, on_one_thread
 from sklearn_align.alignment.refinements import Refinement, TransportRefinement
 from sklearn_align.alignment.starts import ComponentStart, PairStart, Start
 
@@ -140,11 +141,13 @@ class SuccessiveHalving:
         self._starts = limit_components(starts, problem)
         self._n_jobs = n_jobs
         self._first_maps: list[FloatArray] = []
+        self._workers = Workers()
 
-    def rounds(self) -> Iterator[Round]:
+    def rounds(self) -> Generator[Round]:
         """Yield the state after every batch of candidates and every further round."""
-        # The limit is set here as well: that of a thread ends with it and restores what it found.
-        with threadpool_limits(1), Parallel(n_jobs=self._n_jobs, prefer="threads") as parallel:
+        # Candidates are generators, which do not leave the process, whatever backend is in force.
+        parallel = Parallel(n_jobs=self._n_jobs, prefer="threads", require="sharedmem")
+        with on_one_thread(), closing(Workers()) as self._workers, parallel:
             candidates: list[Candidate] = []
             step = SELECTION.batch_size
             for first in range(0, len(self._starts), step):
@@ -181,7 +184,7 @@ class SuccessiveHalving:
 
     def _create(self, start: Start, seed: int) -> tuple[FloatArray, Candidate]:
         """Return a first map and its candidate after the initial iterations."""
-        with threadpool_limits(1):
+        with self._workers:
             stream = np.random.RandomState(seed)
             W = start.initial_map(self._problem, stream)
             return W, self._enter(W, stream, start, SELECTION.n_initial_iterations)
@@ -195,8 +198,8 @@ class SuccessiveHalving:
         return self._advance(Candidate(W, refinement, start), n_iter)
 
     def _continue(self, candidate: Candidate, n_iter: int) -> Candidate:
-        """Run further iterations on one thread."""
-        with threadpool_limits(1):
+        """Run further iterations."""
+        with self._workers:
             return self._advance(candidate, n_iter)
 
     def _advance(self, candidate: Candidate, n_iter: int) -> Candidate:

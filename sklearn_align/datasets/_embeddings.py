@@ -10,6 +10,7 @@ from scipy.stats import ortho_group
 from sklearn.utils import Bunch, check_random_state, check_scalar
 
 from sklearn_align._typing import Float64Array, IntArray
+from sklearn_align.datasets._checks import check_finite, check_result
 from sklearn_align.datasets._files import read_arrays, read_description
 
 _SENTENCE_KINDS = ["film review", "film plot", "question", "product review", "opinion phrase"]
@@ -213,6 +214,7 @@ def make_rotated_embeddings(
         ("shift", shift),
     ):
         check_scalar(length, name, Real, min_val=0)
+        check_finite(length, name)
     rng = check_random_state(random_state)
 
     n_latent = min(n_features, n_features_target)
@@ -221,11 +223,13 @@ def make_rotated_embeddings(
     shares = rng.dirichlet(np.full(n_clusters, 5.0))
     n_total = n_samples + n_samples_target + n_test
     labels = rng.choice(n_clusters, size=n_total, p=shares)
-    latent = centres[labels] + cluster_std * scales * rng.standard_normal((n_total, n_latent))
+    with np.errstate(over="ignore", invalid="ignore"):
+        latent = centres[labels] + cluster_std * scales * rng.standard_normal((n_total, n_latent))
 
     basis_A = _orthonormal_rows(n_latent, n_features, rng)
     basis_B = _orthonormal_rows(n_latent, n_features_target, rng)
-    length = float(np.sqrt((latent**2).sum(axis=1).mean()))
+    with np.errstate(over="ignore", invalid="ignore"):
+        length = float(np.sqrt((latent**2).sum(axis=1).mean()))
     of_A, of_B, of_test = np.split(np.arange(n_total), np.cumsum([n_samples, n_samples_target]))
 
     def observe(basis: Float64Array, parts: list[IntArray]) -> list[Float64Array]:
@@ -242,8 +246,10 @@ def make_rotated_embeddings(
             for index in parts
         ]
 
-    XA, XA_test = observe(basis_A, [of_A, of_test])
-    XB, XB_test = observe(basis_B, [of_B, of_test])
+    with np.errstate(over="ignore", invalid="ignore"):
+        XA, XA_test = observe(basis_A, [of_A, of_test])
+        XB, XB_test = observe(basis_B, [of_B, of_test])
+    check_result(XA, XA_test, XB, XB_test, names="cluster_std, noise and shift")
     return Bunch(
         XA=XA,
         XB=XB,

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import Bunch, check_random_state, check_scalar, shuffle
 
+from sklearn_align.datasets._checks import check_finite, check_result
 from sklearn_align.datasets._files import read_arrays, read_description
 from sklearn_align.datasets._missing import drop_modalities
 
@@ -274,7 +275,9 @@ def make_multimodal_classification(
     check_scalar(n_samples, "n_samples", Integral, min_val=1)
     check_scalar(n_classes, "n_classes", Integral, min_val=2)
     check_scalar(noise_spread, "noise_spread", Real, min_val=0)
+    check_finite(noise_spread, "noise_spread")
     check_scalar(missing_rate, "missing_rate", Real, min_val=0, max_val=1)
+    check_finite(missing_rate, "missing_rate")
     if n_classes > n_samples:
         raise ValueError(
             f"n_classes={n_classes} exceeds n_samples={n_samples}: give at least one sample to "
@@ -287,17 +290,23 @@ def make_multimodal_classification(
     separations = np.broadcast_to(np.asarray(class_sep, dtype=np.float64), (len(widths),))
     if (separations < 0).any():
         raise ValueError(f"class_sep must not be negative, got {class_sep}.")
+    check_finite(class_sep, "class_sep")
     rng = check_random_state(random_state)
 
     target = shuffle(np.arange(n_samples) % n_classes, random_state=rng)
-    noise = np.exp(noise_spread * rng.standard_normal((n_samples, len(widths))))
+    spread = noise_spread * rng.standard_normal((n_samples, len(widths)))
+    with np.errstate(over="ignore", invalid="ignore"):
+        noise = np.exp(spread)
     blocks = []
     for width, separation, scale in zip(widths, separations, noise.T, strict=True):
         centres = rng.standard_normal((n_classes, width))
         centres *= separation / np.sqrt(np.mean(np.sum(centres**2, axis=1)))
-        blocks.append(centres[target] + scale[:, None] * rng.standard_normal((n_samples, width)))
+        draws = rng.standard_normal((n_samples, width))
+        with np.errstate(over="ignore", invalid="ignore"):
+            blocks.append(centres[target] + scale[:, None] * draws)
     modalities = {f"m{index}": int(width) for index, width in enumerate(widths)}
     X: Any = np.hstack(blocks)
+    check_result(X, names="class_sep and noise_spread")
     if missing_rate > 0:
         X = drop_modalities(X, modalities, missing_rate, random_state=rng)
     return Bunch(data=X, target=target, modalities=modalities, noise=noise)

@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_align._sklearn import check_sample_weight
+from sklearn_align._state import all_or_nothing
 from sklearn_align._typing import Float64Array, FloatArray
+from sklearn_align.fusion._calibration import calibrate, calibrate_after_training, train_calibrated
 from sklearn_align.fusion._criteria import AECFLoss
-from sklearn_align.fusion._cross_fitting import (
-    cross_fit_temperature,
-    fit_temperature,
-    prepared_samples,
-)
-from sklearn_align.fusion._data import ModalityDataset, TensorBatches, is_prepared
+from sklearn_align.fusion._data import TensorBatches
 from sklearn_align.fusion._documentation import document_training
-from sklearn_align.fusion._net import OUTPUTS, AECFNet
+from sklearn_align.fusion._net import AECFNet
 from sklearn_align.fusion._parameters import constraints_of, owned_by
-from sklearn_align.fusion._preprocessing import in_precision_of, validate_samples
+from sklearn_align.fusion._prediction import (
+    OUTPUTS,
+    class_probabilities,
+    collect,
+    log_where_possible,
+)
+from sklearn_align.fusion._preprocessing import in_precision_of
 from sklearn_align.fusion._skorch import NeuralNetClassifier
 from sklearn_align.fusion._targets import ClassTargets, LabelTargets, classification_targets
-from sklearn_align.fusion._training import seeded
+from sklearn_align.fusion._weights import check_scored
 from sklearn_align.fusion.nn._module import AECFModule
 
 
@@ -138,7 +139,8 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
         f. Several labels only. Probabilities are shifted by it.
 
     class_weight : dict or "balanced", default=None
-        Weights of the classes; multiclass only.
+        Weights of the classes, 1 for those not named; multiclass only. Weights of classes that do
+        not occur are ignored if all that occur are named.
 
     calibration : bool or "cross_fit", default=True
         Whether to fit the temperature after training. True: on the validation samples, if there
@@ -213,6 +215,7 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
     array([[0., 1.]])
     """
 
+    __metadata_request__partial_fit: ClassVar[dict[str, Any]] = {"classes": None}
     _parameter_constraints = constraints_of("AECFClassifier")
     _network_parameters = owned_by("AECFClassifier", "AECFModule")
     _loss_parameters = owned_by("AECFClassifier", "AECFLoss")
@@ -298,6 +301,7 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
         tags.classifier_tags.multi_label = True
         return tags
 
+    @all_or_nothing
     def partial_fit(
         self,
         X: ArrayLike,
@@ -320,7 +324,8 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
             Classes or indicators.
 
         classes : array-like of shape (n_classes,), default=None
-            All classes that may ever occur, in the first call; those in y by default.
+            All classes that may ever occur, in the first call; those in y by default. Classes
+            that y does not hold start with an equal share of the probability each.
 
         sample_weight : array-like of shape (n_samples,), default=None
             Weights.
@@ -347,9 +352,9 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
         -------
         probabilities : ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
             In the order of `classes_`. For a sample without a present modality, the
-            class frequencies of the training samples.
+            class frequencies of the training samples of the first call.
         """
-        return in_precision_of(X, self._probabilities(X))
+        return in_precision_of(X, class_probabilities(self, X))
 
     def predict_log_proba(self, X: ArrayLike) -> FloatArray:
         """Logarithms of the probabilities.
@@ -364,8 +369,9 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
         log_probabilities : ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
             In the order of `classes_`.
         """
-        log_probabilities: FloatArray = np.log(self.predict_proba(X))
-        return log_probabilities
+        outputs = collect(self, X, OUTPUTS)
+        probabilities = in_precision_of(X, self._targets.probabilities(outputs))
+        return log_where_possible(probabilities, self._targets.log_probabilities(outputs))
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Most probable class, or the labels that are more likely one than zero.
@@ -380,13 +386,30 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
         y : ndarray of shape (n_samples,) or (n_samples, n_labels)
             Class labels, or indicators.
         """
-        # Prepared samples come from callbacks, which compare with encoded targets.
-        probabilities = self._probabilities(X)
-        return self._targets.decode(probabilities, encoded=is_prepared(X))
+        probabilities = class_probabilities(self, X)
+        return self._targets.decode(probabilities)
 
-    def _probabilities(self, X: Any) -> Float64Array:
-        outputs = self._collect(X, OUTPUTS)
-        return self._targets.probabilities(outputs)
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Accuracy; for several labels, the share of samples in which all of them are right.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples; a block of NaN is absent.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            True classes or indicators.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights.
+
+        Returns
+        -------
+        accuracy : float
+            Between 0 and 1.
+        """
+        sample_weight = check_scored(self.task_, X, y, sample_weight)
+        return float(super().score(X, y, sample_weight))
 
     def calibrate(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
@@ -412,21 +435,11 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
         self : AECFClassifier
             The estimator, whose predictions of the most probable class are as before.
         """
-        check_is_fitted(self)
-        X_array, y_array = validate_samples(self, X, y, reset=False)
-        weight = check_sample_weight(
-            sample_weight, X_array, dtype=np.float64, ensure_non_negative=True
-        )
-        encoded = self._targets.encode(y_array)
-        samples = prepared_samples(self, X_array, encoded, self._seen_presence(X_array), weight)
-        with seeded(self.random_state, self.device):  # With many modalities, subsets are drawn.
-            fit_temperature(self, samples)
+        calibrate(self, X, y, sample_weight)
         return self
 
     def _after_training(self, dataset_valid: Any) -> None:
-        wanted = self.calibration and not isinstance(self.calibration, str)
-        if wanted and isinstance(dataset_valid, ModalityDataset):
-            fit_temperature(self, dataset_valid)
+        calibrate_after_training(self, dataset_valid)
 
     def _make_targets(
         self, y: NDArray[Any], classes: ArrayLike | None
@@ -436,12 +449,5 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
     def _train(
         self, X: NDArray[Any], y: NDArray[Any], weight: Float64Array, *, epochs: int, start: bool
     ) -> Any:
-        before = None if start else self.module_.log_temperature.clone()
-        super()._train(X, y, weight, epochs=epochs, start=start)
-        if isinstance(self.calibration, str):
-            if before is None:
-                with seeded(self.random_state, self.device):
-                    cross_fit_temperature(self, X, y, weight, epochs)
-            else:
-                self.module_.log_temperature.copy_(before)
+        train_calibrated(self, X, y, weight, epochs=epochs, start=start)
         return self

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sklearn_align.fusion._parameters import check_value
+from sklearn_align.fusion._parameters import check_value, declared_parameters
 
 # Key of the dict-based configurations: parameter of the estimators.
 _LEGACY_KEYS: dict[str, str] = {
@@ -226,3 +226,14 @@ class AECFConfig:
             For :class:`AECFClassifier`; other estimators lack some of them.
         """
         return dataclasses.asdict(self)
+
+
+def settings_for(estimator: type, config: AECFConfig) -> dict[str, Any]:
+    """Return the settings of a configuration that a class of estimators has as parameters."""
+    if not isinstance(config, AECFConfig):
+        raise TypeError(
+            f"config must be an AECFConfig; got {type(config).__name__}. Use "
+            "AECFConfig.from_dict for a dict."
+        )
+    known = declared_parameters(estimator)
+    return {name: value for name, value in config.to_params().items() if name in known}

@@ -3,39 +3,71 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Subset
 
 from sklearn_align.fusion._skorch import Dataset
 
+if TYPE_CHECKING:
+    from sklearn_align.fusion._targets import Targets
+
 
 class ModalityDataset(Dataset):
     """Prepared samples: X (n_samples, n_features) without NaN, presence (n_samples, n_modalities).
 
-    Weights (n_samples,) and a subset of the modalities (n_samples, n_modalities) may be among them.
+    Weights (n_samples,), a subset of the modalities (n_samples, n_modalities) and encoded targets
+    before they are scaled (n_samples, ...) may be among them. Batches have the targets `encoded`
+    that the loss takes; `y` is what scoring callbacks read, the targets as they were given.
     """
 
-    def __init__(self, X: Mapping[str, Tensor], y: Tensor | None = None) -> None:
-        super().__init__(dict(X), y, length=len(X["X"]))
+    encoded: Tensor
+
+    def __init__(
+        self, X: Mapping[str, Tensor], encoded: Tensor | None = None, y: Any = None
+    ) -> None:
+        super().__init__(dict(X), encoded if y is None else y, length=len(X["X"]))
         # skorch callbacks expect a y in every batch.
-        self.placeholder = torch.zeros(len(X["X"]), dtype=torch.int64) if y is None else y
+        self.encoded = torch.zeros(len(self), dtype=torch.int64) if encoded is None else encoded
 
     def __getitem__(self, index: Any) -> tuple[dict[str, Tensor], Tensor]:
-        return {name: values[index] for name, values in self.X.items()}, self.placeholder[index]
+        return {name: values[index] for name, values in self.X.items()}, self.encoded[index]
 
     def take(self, index: Tensor) -> ModalityDataset:
         """Copy the samples at the given positions, in their order."""
         X = {name: values[index] for name, values in self.X.items()}
-        return ModalityDataset(X, None if self.y is None else self.y[index])
+        y = self.y if self.y is None or isinstance(self.y, Tensor) else np.asarray(self.y)
+        return ModalityDataset(X, self.encoded[index], None if y is None else y[index.numpy()])
 
 
 def is_prepared(X: Any) -> bool:
     """Tell whether X holds samples that have been validated and scaled already."""
-    return isinstance(X, torch.utils.data.Dataset) or (isinstance(X, Mapping) and "presence" in X)
+    if isinstance(X, Mapping):
+        return isinstance(X.get("X"), Tensor) and isinstance(X.get("presence"), Tensor)
+    return isinstance(X, torch.utils.data.Dataset)
+
+
+def given_targets(targets: Targets, encoded: NDArray[Any]) -> Any:
+    """Targets as they were given, as a tensor where torch has the type, else as an array."""
+    y = targets.restore(encoded)
+    if y.dtype.kind == "u" and y.dtype != np.uint8:  # torch cannot index them in all releases.
+        return y
+    try:
+        return torch.from_numpy(y)
+    except (TypeError, ValueError):
+        return y
+
+
+def with_given_targets(targets: Targets, batch: Any) -> Any:
+    """Return a batch whose targets are those that were given, if it has them."""
+    samples = batch[0]
+    if isinstance(samples, Mapping) and "target" in samples:
+        return samples, given_targets(targets, samples["target"].cpu().numpy())
+    return batch
 
 
 class TensorBatches:

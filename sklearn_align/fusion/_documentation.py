@@ -38,8 +38,8 @@ _TRAINING_PARAMETERS = """\
 
     early_stopping : bool, default=False
         Whether to stop when the validation loss has not improved for `patience` epochs, and to
-        restore the best weights; of no effect without validation samples. With a learning rate that
-        falls to 0, the last weights are usually the best.
+        restore the best weights; with a warning of no effect without validation samples. With a
+        learning rate that falls to 0, the last weights are usually the best.
 
     patience : int, default=15
         Number of epochs without improvement.
@@ -61,7 +61,8 @@ _TRAINING_PARAMETERS = """\
 
     train_split : "auto", callable or None, default="auto"
         How validation samples are split off: "auto" holds out a tenth, stratified by class if there
-        are classes, of 200 samples or more; a callable works as in skorch; None holds out none.
+        are classes, of 200 samples or more, and of fewer if `early_stopping` or a callback reads
+        validation figures; a callable works as in skorch; None holds out none.
 
     callbacks : list or "disable", default=None
         skorch callbacks, in addition to those that other parameters ask for; "disable" turns all

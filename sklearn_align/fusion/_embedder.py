@@ -9,14 +9,16 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from sklearn_align._state import all_or_nothing
 from sklearn_align._typing import FloatArray
 from sklearn_align.fusion._criteria import ContrastiveLoss
 from sklearn_align.fusion._data import TensorBatches
 from sklearn_align.fusion._documentation import document_training
-from sklearn_align.fusion._net import OUTPUTS, AECFNet
+from sklearn_align.fusion._net import AECFNet
+from sklearn_align.fusion._numeric_targets import NoTargets
 from sklearn_align.fusion._parameters import constraints_of, owned_by
+from sklearn_align.fusion._prediction import OUTPUTS, collect
 from sklearn_align.fusion._preprocessing import in_precision_of
-from sklearn_align.fusion._targets import NoTargets
 from sklearn_align.fusion.nn._contrastive import ContrastiveModule, draw_views
 
 
@@ -201,8 +203,9 @@ class AECFEmbedder(AECFNet):
 
     @property
     def _n_features_out(self) -> int:
-        return int(self.n_components)
+        return self._targets.n_outputs
 
+    @all_or_nothing
     def fit(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> Any:
         """Train on samples whose blocks may be absent.
 
@@ -224,8 +227,9 @@ class AECFEmbedder(AECFNet):
         self : AECFEmbedder
             The fitted estimator.
         """
-        return super().fit(X, None, sample_weight)
+        return self._fit(X, None, sample_weight)
 
+    @all_or_nothing
     def partial_fit(
         self,
         X: ArrayLike,
@@ -271,7 +275,7 @@ class AECFEmbedder(AECFNet):
             Vectors of unit length, whose inner products are cosine similarities; 0 for a sample
             without a present modality.
         """
-        return in_precision_of(X, self._collect(X, OUTPUTS))
+        return in_precision_of(X, collect(self, X, OUTPUTS))
 
     def __getattribute__(self, name: str) -> Any:
         # skorch gives every net these; callers take them as signs of a classifier or a regressor.

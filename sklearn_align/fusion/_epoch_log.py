@@ -12,12 +12,14 @@ from torch import Tensor
 class EpochLog:
     """Collect the loss components of the batches and write their means over all samples.
 
-    `calibration_error` takes the outputs, targets and sample weights of all samples, because the
-    calibration error of an epoch is not the mean of those of its batches.
+    `n_finished` counts the epochs that are over. `calibration_error` takes the outputs, targets and
+    sample weights of all samples, because the calibration error of an epoch is not the mean of
+    those of its batches.
     """
 
     def __init__(self, calibration_error: Callable[..., Tensor] | None) -> None:
         self.calibration_error = calibration_error
+        self.n_finished = 0
         self._names: dict[str, list[str]] = {}
         self._sums: dict[str, Tensor] = {}
         self._n_samples: dict[str, int] = {}
@@ -32,6 +34,8 @@ class EpochLog:
         sample_weight: Tensor | None,
     ) -> None:
         """Add the components and the outputs (n_samples, n_outputs) of a batch."""
+        if not components:  # A loss of the user has none.
+            return
         n_samples = len(outputs)
         values = torch.stack(list(components.values())) * n_samples
         self._names[prefix] = list(components)

@@ -2,71 +2,86 @@
 
 from __future__ import annotations
 
+import copyreg
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import NotFittedError
+from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 from skorch.history import History
 from skorch.utils import to_tensor
 from torch import Tensor
 
 from sklearn_align._modalities import ModalityLayout
-from sklearn_align._typing import BoolArray, Float64Array, FloatArray
-from sklearn_align.fusion._config import AECFConfig
-from sklearn_align.fusion._data import ModalityDataset, is_prepared
-from sklearn_align.fusion._epoch_log import EpochLog
-from sklearn_align.fusion._parameters import (
-    ROUTED_PREFIXES,
-    check_epochs,
-    check_parameters,
-    declared_parameters,
+from sklearn_align._sklearn import RequestMethod
+from sklearn_align._state import all_or_nothing, check_version, with_version
+from sklearn_align._typing import BoolArray, Float64Array
+from sklearn_align.fusion._building import (
+    build_criterion,
+    build_module,
+    build_optimizer,
+    default_callbacks,
 )
+from sklearn_align.fusion._config import AECFConfig, settings_for
+from sklearn_align.fusion._data import ModalityDataset, is_prepared, with_given_targets
+from sklearn_align.fusion._epoch_log import EpochLog
+from sklearn_align.fusion._interrupts import warn_of_interrupt
+from sklearn_align.fusion._parameters import check_epochs, check_parameters, declared_parameters
+from sklearn_align.fusion._plain_state import plain_state, refuse_pickled, restore_plain
+from sklearn_align.fusion._prediction import FusionOutputsMixin
 from sklearn_align.fusion._preprocessing import (
     check_seen,
-    in_precision_of,
     prepare_training,
     sample_tensors,
     split_samples,
     validate_inputs,
     warn_of_absent_samples,
 )
+from sklearn_align.fusion._rollback import remember_in_place
+from sklearn_align.fusion._routed import (
+    check_arguments,
+    check_routed_names,
+    given_arguments,
+    set_routed,
+)
 from sklearn_align.fusion._schedules import linear_ramp
 from sklearn_align.fusion._skorch import (
     BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
     NeuralNet,
-    TransformerMixin,
+    RequestsClasses,
 )
 from sklearn_align.fusion._targets import Targets
 from sklearn_align.fusion._temperature import draw_subsets
 from sklearn_align.fusion._training import (
     MIN_SAMPLES_TO_PREDICT,
     batch_loss,
-    build_optimizer,
-    default_callbacks,
+    device_of,
     make_batches,
     padded,
     record_epoch,
     run_epochs,
     train,
 )
-from sklearn_align.fusion.nn._gate import gate_entropy
 
-# Positions of the outputs of the network.
-OUTPUTS, WEIGHTS, FUSED = range(3)
 # Attributes of skorch that are of no use to a reader.
 _BOOKKEEPING = {"cuda_dependent_attributes_", "init_context_", "initialized_", "prefixes_"}
 _BOOKKEEPING |= {"virtual_params_"}
 
 
-class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
+class AECFNet(FusionOutputsMixin, NeuralNet, RequestsClasses):
     """skorch net with scikit-learn's contract, which the AECF estimators share.
 
     A subclass has an explicit ``__init__``, says which parameters the network and the loss take,
     and makes the object that handles its targets (`_make_targets`).
     """
+
+    # Requests of metadata follow from the signatures; skorch's methods accept any name.
+    set_fit_request = RequestMethod("fit", ())
+    set_partial_fit_request = RequestMethod("partial_fit", ())
+    __metadata_request__partial_fit: ClassVar[dict[str, Any]] = {"classes": UNUSED}
 
     # Attributes that skorch sets in __init__, where scikit-learn allows parameters only.
     dataset = ModalityDataset
@@ -98,12 +113,19 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
 
     layout_: ModalityLayout
     _targets: Targets
+    _partial_missing: str
+    _module_options: dict[str, Any]
+    _criterion_options: dict[str, Any]
     _epoch_log: EpochLog
 
     _parameter_constraints: ClassVar[dict[str, Any]]
     _network_parameters: ClassVar[tuple[str, ...]]
     _loss_parameters: ClassVar[tuple[str, ...]]
     _network_options: ClassVar[dict[str, Any]] = {}
+    # Arguments of the parts that are loaded; parameters may have been set since ``fit``.
+    _restored_options: dict[str, Any] = {}  # noqa: RUF012  It is replaced and never changed.
+    # Whether Ctrl-C ends the training only, and not ``fit``.
+    _ends_on_interrupt: bool = True
 
     def _make_targets(self, y: NDArray[Any], classes: ArrayLike | None) -> Targets:
         """Make the object that handles targets like y."""
@@ -142,20 +164,16 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
         estimator : object
             Not yet fitted.
         """
-        if not isinstance(config, AECFConfig):
-            raise TypeError(
-                f"config must be an AECFConfig; got {type(config).__name__}. Use "
-                "AECFConfig.from_dict for a dict."
-            )
-        known = declared_parameters(cls)
-        settings = {name: value for name, value in config.to_params().items() if name in known}
-        return cls(**{**settings, **params})
+        return cls(**{**settings_for(cls, config), **params})
 
     def _get_param_names(self) -> list[str]:
-        declared = declared_parameters(type(self))
-        routed = [name for name in vars(self) if name in self._params_to_validate and "__" in name]
-        unknown = [name for name in self._params_to_validate if "__" not in name]
-        return sorted({*declared, *routed, *(name for name in unknown if name in vars(self))})
+        return sorted({*declared_parameters(type(self)), *given_arguments(self)})
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Get the parameters; with `deep`, also those of the callbacks."""
+        params = super().get_params(deep=deep)
+        # skorch lists the callbacks as they are before these are applied.
+        return {**params, **given_arguments(self)}
 
     def set_params(self, **params: Any) -> Any:
         """Set parameters, also those of the parts.
@@ -165,8 +183,10 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
         **params : object
             Parameters of the estimator, and ``module__``, ``criterion__``, ``optimizer__``,
             ``iterator_train__``, ``iterator_valid__``, ``callbacks__`` and ``compile__``
-            parameters. A fitted network is not touched: they count from the next ``fit`` on.
-            Only parameters of the optimizer, `lr` included, act on further training at once.
+            parameters. A fitted network is not touched: they count from the next ``fit`` on,
+            and until then predictions are as before. Only parameters of the optimizer, `lr`
+            included, act on further training at once, and those of `iterator_valid` on the
+            number of samples that are predicted at once.
 
         Returns
         -------
@@ -176,21 +196,30 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
         Raises
         ------
         ValueError
-            For a name that is not a parameter.
+            For a name that is not a parameter, also of a part.
         """
-        own = {}
-        for name, value in params.items():
-            prefix, is_routed, _ = name.partition("__")
-            if is_routed and prefix in ROUTED_PREFIXES:
-                setattr(self, name, value)
-                self._params_to_validate.add(name)
-            else:
-                own[name] = value
-        BaseEstimator.set_params(self, **own)
+        check_routed_names(self, params)
+        BaseEstimator.set_params(self, **set_routed(self, params))
         self._apply_virtual_params(
             {name: value for name, value in params.items() if self._is_virtual_param(name)}
         )
         return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        # skops calls it, whereas pickle, joblib and copy follow __reduce__.
+        return with_version({"plain": plain_state(self)})
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        state = with_version(super().__getstate__())
+        return copyreg.__newobj__, (type(self),), state  # type: ignore[attr-defined]
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state = check_version(state, type(self).__name__)
+        if "plain" in state:
+            restore_plain(self, state["plain"])
+        else:
+            refuse_pickled(state)
+            super().__setstate__(state)
 
     def __repr__(self, N_CHAR_MAX: int = 700) -> str:
         return BaseEstimator.__repr__(self, N_CHAR_MAX)
@@ -205,6 +234,10 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
             shown.pop(name, None)
         return shown
 
+    def get_metadata_routing(self) -> Any:
+        """Return the requests of metadata; ``fit`` passes nothing on to `train_split`."""
+        return self._get_metadata_request()
+
     def __sklearn_is_fitted__(self) -> bool:
         return bool(self.initialized_) and hasattr(self, "module_")
 
@@ -218,7 +251,7 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
 
     @property
     def _n_features_out(self) -> int:
-        return int(self.n_units)
+        return int(getattr(self, "_module_options", {}).get("n_units", self.n_units))
 
     @property
     def n_iter_(self) -> int:
@@ -233,7 +266,9 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
         return list(self.layout_.names)
 
     def _presence(self, X: NDArray[Any]) -> BoolArray:
-        return self.layout_.presence(X, allow_partial=self.partial_missing == "impute")
+        # Parameters set after ``fit`` count from the next one on.
+        rule = getattr(self, "_partial_missing", self.partial_missing)
+        return self.layout_.presence(X, allow_partial=rule == "impute")
 
     def _seen_presence(self, X: NDArray[Any]) -> BoolArray:
         """Presence of samples whose modalities training has seen."""
@@ -251,7 +286,12 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
         X_array = validate_inputs(self, X)
         presence = self._seen_presence(X_array)
         warn_of_absent_samples(presence)
-        return ModalityDataset(sample_tensors(X_array, presence, self.layout_, self.module_.scaler))
+        names = getattr(self, "feature_names_in_", None)
+        return ModalityDataset(
+            sample_tensors(
+                X_array, presence, self.layout_, self.module_.scaler, feature_names=names
+            )
+        )
 
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:
         """Make the iterator over the batches of a dataset, shuffled by default for training."""
@@ -265,6 +305,7 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
         """
         return split_samples(self, X, y, **split_params)
 
+    @all_or_nothing
     def fit(self, X: ArrayLike, y: Any, sample_weight: ArrayLike | None = None) -> Any:
         """Train on samples whose blocks may be absent.
 
@@ -287,6 +328,10 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
         self : object
             The fitted estimator.
         """
+        return self._fit(X, y, sample_weight)
+
+    def _fit(self, X: ArrayLike, y: Any, sample_weight: ArrayLike | None) -> Any:
+        check_arguments(self)
         check_parameters(self)
         start = not (self.warm_start and self.initialized_)
         samples = prepare_training(self, X, y, sample_weight, reset=start)
@@ -301,6 +346,7 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
         classes: ArrayLike | None = None,
     ) -> Any:
         check_epochs(epochs)
+        check_arguments(self)
         check_parameters(self)
         start = not self.initialized_
         samples = prepare_training(self, X, y, sample_weight, reset=start, classes=classes)
@@ -309,8 +355,11 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
     def _train(
         self, X: NDArray[Any], y: NDArray[Any], weight: Float64Array, *, epochs: int, start: bool
     ) -> Any:
-        train(self, X, y, weight, epochs=epochs, start=start)
+        warn_of_interrupt(train(self, X, y, weight, epochs=epochs, start=start))
         return self
+
+    def _remember_in_place(self) -> Callable[[], None]:
+        return remember_in_place(self)
 
     @property
     def _default_callbacks(self) -> list[tuple[str, Any]]:
@@ -327,22 +376,12 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
 
     def initialize_module(self) -> Any:
         """Build the network from the parameters and the data's sizes."""
-        options = {name: getattr(self, name) for name in self._network_parameters}
-        options.update(
-            widths=self.layout_.widths, n_outputs=self._targets.n_outputs, names=self.layout_.names
-        )
-        options.update(self._network_options)
-        options.update(self.get_params_for("module"))
-        self.module_ = self.module(**options)
-        self._targets.prepare(self.module_)
+        build_module(self)
         return self
 
     def initialize_criterion(self) -> Any:
         """Build the loss from the parameters."""
-        options = {name: getattr(self, name) for name in self._loss_parameters}
-        options.update(self._targets.loss_options)
-        options.update(self.get_params_for("criterion"))
-        self.criterion_ = self.criterion(**options)
+        build_criterion(self)
         return self
 
     def initialize_optimizer(self, triggered_directly: Any = None) -> Any:
@@ -354,6 +393,12 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
         """Train on prepared samples for a number of epochs, `max_epochs` by default."""
         run_epochs(self, X, y, self.max_epochs if epochs is None else epochs)
         return self
+
+    def notify(self, method_name: str, **cb_kwargs: Any) -> None:
+        """Notify the callbacks; after a batch they get its targets as they were given to fit."""
+        if method_name == "on_batch_end":
+            cb_kwargs["batch"] = with_given_targets(self._targets, cb_kwargs["batch"])
+        super().notify(method_name, **cb_kwargs)
 
     def on_epoch_begin(self, net: Any, *args: Any, **kwargs: Any) -> None:
         """Set what follows the epochs: loss weights and masking rate."""
@@ -371,7 +416,7 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
         """Run the network on a batch of prepared samples."""
         names = ("X", "presence", "subset", "other")
         inputs = {name: x[name] for name in names if name in x}
-        return self.module_(**to_tensor(inputs, device=self.device))
+        return self.module_(**to_tensor(inputs, device=device_of(self)))
 
     def evaluation_step(self, batch: Any, training: bool = False) -> Any:
         """Run the network on a batch for prediction."""
@@ -387,60 +432,3 @@ class AECFNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralNet):
 
     def check_data(self, X: Any, y: Any = None) -> None:
         """Do nothing: samples are validated before they get here."""
-
-    def _collect(self, X: Any, position: int) -> Float64Array:
-        """Gather one of the network's outputs for all samples."""
-        check_is_fitted(self)
-        parts = [
-            output[position] if isinstance(output, tuple) else output
-            for output in self.forward_iter(self.get_dataset(X))
-        ]
-        values: Float64Array = torch.cat(parts).detach().cpu().double().numpy()
-        return values
-
-    def modality_weights(self, X: ArrayLike) -> FloatArray:
-        """Gate weights of every sample.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Samples; a block of NaN is absent.
-
-        Returns
-        -------
-        weights : ndarray of shape (n_samples, n_modalities)
-            Columns in the order of `modality_names_`. 0 for absent modalities; the weights of a
-            sample sum to 1, unless no modality is present, when they are all 0.
-        """
-        return in_precision_of(X, self._collect(X, WEIGHTS))
-
-    def gate_entropy(self, X: ArrayLike) -> FloatArray:
-        """Entropy of the gate weights of every sample.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Samples; a block of NaN is absent.
-
-        Returns
-        -------
-        entropy : ndarray of shape (n_samples,)
-            In nats, between 0 and the logarithm of the number of present modalities.
-        """
-        weights = torch.from_numpy(self._collect(X, WEIGHTS))
-        return in_precision_of(X, gate_entropy(weights).numpy())
-
-    def transform(self, X: ArrayLike) -> FloatArray:
-        """Fused representation of every sample: the weighted sum of the encoded blocks.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Samples; a block of NaN is absent.
-
-        Returns
-        -------
-        fused : ndarray of shape (n_samples, n_units)
-            0 for a sample without a present modality.
-        """
-        return in_precision_of(X, self._collect(X, FUSED))

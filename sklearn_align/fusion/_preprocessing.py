@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,18 +14,22 @@ from sklearn.utils.validation import validate_data
 from torch import Tensor
 from torch.utils.data import Subset
 
+from sklearn_align._blocks import refuse_views
 from sklearn_align._modalities import ModalityLayout, parse_modalities
 from sklearn_align._sklearn import check_sample_weight
 from sklearn_align._typing import BoolArray, Float64Array, FloatArray
 from sklearn_align.exceptions import MissingModalityWarning, warn_user
-from sklearn_align.fusion._data import ModalityDataset, TensorBatches
+from sklearn_align.fusion._data import ModalityDataset, TensorBatches, given_targets
+from sklearn_align.fusion._ranges import check_scaled
 from sklearn_align.fusion._scaling import ColumnScaler
+from sklearn_align.fusion._validation import validation_needed
+from sklearn_align.fusion._weights import bounded, check_usable
 
 if TYPE_CHECKING:
     from sklearn_align.fusion._net import AECFNet
 
-# With fewer samples nothing is held out for validation, unless train_split says so.
-_MIN_SAMPLES_TO_SPLIT = 200
+# With fewer samples nothing is held out, unless train_split says so or a callback needs it.
+MIN_SAMPLES_TO_SPLIT = 200
 _SHARE_TO_HOLD_OUT = 0.1
 
 
@@ -31,6 +37,7 @@ def validate_samples(
     estimator: Any, X: ArrayLike, y: ArrayLike | None, *, reset: bool
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Validate X (n_samples, n_features) and y; without targets, y becomes zeros (n_samples,)."""
+    refuse_views(X)
     options: dict[str, Any] = {
         "reset": reset,
         "dtype": (np.float64, np.float32),
@@ -45,9 +52,15 @@ def validate_samples(
 
 
 def validate_inputs(estimator: Any, X: ArrayLike) -> NDArray[Any]:
-    """Validate X (n_samples, n_features) of a prediction."""
+    """Validate X (n_samples, n_features) of a prediction, which may have no samples."""
+    refuse_views(X)
     X_array: NDArray[Any] = validate_data(
-        estimator, X, reset=False, dtype=(np.float64, np.float32), ensure_all_finite="allow-nan"
+        estimator,
+        X,
+        reset=False,
+        dtype=(np.float64, np.float32),
+        ensure_all_finite="allow-nan",
+        ensure_min_samples=0,
     )
     return X_array
 
@@ -100,15 +113,29 @@ def sample_tensors(
     layout: ModalityLayout,
     scaler: ColumnScaler,
     sample_weight: Float64Array | None = None,
+    feature_names: Any = None,
 ) -> dict[str, Tensor]:
     """Scale X, set absent blocks to 0 and name the tensors as `ModalityDataset` wants them."""
-    scaled = scaler.transform(X[:, layout.order])
+    ordered = X[:, layout.order]
+    scaled = scaler.transform(ordered)
     absent = np.repeat(~presence, layout.widths, axis=1)
     scaled[absent] = 0.0
-    samples = {"X": torch.from_numpy(scaled), "presence": torch.from_numpy(presence)}
+    check_scaled(scaled, ordered, partial(name_of_column, layout, feature_names))
+    samples = {
+        "X": torch.from_numpy(scaled.astype(np.float32)),
+        "presence": torch.from_numpy(presence),
+    }
     if sample_weight is not None:
         samples["sample_weight"] = torch.from_numpy(sample_weight.astype(np.float32))
     return samples
+
+
+def name_of_column(layout: ModalityLayout, feature_names: Any, position: int) -> str:
+    """Say which column of X stands at a position in the order of the network."""
+    column = int(layout.order[position])
+    name = column if feature_names is None else repr(feature_names[column])
+    owner = int(np.searchsorted(np.cumsum(layout.widths), position, side="right"))
+    return f"column {name} of X (modality {layout.names[owner]!r})"
 
 
 def in_precision_of(X: Any, values: Float64Array) -> FloatArray:
@@ -131,18 +158,20 @@ def prepare_training(
     X_array, y_array = validate_samples(net, X, y, reset=reset)
     weight = check_sample_weight(sample_weight, X_array, dtype=np.float64, ensure_non_negative=True)
     if reset:
+        net._partial_missing = net.partial_missing
         net.layout_ = parse_modalities(
             net.modalities, X_array.shape[1], getattr(net, "feature_names_in_", None)
         )
     presence = net._presence(X_array) if reset else net._seen_presence(X_array)
     keep = training_samples(presence, weight)
-    X_array, y_array, weight = X_array[keep], y_array[keep], weight[keep]
+    X_array, y_array, weight = X_array[keep], y_array[keep], bounded(weight[keep])
     if reset:
         net._targets = net._make_targets(y_array, classes)
     encoded = net._targets.encode(y_array)
     if net.train_split is None or isinstance(net.train_split, str):
         X_array, encoded, weight = merge_equal_samples(X_array, encoded, weight)
-    weight = weight * net._targets.weights(encoded, weight, net.class_weight)
+    weight = bounded(weight * net._targets.weights(encoded, weight, net.class_weight))
+    check_usable(weight, np.ones(len(weight), dtype=bool))
     return X_array, encoded, weight / weight.mean()
 
 
@@ -151,24 +180,27 @@ def split_samples(net: AECFNet, X: Any, y: Any, **split_params: Any) -> tuple[An
     if isinstance(X, tuple):
         return X
     split = net.train_split
+    needed = validation_needed(net)
     # With cross-fitting, the temperature needs no validation samples.
-    unneeded = isinstance(net.calibration, str) and not net.early_stopping
+    unneeded = isinstance(net.calibration, str) and not net.early_stopping and not needed
     if split is None or (isinstance(split, str) and unneeded):
         return X, None
     if isinstance(split, str):
         split = HoldOut(
             _SHARE_TO_HOLD_OUT,
-            _MIN_SAMPLES_TO_SPLIT,
+            2 if needed else MIN_SAMPLES_TO_SPLIT,
             stratified=net._targets.stratify,
             seed=int(torch.randint(2**31 - 1, ()).item()),
         )
     train, valid = split(X, y, **split_params)
+    # Callbacks that score without caching read whole tensors, which a subset does not have.
+    train = TensorBatches(train).dataset
     if valid is None:
         return train, None
     valid = _prepared(net, valid)
     if isinstance(valid, ModalityDataset):
         samples = {**valid.X, **net._second_pass(valid.X["presence"])}
-        valid = ModalityDataset(samples, valid.y)
+        valid = ModalityDataset(samples, valid.encoded, valid.y)
     return train, valid
 
 
@@ -178,8 +210,16 @@ def _prepared(net: AECFNet, dataset: Any) -> Any:
     if isinstance(samples, ModalityDataset) or not hasattr(samples, "y"):
         return samples
     prepared = net.get_dataset(np.asarray(samples.X))
-    encoded = net._targets.encode(np.asarray(samples.y))
-    return ModalityDataset(prepared.X, net._targets.tensor(net.module_, encoded))
+    return labelled(net, prepared.X, net._targets.encode(np.asarray(samples.y)))
+
+
+def labelled(net: AECFNet, samples: dict[str, Tensor], encoded: NDArray[Any]) -> ModalityDataset:
+    """Add encoded targets (n_samples, ...), also as callbacks read them, to prepared samples."""
+    return ModalityDataset(
+        {**samples, "target": torch.tensor(encoded)},
+        net._targets.tensor(net.module_, encoded),
+        given_targets(net._targets, encoded),
+    )
 
 
 class HoldOut:
@@ -199,12 +239,17 @@ class HoldOut:
         if n_samples < self.min_samples:
             return dataset, None
         kind: Any = ShuffleSplit
+        size: float | int = self.share
         if self.stratified and y is not None and y.ndim == 1:
             counts = np.bincount(y)
-            n_classes = np.count_nonzero(counts)
-            if counts[counts > 0].min() >= 2 and n_samples * self.share >= n_classes:
+            n_classes = int(np.count_nonzero(counts))
+            few = n_samples < MIN_SAMPLES_TO_SPLIT
+            if counts[counts > 0].min() >= 2 and (few or n_samples * self.share >= n_classes):
                 kind = StratifiedShuffleSplit
-        splitter = kind(n_splits=1, test_size=self.share, random_state=self.seed)
+                if few:
+                    # A tenth of few samples may be fewer than there are classes.
+                    size = max(n_classes, math.ceil(n_samples * self.share))
+        splitter = kind(n_splits=1, test_size=size, random_state=self.seed)
         train, valid = next(splitter.split(np.zeros(n_samples), y))
         return Subset(dataset, train.tolist()), Subset(dataset, valid.tolist())
 

@@ -7,15 +7,19 @@ from typing import Any
 
 import torch
 from numpy.typing import ArrayLike, NDArray
+from sklearn.metrics import r2_score
 
+from sklearn_align._sklearn import check_sample_weight
+from sklearn_align._state import all_or_nothing
 from sklearn_align._typing import Float64Array
 from sklearn_align.fusion._criteria import AECFLoss
-from sklearn_align.fusion._data import TensorBatches, is_prepared
+from sklearn_align.fusion._data import TensorBatches
 from sklearn_align.fusion._documentation import document_training
-from sklearn_align.fusion._net import OUTPUTS, AECFNet
+from sklearn_align.fusion._net import AECFNet
+from sklearn_align.fusion._numeric_targets import NumericTargets
 from sklearn_align.fusion._parameters import constraints_of, owned_by
+from sklearn_align.fusion._prediction import OUTPUTS, collect
 from sklearn_align.fusion._skorch import NeuralNetRegressor
-from sklearn_align.fusion._targets import NumericTargets
 from sklearn_align.fusion.nn._module import AECFModule
 
 
@@ -226,6 +230,7 @@ class AECFRegressor(AECFNet, NeuralNetRegressor):
             raise AttributeError("AECFRegressor has no attribute 'predict_proba'.")
         return super().__getattribute__(name)
 
+    @all_or_nothing
     def partial_fit(
         self,
         X: ArrayLike,
@@ -273,9 +278,34 @@ class AECFRegressor(AECFNet, NeuralNetRegressor):
             In the units of the training targets, whose mean is predicted for a sample without a
             present modality.
         """
-        outputs = self._collect(X, OUTPUTS)
-        # Prepared samples come from callbacks, which compare with scaled targets.
-        return self._targets.decode(self.module_, outputs, encoded=is_prepared(X))
+        outputs = collect(self, X, OUTPUTS)
+        return self._targets.decode(self.module_, outputs)
+
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Coefficient of determination, the mean over the targets.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples; a block of NaN is absent.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            True targets.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights.
+
+        Returns
+        -------
+        r2 : float
+            At most 1.
+        """
+        predicted = self.predict(X)
+        if sample_weight is not None:
+            sample_weight = check_sample_weight(sample_weight, predicted, ensure_non_negative=True)
+        # The figure does not depend on the unit, but squares of targets may be out of range.
+        true, predicted = (self._targets.comparable(self.module_, part) for part in (y, predicted))
+        return float(r2_score(true, predicted, sample_weight=sample_weight))
 
     def _make_targets(self, y: NDArray[Any], classes: ArrayLike | None) -> NumericTargets:
         return NumericTargets.from_samples(y)

@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, ClassVar, Protocol, cast
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit, softmax
-from sklearn.utils import check_array
+from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d
 from torch import Tensor
 
 from sklearn_align._typing import Float64Array
 from sklearn_align.fusion._losses import soft_calibration_error
-from sklearn_align.fusion._scaling import ColumnScaler
+from sklearn_align.fusion._weights import check_class_weight, check_indicators, check_pos_weight
 from sklearn_align.fusion.nn._module import AECFModule
+
+# Initial probability of a label's value that no sample has.
+_UNSEEN_SHARE = 0.25
 
 
 class Targets(Protocol):
@@ -43,6 +45,9 @@ class Targets(Protocol):
 
     def encode(self, y: NDArray[Any]) -> NDArray[Any]:
         """Check y and return it as positions, indicators or a matrix."""
+
+    def restore(self, encoded: NDArray[Any]) -> NDArray[Any]:
+        """Return encoded targets as they were given in y."""
 
     def weights(
         self, encoded: NDArray[Any], sample_weight: Float64Array, class_weight: Any
@@ -116,6 +121,10 @@ class ClassTargets:
             )
         return np.searchsorted(self.classes, y)
 
+    def restore(self, encoded: NDArray[Any]) -> NDArray[Any]:
+        labels: NDArray[Any] = self.classes[encoded]
+        return labels
+
     def weights(
         self, encoded: NDArray[Any], sample_weight: Float64Array, class_weight: Any
     ) -> Float64Array:
@@ -127,9 +136,16 @@ class ClassTargets:
             mass = np.bincount(encoded, weights=sample_weight, minlength=n_classes)
             per_class = mass.sum() / (n_classes * np.maximum(mass, np.finfo(float).tiny))
         else:
+            check_class_weight(class_weight)
+            # As scikit-learn does: classes without a weight have 1, and weights of classes that do
+            # not occur, as in a fold without them, are ignored; both at once look like a mistake.
             unknown = [label for label in class_weight if label not in labels]
-            if unknown:
-                raise ValueError(f"class_weight names {unknown}; the classes are {labels}.")
+            missing = [label for label in labels if label not in class_weight]
+            if unknown and missing:
+                raise ValueError(
+                    f"class_weight names {unknown}, which do not occur in y, and not the classes "
+                    f"{missing}: name every class."
+                )
             per_class = np.array([class_weight.get(label, 1.0) for label in labels])
         weights: Float64Array = per_class[encoded]
         return weights
@@ -155,6 +171,10 @@ class ClassTargets:
     def prior_output(self, encoded: NDArray[Any], sample_weight: Float64Array) -> Tensor:
         mass = np.bincount(encoded, weights=sample_weight, minlength=len(self.classes))
         share = np.maximum(mass / sample_weight.sum(), np.finfo(np.float32).tiny)
+        unseen = mass == 0
+        if unseen.any():
+            # Classes of later samples: from a probability of almost 0 they could not be learned.
+            share = np.where(unseen, 1.0, share * np.count_nonzero(~unseen)) / len(share)
         return torch.from_numpy(np.log(share)).float()
 
     def probabilities(self, outputs: Float64Array) -> Float64Array:
@@ -162,11 +182,14 @@ class ClassTargets:
         values: Float64Array = softmax(outputs, axis=1)
         return values
 
-    def decode(self, probabilities: Float64Array, *, encoded: bool = False) -> NDArray[Any]:
-        """Return the most probable class of each sample, or its position."""
-        positions = probabilities.argmax(axis=1)
-        labels: NDArray[Any] = positions if encoded else self.classes[positions]
-        return labels
+    def log_probabilities(self, outputs: Float64Array) -> Float64Array:
+        """Logarithms (n_samples, n_classes) of the probabilities."""
+        values: Float64Array = log_softmax(outputs, axis=1)
+        return values
+
+    def decode(self, probabilities: Float64Array) -> NDArray[Any]:
+        """Return the most probable class of each sample."""
+        return self.restore(probabilities.argmax(axis=1))
 
 
 @dataclass(frozen=True)
@@ -212,7 +235,11 @@ class LabelTargets:
             raise ValueError(
                 f"y has {dense.shape[1]} labels; the estimator was fitted with {self.n_labels}."
             )
+        check_indicators(dense)
         return dense.astype(np.int64)
+
+    def restore(self, encoded: NDArray[Any]) -> NDArray[Any]:
+        return encoded.astype(self.dtype)
 
     def weights(
         self, encoded: NDArray[Any], sample_weight: Float64Array, class_weight: Any
@@ -235,13 +262,7 @@ class LabelTargets:
                 constant, 1.0, (1 - share) / np.where(constant, 1.0, share)
             )
             return replace(self, pos_weight=balanced)
-        given = np.asarray(pos_weight, dtype=np.float64)
-        if given.shape != (self.n_labels,) or (given <= 0).any():
-            raise ValueError(
-                f"pos_weight must hold {self.n_labels} positive numbers, one per label; got "
-                f"{pos_weight!r}."
-            )
-        return replace(self, pos_weight=given)
+        return replace(self, pos_weight=check_pos_weight(pos_weight, self.n_labels))
 
     def prepare(self, module: AECFModule) -> None:
         pass
@@ -254,7 +275,12 @@ class LabelTargets:
 
     def prior_output(self, encoded: NDArray[Any], sample_weight: Float64Array) -> Tensor:
         # Half a sample on either side keeps the logits of constant labels finite.
-        ones = (sample_weight @ encoded + 0.5) / (sample_weight.sum() + 1.0)
+        total = sample_weight.sum()
+        counts = sample_weight @ encoded
+        ones = (counts + 0.5) / (total + 1.0)
+        # Values of later samples, which could not be learned from a probability of almost 0.
+        ones = np.where(counts == 0, np.maximum(ones, _UNSEEN_SHARE), ones)
+        ones = np.where(counts == total, np.minimum(ones, 1 - _UNSEEN_SHARE), ones)
         return torch.from_numpy(np.log(ones) - np.log1p(-ones)).float()
 
     def probabilities(self, outputs: Float64Array) -> Float64Array:
@@ -262,121 +288,14 @@ class LabelTargets:
         values: Float64Array = expit(outputs)
         return values
 
-    def decode(self, probabilities: Float64Array, *, encoded: bool = False) -> NDArray[Any]:
+    def log_probabilities(self, outputs: Float64Array) -> Float64Array:
+        """Logarithms (n_samples, n_labels) of the probabilities."""
+        values: Float64Array = log_expit(outputs)
+        return values
+
+    def decode(self, probabilities: Float64Array) -> NDArray[Any]:
         """Return the indicators of the labels that are more likely one than zero."""
-        return (probabilities > 0.5).astype(self.dtype)
-
-
-@dataclass(frozen=True)
-class NumericTargets:
-    """Numbers, scaled to mean 0 and variance 1 for training.
-
-    The scaling is a buffer of the network, so that it is stored with the weights.
-    """
-
-    n_targets: int
-    ndim: int
-    task: ClassVar[str] = "regression"
-    stratify: ClassVar[bool] = False
-    calibration_error: ClassVar[None] = None
-
-    @classmethod
-    def from_samples(cls, y: NDArray[Any]) -> NumericTargets:
-        """Take the shape of y (n_samples,) or (n_samples, n_targets)."""
-        values = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
-        return cls(1 if values.ndim == 1 else values.shape[1], values.ndim)
-
-    @property
-    def n_outputs(self) -> int:
-        return self.n_targets
-
-    @property
-    def loss_options(self) -> dict[str, Any]:
-        return {"task": self.task}
-
-    def encode(self, y: NDArray[Any]) -> NDArray[Any]:
-        values = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
-        matrix: NDArray[Any] = values.reshape(len(values), -1)
-        if matrix.shape[1] != self.n_targets:
-            raise ValueError(
-                f"y has {matrix.shape[1]} targets; the estimator was fitted with {self.n_targets}."
-            )
-        return matrix
-
-    def weights(
-        self, encoded: NDArray[Any], sample_weight: Float64Array, class_weight: Any
-    ) -> Float64Array:
-        return np.ones(len(encoded))
-
-    def resolve(
-        self, encoded: NDArray[Any], sample_weight: Float64Array, pos_weight: Any
-    ) -> NumericTargets:
-        return self
-
-    def prepare(self, module: AECFModule) -> None:
-        module.target_scaler = ColumnScaler(self.n_targets)
-
-    def fit(self, module: AECFModule, encoded: NDArray[Any], sample_weight: Float64Array) -> None:
-        self._scaler(module).fit(encoded, sample_weight, standardize=True)
-
-    def tensor(self, module: AECFModule, encoded: NDArray[Any]) -> Tensor:
-        return torch.from_numpy(self._scaler(module).transform(encoded))
-
-    def prior_output(self, encoded: NDArray[Any], sample_weight: Float64Array) -> Tensor:
-        return torch.zeros(self.n_targets)
-
-    def decode(
-        self, module: AECFModule, outputs: Float64Array, *, encoded: bool = False
-    ) -> Float64Array:
-        """Return outputs (n_samples, n_targets) in the units and with the dimensions of y."""
-        values = outputs if encoded else self._scaler(module).inverse_transform(outputs)
-        return values.ravel() if self.ndim == 1 else values
-
-    @staticmethod
-    def _scaler(module: AECFModule) -> ColumnScaler:
-        return cast(ColumnScaler, module.target_scaler)
-
-
-@dataclass(frozen=True)
-class NoTargets:
-    """No targets; outputs are embeddings (n_samples, n_components)."""
-
-    n_components: int
-    stratify: ClassVar[bool] = False
-    calibration_error: ClassVar[None] = None
-
-    @property
-    def n_outputs(self) -> int:
-        return self.n_components
-
-    @property
-    def loss_options(self) -> dict[str, Any]:
-        return {}
-
-    def encode(self, y: NDArray[Any]) -> NDArray[Any]:
-        return y
-
-    def weights(
-        self, encoded: NDArray[Any], sample_weight: Float64Array, class_weight: Any
-    ) -> Float64Array:
-        return np.ones(len(encoded))
-
-    def resolve(
-        self, encoded: NDArray[Any], sample_weight: Float64Array, pos_weight: Any
-    ) -> NoTargets:
-        return self
-
-    def prepare(self, module: AECFModule) -> None:
-        pass
-
-    def fit(self, module: AECFModule, encoded: NDArray[Any], sample_weight: Float64Array) -> None:
-        pass
-
-    def tensor(self, module: AECFModule, encoded: NDArray[Any]) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(encoded))
-
-    def prior_output(self, encoded: NDArray[Any], sample_weight: Float64Array) -> Tensor:
-        return torch.zeros(self.n_components)
+        return self.restore(probabilities > 0.5)
 
 
 def classification_targets(
@@ -390,8 +309,14 @@ def classification_targets(
 
 def _is_multilabel(y: NDArray[Any]) -> bool:
     """Tell whether y is an indicator matrix; raise if it does not hold classes at all."""
-    check_classification_targets(y)
-    return bool(type_of_target(y, input_name="y").startswith("multilabel"))
+    # scikit-learn compares numbers with integers, in whose range they need not be.
+    with np.errstate(invalid="ignore"):
+        check_classification_targets(y)
+        is_multilabel = bool(type_of_target(y, input_name="y").startswith("multilabel"))
+    if not is_multilabel and np.ndim(y) == 2 and y.shape[1] > 1 and y.dtype.kind in "biuf":
+        # Miscoded labels are a likelier reason than several classes per sample.
+        check_indicators(y)
+    return is_multilabel
 
 
 def _dense(y: Any) -> NDArray[Any]:

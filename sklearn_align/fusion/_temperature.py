@@ -191,7 +191,7 @@ def masked_outputs(
         kept = presence.any(dim=1)
         if kept.any():
             masked = ModalityDataset({"X": samples.X["X"][kept], "presence": presence[kept]})
-            copies.append((logits_of(masked), samples.y[kept], presence[kept], weight[kept]))
+            copies.append((logits_of(masked), samples.encoded[kept], presence[kept], weight[kept]))
     return HeldOut(*(torch.cat(parts) for parts in zip(*copies, strict=True)))
 
 

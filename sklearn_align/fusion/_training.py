@@ -1,30 +1,26 @@
-"""Parts of the training: callbacks, parameter groups, seeding and small batches."""
+"""Parts of the training: callbacks, parameter groups, epochs and small batches."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.utils import check_random_state
-from skorch.callbacks import (
-    EarlyStopping,
-    EpochTimer,
-    GradientNormClipping,
-    LRScheduler,
-    PassthroughScoring,
-    PrintLog,
-)
 from skorch.utils import to_tensor
 from torch import Tensor
+from torch.utils.data import DataLoader
 
-from sklearn_align._typing import Float64Array
+from sklearn_align._typing import BoolArray, Float64Array
+from sklearn_align.fusion._ambient import few_threads, plain_torch, seeded
 from sklearn_align.fusion._data import ModalityDataset
 from sklearn_align.fusion._epoch_log import EpochLog
-from sklearn_align.fusion._preprocessing import sample_tensors
+from sklearn_align.fusion._interrupts import finished_part, is_deliberate
+from sklearn_align.fusion._preprocessing import labelled, name_of_column, sample_tensors
+from sklearn_align.fusion._ranges import check_training_columns
+from sklearn_align.fusion._validation import missing_figures_explained, train_without_validation
 
 if TYPE_CHECKING:
     from sklearn_align.fusion._net import AECFNet
@@ -33,80 +29,6 @@ if TYPE_CHECKING:
 # the prediction of a sample does not depend on the number of samples that come with it.
 MIN_SAMPLES_TO_PREDICT = 32
 _PREDICT_BATCH_SIZE = 1024
-
-
-def default_callbacks(net: AECFNet) -> list[tuple[str, Any]]:
-    """Make the callbacks that parameters ask for; skorch's own have fixed names.
-
-    get_params lists them before ``fit`` has checked the parameters: values may have any type.
-    """
-    callbacks: list[tuple[str, Any]] = [
-        ("epoch_timer", EpochTimer()),
-        ("train_loss", PassthroughScoring(name="train_loss", on_train=True)),
-        ("valid_loss", PassthroughScoring(name="valid_loss")),
-    ]
-    if isinstance(net.early_stopping, bool | np.bool_) and net.early_stopping:
-        stopping = EarlyStopping(
-            monitor="valid_task",
-            patience=net.patience,
-            threshold=net.min_delta,
-            threshold_mode="abs",
-            load_best=True,
-        )
-        callbacks.append(("early_stopping", stopping))
-    if net.gradient_clip is not None:
-        clipping = GradientNormClipping(gradient_clip_value=net.gradient_clip)
-        callbacks.append(("gradient_clipping", clipping))
-    if isinstance(net.lr_schedule, str) and net.lr_schedule == "cosine":
-        schedule = LRScheduler(
-            policy=torch.optim.lr_scheduler.CosineAnnealingLR, T_max=net.max_epochs
-        )
-        callbacks.append(("lr_schedule", schedule))
-    if isinstance(net.verbose, int | np.integer) and net.verbose > 0:
-        callbacks.append(("print_log", PrintLog()))
-    return callbacks
-
-
-def optimizer_groups(
-    named: Sequence[tuple[str, Tensor]], *, gate_lr: float, weight_decay: float
-) -> list[dict[str, Any]]:
-    """Split named weights into those of the gate, which do not decay, and all others."""
-    gate = [weight for name, weight in named if name.startswith("gate.")]
-    others = [weight for name, weight in named if not name.startswith("gate.")]
-    return [
-        {"params": others, "weight_decay": weight_decay},
-        {"params": gate, "lr": gate_lr, "weight_decay": 0.0},
-    ]
-
-
-def build_optimizer(net: AECFNet) -> Any:
-    """Make the optimizer; the gate has a learning rate and no weight decay of its own."""
-    named = list(net.get_all_learnable_params())
-    args, options = net.get_params_for_optimizer("optimizer", named)
-    if "optimizer__param_groups" not in vars(net):
-        gate_lr = options["lr"] if net.gate_lr is None else net.gate_lr
-        decay = options.pop("weight_decay", net.weight_decay)
-        args = (optimizer_groups(named, gate_lr=gate_lr, weight_decay=decay),)
-    adam = net.optimizer in (torch.optim.AdamW, torch.optim.Adam)
-    if adam and not {"fused", "foreach"} & set(options):
-        options["fused"] = True
-    return net.optimizer(*args, **options)
-
-
-@contextmanager
-def seeded(
-    random_state: Any, device: str | torch.device | None, n_epochs: int = 0
-) -> Iterator[None]:
-    """Draw everything from `random_state` and leave torch's generators as they are.
-
-    Further training continues after `n_epochs`, and must not repeat their draws.
-    """
-    seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
-    # Without a device of our own, as under skorch's AccelerateMixin, it may be the GPU in use.
-    used = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    with torch.random.fork_rng(devices=[used] if used.type == "cuda" else []):
-        torch.manual_seed(seed + n_epochs)
-        yield
 
 
 def samples_per_batch(n_samples: int, batch_size: int | str, *, training: bool) -> int:
@@ -135,6 +57,10 @@ def make_batches(net: AECFNet, dataset: Any, *, training: bool) -> Any:
     size = samples_per_batch(len(dataset), net.batch_size, training=training)
     options.setdefault("batch_size", size)
     factory = net.iterator_train if training else net.iterator_valid
+    loads = isinstance(factory, type) and issubclass(factory, DataLoader)
+    if loads and not training and not hasattr(net, "_epoch_log"):
+        # Else predictions would draw the seed of workers from torch's generator.
+        options.setdefault("generator", torch.Generator())
     return factory(dataset, **options)
 
 
@@ -146,38 +72,72 @@ def train(
     *,
     epochs: int,
     start: bool,
-) -> None:
-    """Train on validated samples, with a new network if `start`."""
+) -> str | None:
+    """Train on validated samples, with a new network if `start`; return what was interrupted."""
     presence = net._presence(X)
+    feature_names = getattr(net, "feature_names_in_", None)
     if start:
         net._targets = net._targets.resolve(encoded, sample_weight, net.pos_weight)
-    with seeded(net.random_state, net.device, 0 if start else len(net.history)):
+        # skorch would empty the history of the last fit, which may have to be put back.
+        net.history_ = None
+    with plain_torch(), seeded(net.random_state, net.device, 0 if start else len(net.history)):
         if start:
-            net.initialize()
-            net.module_.seen.copy_(torch.from_numpy(presence.any(axis=0)))
-            net.module_.scaler.fit(
-                X[:, net.layout_.order], sample_weight, standardize=net.standardize
-            )
-            net._targets.fit(net.module_, encoded, sample_weight)
-            net.module_.set_fallback(net._targets.prior_output(encoded, sample_weight))
+            build(net, X, presence, encoded, sample_weight)
         weight = None if np.all(sample_weight == 1.0) else sample_weight
-        samples = sample_tensors(X, presence, net.layout_, net.module_.scaler, weight)
-        dataset = ModalityDataset(samples, net._targets.tensor(net.module_, encoded))
-        net.module_.log_temperature.zero_()
-        parts = net.get_split_datasets(dataset, encoded)
-        if parts[1] is None:
-            # There are no validation figures to monitor.
-            net.callbacks_ = [item for item in net.callbacks_ if item[0] != "early_stopping"]
-        net._epoch_log = EpochLog(net._targets.calibration_error)
-        net.notify("on_train_begin", X=dataset, y=encoded)
-        try:
-            net.fit_loop(parts, encoded, epochs=epochs)
-        except KeyboardInterrupt:  # skorch's EarlyStopping ends the training with it.
-            pass
-        finally:
-            del net._epoch_log
-        net.notify("on_train_end", X=dataset, y=encoded)
-        net._after_training(parts[1])
+        scaler = net.module_.scaler
+        samples = sample_tensors(X, presence, net.layout_, scaler, weight, feature_names)
+        dataset = labelled(net, samples, encoded)
+        n_weights = sum(weights.numel() for weights in net.module_.parameters())
+        work = n_weights * samples_per_batch(len(dataset), net.batch_size, training=True)
+        with few_threads(work, net.device):
+            return _train_prepared(net, dataset, encoded, epochs)
+
+
+def build(
+    net: AECFNet,
+    X: NDArray[Any],
+    presence: BoolArray,
+    encoded: NDArray[Any],
+    sample_weight: Float64Array,
+) -> None:
+    """Make a new network and fit what it holds of the samples: scaling, presence, frequencies."""
+    net.initialize()
+    net.module_.seen.copy_(torch.from_numpy(presence.any(axis=0)))
+    ordered = X[:, net.layout_.order]
+    name_of = partial(name_of_column, net.layout_, getattr(net, "feature_names_in_", None))
+    check_training_columns(ordered, name_of, standardize=net.standardize)
+    net.module_.scaler.fit(ordered, sample_weight, standardize=net.standardize)
+    net._targets.fit(net.module_, encoded, sample_weight)
+    net.module_.set_fallback(net._targets.prior_output(encoded, sample_weight))
+
+
+def _train_prepared(
+    net: AECFNet, dataset: ModalityDataset, encoded: NDArray[Any], epochs: int
+) -> str | None:
+    """Train on prepared samples and calibrate; return what was interrupted."""
+    net.module_.log_temperature.zero_()
+    parts = net.get_split_datasets(dataset, encoded)
+    if parts[1] is None:
+        train_without_validation(net)
+    net._epoch_log = EpochLog(net._targets.calibration_error)
+    n_before = len(net.history)
+    interrupted = None
+    net.notify("on_train_begin", X=dataset, y=encoded)
+    try:
+        net.fit_loop(parts, encoded, epochs=epochs)
+    except KeyboardInterrupt as interrupt:
+        # skorch's EarlyStopping ends the training with it, too.
+        if not is_deliberate(interrupt, net):
+            interrupted = finished_part(net, n_before, epochs)
+            if interrupted is None or not net._ends_on_interrupt:
+                raise
+    finally:
+        del net._epoch_log
+    net.notify("on_train_end", X=dataset, y=encoded)
+    if epochs > 0:
+        check_trained(net, dataset)
+    net._after_training(parts[1])
+    return interrupted
 
 
 def run_epochs(net: AECFNet, X: Any, y: Any, epochs: int) -> None:
@@ -188,21 +148,58 @@ def run_epochs(net: AECFNet, X: Any, y: Any, epochs: int) -> None:
     valid_batches = None
     if dataset_valid is not None:
         valid_batches = net.get_iterator(dataset_valid, training=False)
+    train_step = partial(checked_step, net, net.train_step)
+    valid_step = partial(checked_step, net, net.validation_step)
     for _ in range(epochs):
         net.notify("on_epoch_begin", **parts)
-        net.run_single_epoch(batches, training=True, prefix="train", step_fn=net.train_step)
-        net.run_single_epoch(
-            valid_batches, training=False, prefix="valid", step_fn=net.validation_step
-        )
-        net.notify("on_epoch_end", **parts)
+        net.run_single_epoch(batches, training=True, prefix="train", step_fn=train_step)
+        net.run_single_epoch(valid_batches, training=False, prefix="valid", step_fn=valid_step)
+        with missing_figures_explained(net, dataset_valid):
+            net.notify("on_epoch_end", **parts)
+        net._epoch_log.n_finished += 1
+
+
+def checked_step(net: AECFNet, step_fn: Callable[..., Any], batch: Any, **fit_params: Any) -> Any:
+    """Run a step and raise if its loss is not finite: training on would make every weight NaN."""
+    step = step_fn(batch, **fit_params)
+    loss = step["loss"].detach()
+    if not torch.isfinite(loss).all():
+        _raise_diverged(net, f"the loss is {float(loss)}")
+    return step
+
+
+def check_trained(net: AECFNet, dataset: ModalityDataset) -> None:
+    """Raise if the last step left weights, or outputs for training samples, that are not finite."""
+    for name, weights in net.module_.named_parameters():
+        if not torch.isfinite(weights).all():
+            _raise_diverged(net, f"{name} holds values that are not finite")
+    probe = dataset.take(torch.arange(min(len(dataset), _PREDICT_BATCH_SIZE)))
+    for output in net.forward_iter(probe):
+        for values in output[:3] if isinstance(output, tuple) else [output]:
+            if not (values < torch.inf).all():
+                _raise_diverged(net, "outputs for training samples are not finite")
+
+
+def _raise_diverged(net: AECFNet, what: str) -> None:
+    raise ValueError(
+        f"the training diverged in epoch {len(net.history)}: {what}. The learning rates are "
+        f"lr={net.lr!r} and gate_lr={net.gate_lr!r}: lower them, or set "
+        f"gradient_clip (now {net.gradient_clip!r})."
+    )
+
+
+def device_of(net: AECFNet) -> Any:
+    """Device of the network, which is the one that ``fit`` was given; None moves nothing."""
+    return None if net.device is None else getattr(net.module_, "fallback", net).device
 
 
 def batch_loss(net: AECFNet, y_pred: Any, y_true: Any, X: Any, *, training: bool) -> Any:
     """Compute the loss of a batch and add its components to the log of the epoch."""
-    y_true = to_tensor(y_true, device=net.device)
-    presence = to_tensor(X["presence"], device=net.device)
+    device = device_of(net)
+    y_true = to_tensor(y_true, device=device)
+    presence = to_tensor(X["presence"], device=device)
     weight = X.get("sample_weight")
-    weight = None if weight is None else to_tensor(weight, device=net.device)
+    weight = None if weight is None else to_tensor(weight, device=device)
     loss = net.criterion_(y_pred, y_true, presence=presence, sample_weight=weight)
     if hasattr(net, "_epoch_log"):
         components = getattr(net.criterion_, "components", {})

@@ -12,9 +12,10 @@ from numbers import Integral
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import digamma
-from sklearn.utils import check_array, check_scalar
+from sklearn.utils import check_scalar
 
-from sklearn_align._linalg import unit_rows
+from sklearn_align._linalg import scale_to_unit_length
+from sklearn_align._samples import check_samples, computing_dtype
 from sklearn_align._similarity import max_csls, row_blocks
 from sklearn_align._typing import Float64Array, FloatArray, IntArray
 
@@ -345,13 +346,10 @@ def _check_pair_of_spaces(
     """Return samples of unit length of both inputs, which must have the same number of features."""
     unit = []
     for name, X in (("Z", Z), ("T", T)):
-        checked = check_array(
-            X,
-            dtype=[np.float64, np.float32],
-            input_name=name,
-            ensure_min_samples=ensure_min_samples,
-        )
-        unit.append(unit_rows(checked))
+        checked = check_samples(X, input_name=name, ensure_min_samples=ensure_min_samples)
+        samples = checked.astype(computing_dtype(checked), order="C")
+        scale_to_unit_length(samples)
+        unit.append(samples)
     if unit[0].shape[1] != unit[1].shape[1]:
         raise ValueError(
             f"Z has {unit[0].shape[1]} features and T has {unit[1].shape[1]}: both must be in the "

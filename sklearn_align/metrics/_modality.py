@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from numbers import Real
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,6 +19,14 @@ from sklearn.utils import (
 )
 from sklearn.utils.parallel import Parallel, delayed
 
+from sklearn_align._blocks import refuse_views
+from sklearn_align._compose import (
+    final_estimator,
+    has_leading_steps,
+    modalities_of,
+    own_scoring,
+    reach_final,
+)
 from sklearn_align._modalities import Columns
 from sklearn_align._sklearn import check_sample_weight
 from sklearn_align._typing import Float64Array
@@ -235,8 +243,9 @@ def missing_modality_curve(
         sample is kept.
 
     modalities : dict of str to int, slice, list of int or list of str, default=None
-        The blocks. By default those of the (first) estimator, or of a pipeline's last step, that
-        has a parameter `modalities`.
+        The blocks of X. By default those of the (first) estimator that has a parameter
+        `modalities`. Those of the last step of a pipeline, or of a search over pipelines, are
+        dropped from what reaches that step.
 
     scoring : str, callable or None, default=None
         A scikit-learn scorer; None takes the estimator's own ``score``.
@@ -292,6 +301,7 @@ def missing_modality_curve(
     >>> curve.scores.shape
     (4, 5)
     """
+    refuse_views(X)
     check_rates = np.asarray(rates, dtype=np.float64)
     if check_rates.ndim != 1 or not check_rates.size:
         raise ValueError(f"rates must be a sequence of numbers in [0, 1], got {rates!r}.")
@@ -304,9 +314,8 @@ def missing_modality_curve(
     estimators = dict(estimator) if isinstance(estimator, Mapping) else {"": estimator}
     if not estimators:
         raise ValueError("estimator is an empty dict: pass at least one fitted estimator.")
-    if modalities is None:
-        modalities = find_modalities(list(estimators.values()))
-    scorers = {name: _single_scorer(one, scoring) for name, one in estimators.items()}
+    first = find_modalities(list(estimators.values())) if modalities is None else modalities
+    scored = {name: _scored(one, X, modalities, first, scoring) for name, one in estimators.items()}
     seeds = check_random_state(random_state).randint(np.iinfo(np.int32).max, size=n_repeats)
 
     tasks = [
@@ -316,10 +325,7 @@ def missing_modality_curve(
         for name in estimators
     ]
     values = Parallel(n_jobs=n_jobs, verbose=verbose)(
-        delayed(_score_once)(
-            estimators[name], scorers[name], X, y, modalities, check_rates[i], int(seeds[j])
-        )
-        for name, i, j in tasks
+        delayed(_score_once)(scored[name], y, check_rates[i], int(seeds[j])) for name, i, j in tasks
     )
     scores = {name: np.empty((len(check_rates), n_repeats)) for name in estimators}
     for (name, i, j), value in zip(tasks, values, strict=True):
@@ -338,26 +344,38 @@ def missing_modality_curve(
     )
 
 
-def last_step(estimator: Any) -> Any:
-    """Return the last step of a pipeline, also a nested one, and any other estimator itself."""
-    while hasattr(estimator, "steps"):
-        estimator = estimator.steps[-1][1]
-    return estimator
-
-
 def find_modalities(estimators: Sequence[Any]) -> Mapping[str, Columns]:
     """Return the `modalities` of the first estimator that has some; ValueError if none has."""
     for estimator in estimators:
-        final = last_step(estimator)
-        # A fitted search holds the estimator that it selected.
-        final = last_step(getattr(final, "best_estimator_", final))
-        found = getattr(final, "modalities", None)
+        found = getattr(final_estimator(estimator), "modalities", None)
         if isinstance(found, Mapping):
             return found
     raise ValueError(
         "modalities is needed: no estimator has a parameter of that name that is set. Pass a dict "
         "of modality name to width or columns."
     )
+
+
+class _Scored(NamedTuple):
+    """What is scored: an estimator on samples with blocks."""
+
+    estimator: Any
+    scorer: Any
+    X: Any
+    modalities: Mapping[str, Columns]
+
+
+def _scored(
+    estimator: Any, X: Any, modalities: Mapping[str, Columns] | None, first: Any, scoring: Any
+) -> _Scored:
+    """Find where the blocks are: in X, or behind the first steps of a pipeline."""
+    if modalities is None and has_leading_steps(estimator):
+        final, X_final = reach_final(estimator, X)
+        blocks = modalities_of(final)
+        if isinstance(blocks, Mapping):
+            wanted = own_scoring(estimator) if scoring is None else scoring
+            return _Scored(final, _single_scorer(final, wanted), X_final, blocks)
+    return _Scored(estimator, _single_scorer(estimator, scoring), X, first)
 
 
 def _single_scorer(estimator: Any, scoring: Any) -> Any:
@@ -370,18 +388,10 @@ def _single_scorer(estimator: Any, scoring: Any) -> Any:
     return check_scoring(estimator, scoring=scoring)
 
 
-def _score_once(
-    estimator: Any,
-    scorer: Any,
-    X: Any,
-    y: ArrayLike | None,
-    modalities: Mapping[str, Columns],
-    rate: float,
-    seed: int,
-) -> float:
-    """Score of `estimator` on `X` with blocks dropped at `rate`."""
-    X_dropped = drop_modalities(X, modalities, rate, random_state=seed)
-    return float(scorer(estimator, X_dropped, y))
+def _score_once(scored: _Scored, y: ArrayLike | None, rate: float, seed: int) -> float:
+    """Score with blocks dropped at `rate`."""
+    X_dropped = drop_modalities(scored.X, scored.modalities, rate, random_state=seed)
+    return float(scored.scorer(scored.estimator, X_dropped, y))
 
 
 def _check_weights(weights: ArrayLike) -> Float64Array:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from sklearn_align._compose import final_estimator
 from sklearn_align.plotting._display import DisplayMixin
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class AlignmentHistoryDisplay(DisplayMixin):
         Parameters
         ----------
         estimator : MiniVec2Vec
-            Fitted.
+            Fitted; also a pipeline or a search that ends with one.
 
         ax : matplotlib Axes, default=None
             Where to draw; None makes a new figure.
@@ -88,6 +89,8 @@ class AlignmentHistoryDisplay(DisplayMixin):
         display : AlignmentHistoryDisplay
             Holds the artists.
         """
+        cls._check_fitted(estimator)
+        estimator = final_estimator(estimator)
         cls._check_fitted(estimator, "history_")
         return cls.from_predictions(
             estimator.history_, converged=estimator.converged_, ax=ax, **plot_kwargs

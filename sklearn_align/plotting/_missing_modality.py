@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
+from sklearn_align._compose import final_estimator
 from sklearn_align._modalities import Columns
 from sklearn_align._typing import Float64Array
-from sklearn_align.metrics._modality import last_step, missing_modality_curve
+from sklearn_align.metrics._modality import missing_modality_curve
 from sklearn_align.plotting._display import DisplayMixin
 
 if TYPE_CHECKING:
@@ -90,7 +91,8 @@ class MissingModalityDisplay(DisplayMixin):
         Parameters
         ----------
         estimator : estimator or dict of str to estimator
-            Fitted; several are compared by name on the same missing blocks.
+            Fitted; several are compared by name on the same missing blocks. Pipelines and
+            searches are taken with X as they take it.
 
         X : array-like or DataFrame of shape (n_samples, n_features)
             Samples to score on.
@@ -130,7 +132,7 @@ class MissingModalityDisplay(DisplayMixin):
         named = (
             estimator
             if isinstance(estimator, Mapping)
-            else {type(last_step(estimator)).__name__: estimator}
+            else {type(final_estimator(estimator)).__name__: estimator}
         )
         curve = missing_modality_curve(
             named,
@@ -185,9 +187,11 @@ class MissingModalityDisplay(DisplayMixin):
         Raises
         ------
         ValueError
-            If an array of scores does not have one row for each rate.
+            If an array of scores does not have one row for each rate, or a number is not finite.
         """
         points = np.asarray(rates, dtype=np.float64)
+        if not np.isfinite(points).all():
+            raise ValueError(f"rates must be finite, got {rates!r}.")
         named = scores if isinstance(scores, Mapping) else {"estimator": scores}
         arrays = {}
         for name, values in named.items():
@@ -196,6 +200,12 @@ class MissingModalityDisplay(DisplayMixin):
                 raise ValueError(
                     f"scores of {name!r} must have shape ({len(points)}, n_repeats), one row for "
                     f"each rate, got {array.shape}."
+                )
+            if not np.isfinite(array).all():
+                wrong = points[~np.isfinite(array).all(axis=1)]
+                raise ValueError(
+                    f"scores of {name!r} must be finite; those at the rates {wrong.tolist()} are "
+                    "not."
                 )
             arrays[name] = array
         return cls(points, arrays, score_name=score_name).plot(ax, **plot_kwargs)

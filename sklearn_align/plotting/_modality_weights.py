@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array, check_consistent_length
 
+from sklearn_align._compose import modalities_of, reach_final
 from sklearn_align._typing import BoolArray, Float64Array
 from sklearn_align.metrics import effective_modalities
 from sklearn_align.plotting._display import DisplayMixin
@@ -96,10 +97,10 @@ class ModalityWeightsDisplay(DisplayMixin):
         Parameters
         ----------
         estimator : AECFClassifier, AECFRegressor or AECFEmbedder
-            Fitted.
+            Fitted; also a pipeline or a search that ends with one.
 
         X : array-like or DataFrame of shape (n_samples, n_features)
-            Samples.
+            Samples, as `estimator` takes them.
 
         y : array-like of shape (n_samples,), default=None
             Classes or other labels by which samples are grouped. By default they are grouped by
@@ -117,13 +118,19 @@ class ModalityWeightsDisplay(DisplayMixin):
             Holds the artists.
         """
         cls._check_fitted(estimator)
-        groups = None
+        final, X_final = reach_final(estimator, X)
+        if not hasattr(final, "modality_weights"):
+            raise TypeError(
+                f"{type(final).__name__} has no modality_weights: pass a fitted AECF estimator, or "
+                "a pipeline or a search that ends with one."
+            )
+        groups, modalities = None, modalities_of(final)
         if y is not None:
             groups = label_groups(y)
-        elif estimator.modalities is not None:
-            groups = presence_groups(X, estimator.modalities)
-        weights = estimator.modality_weights(X)
-        names = list(estimator.modality_names_)
+        elif modalities is not None:
+            groups = presence_groups(X_final, modalities)
+        weights = final.modality_weights(X_final)
+        names = list(final.modality_names_)
         return cls._from_groups(weights, names, groups).plot(ax, **plot_kwargs)
 
     @classmethod

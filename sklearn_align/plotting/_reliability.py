@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_consistent_length, column_or_1d
 
+from sklearn_align._compose import modalities_of, reach_final
 from sklearn_align._modalities import Columns
 from sklearn_align.metrics._calibration import (
     ConfidenceBins,
@@ -104,7 +105,7 @@ class ReliabilityDisplay(DisplayMixin):
         Parameters
         ----------
         estimator : classifier
-            Fitted, with ``predict_proba``.
+            Fitted, with ``predict_proba``; also a pipeline or a search.
 
         X : array-like or DataFrame of shape (n_samples, n_features)
             Samples.
@@ -116,7 +117,8 @@ class ReliabilityDisplay(DisplayMixin):
             Draw a curve for each set of modalities that occurs.
 
         modalities : dict, default=None
-            The blocks, for `by_presence`; by default those of the estimator.
+            The blocks of X, for `by_presence`; by default those of the estimator, in a pipeline
+            those of what reaches its last step.
 
         n_bins : int, default=15
             Number of bins.
@@ -144,8 +146,12 @@ class ReliabilityDisplay(DisplayMixin):
         cls._check_fitted(estimator)
         groups = None
         if by_presence:
-            found = find_modalities([estimator]) if modalities is None else modalities
-            groups = presence_groups(X, found)
+            if modalities is None:
+                find_modalities([estimator])
+                final, X_final = reach_final(estimator, X)
+                groups = presence_groups(X_final, modalities_of(final))
+            else:
+                groups = presence_groups(X, modalities)
         target = np.asarray(y)
         return cls._from_groups(
             target,

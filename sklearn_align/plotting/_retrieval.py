@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import check_array, check_consistent_length
 
+from sklearn_align._compose import reach_final
 from sklearn_align._linalg import polar_factor, unit_rows
 from sklearn_align._typing import Float64Array, FloatArray, IntArray
 from sklearn_align.metrics._alignment import check_paired, count_better, hits_among_top
@@ -89,10 +90,10 @@ class RetrievalDisplay(DisplayMixin):
         Parameters
         ----------
         estimator : MiniVec2Vec
-            Fitted.
+            Fitted; also a pipeline or a search that ends with one.
 
         XA : array-like of shape (n_samples, n_features)
-            Samples of the source space.
+            Samples of the source space, as `estimator` takes them.
 
         XB : array-like of shape (n_samples, n_features_target)
             Their counterparts in the target space, in the same order.
@@ -113,8 +114,11 @@ class RetrievalDisplay(DisplayMixin):
             Holds the artists. The curve "before alignment" is drawn only if both spaces have the
             same number of features.
         """
-        cls._check_fitted(estimator, "map_")
+        cls._check_fitted(estimator)
         check_consistent_length(XA, XB)
+        outer = estimator
+        estimator, XA = reach_final(outer, XA)
+        cls._check_fitted(estimator, "map_")
         T = estimator.transform_target(XB)
         maps = {}
         A = _normalize(XA, estimator.source_mean_)
@@ -125,7 +129,7 @@ class RetrievalDisplay(DisplayMixin):
             pairs_A, pairs_B = pairs
             check_consistent_length(pairs_A, pairs_B)
             known_T = estimator.transform_target(pairs_B)
-            known_A = _normalize(pairs_A, estimator.source_mean_)
+            known_A = _normalize(reach_final(outer, pairs_A)[1], estimator.source_mean_)
             maps["oracle"] = A @ polar_factor(known_A.T @ known_T)
         return cls._from_maps(maps, T).plot(ax, **plot_kwargs)
 

@@ -10,6 +10,7 @@ from sklearn_align._linalg import polar_factor, unit_rows
 from sklearn_align.alignment import AlignmentProblem, AnchorStart, KnownPairs, _convergence
 from sklearn_align.alignment._agreement import agreement_with_pairs, map_agreement
 from sklearn_align.alignment._convergence import (
+    Convergence,
     agreement_with_independent_runs,
     check_convergence,
     relative_score,
@@ -268,3 +269,20 @@ def test_fewer_than_five_pairs_are_no_evidence(spaces, problem):
     assert agreement_with_pairs(few, truth, np.random.RandomState(0)) == 0
     none = AlignmentProblem(problem.A, problem.B)
     assert agreement_with_pairs(none, truth, np.random.RandomState(0)) == 0
+
+
+@pytest.mark.parametrize(
+    ("agreement", "score", "converged", "reason"),
+    [
+        (0.7, 0.6, True, None),
+        (1.0, 5.0, True, None),
+        (0.699, 1.0, False, "no independent run"),
+        (1.0, 0.599, False, "farther from target samples"),
+        (0.0, 0.0, False, "no independent run"),
+    ],
+)
+def test_both_thresholds_count(agreement, score, converged, reason):
+    evidence = Convergence(agreement, score)
+    assert evidence.converged is converged
+    if reason is not None:
+        assert reason in evidence.reason

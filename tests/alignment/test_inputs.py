@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 
 from sklearn_align import MiniVec2Vec
-from sklearn_align.alignment._inputs import choose_target
+from sklearn_align.alignment._inputs import check_pairs, choose_target
+from sklearn_align.alignment._normalizer import CentredNormalizer
 from sklearn_align.datasets import make_rotated_embeddings
 from sklearn_align.metrics import retrieval_accuracy
 
@@ -35,6 +37,8 @@ def test_indices_and_samples_give_the_same_map(paired, quick):
         (a.tolist(), b.tolist()),
         [a.astype(np.int32), b.astype(np.uint8)],
         (pd.Series(a), pd.Series(b)),
+        (pd.Series(a).astype("Int64"), a.astype(object)),
+        (pl.Series(a), a.astype(np.uint64)),
         (A[a], B[b]),
         (pd.DataFrame(A[a]), pd.DataFrame(B[b])),
     ]
@@ -63,6 +67,11 @@ def test_no_pairs(paired, quick, empty):
         ((np.array([True, False]), np.array([True, False])), "two integer vectors .* got bool"),
         ((np.array([0.0, 1.0]), np.array([0.0, 1.0])), "two integer vectors .* got float64"),
         ((np.array(["a"]), np.array(["b"])), "two integer vectors"),
+        ((np.array([True, False, True]),) * 2, r"numpy.flatnonzero\(mask\)"),
+        ((np.array([0.0, 1.0, 2.0]),) * 2, r"rows.astype\(int\)"),
+        ((np.array([0, True, 1], dtype=object), np.arange(3)), "two integer vectors .* got object"),
+        ((pd.Series([0, None], dtype="Int64"), np.arange(2)), "two integer vectors"),
+        (([0, 1, -2], [0, 1, 2]), r"rows_A must lie in \[0, 749\], got .* -2"),
         ((np.arange(24), np.zeros((24, 24))), "two integer vectors .* or two matrices"),
         ((1, 2), "as many rows_A as rows_B"),
         ((np.arange(3),), "tuple .* got tuple of length 1"),
@@ -77,6 +86,102 @@ def test_pairs_that_cannot_be_used(paired, quick, pairs, message):
     A, B, _ = paired
     with pytest.raises(ValueError, match=message):
         quick().fit(A, B, pairs=pairs)
+
+
+TWO_PAIRS = {
+    "list of tuples": [(0, 5), (1, 6)],
+    "list of lists": [[0, 5], [1, 6]],
+    "tuple of lists": ([0, 5], [1, 6]),
+    "tuple of tuples": ((0, 5), (1, 6)),
+    "numbers of numpy": [(np.int64(0), np.int64(5)), (np.int64(1), np.int64(6))],
+    "list of pairs of samples": [(np.ones(24), np.zeros(24)), (np.zeros(24), np.ones(24))],
+    "lists of two samples": ([[1.0] * 24, [0.0] * 24], [[0.0] * 24, [1.0] * 24]),
+}
+
+
+@pytest.mark.parametrize("form", TWO_PAIRS)
+def test_two_pairs_that_can_be_read_in_two_ways_are_refused(paired, quick, form):
+    A, B, _ = paired
+    with pytest.raises(ValueError, match="can be read in two ways") as refused:
+        quick().fit(A, B, pairs=TWO_PAIRS[form])
+    if "sample" not in form and "numpy" not in form:
+        message = str(refused.value)
+        assert "rows_A=[0, 5] and rows_B=[1, 6], or as the pairs (0, 5) and (1, 6)" in message
+        assert "pairs=(numpy.array([0, 5]), numpy.array([1, 6])) for the former" in message
+        assert "pairs=(numpy.array([0, 1]), numpy.array([5, 6])) for the latter" in message
+
+
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        (np.array([0, 5]), np.array([1, 6])),
+        [np.array([0, 5]), np.array([1, 6])],
+        (np.array([0, 5]), [1, 6]),
+        (pd.Series([0, 5]), (1, 6)),
+    ],
+    ids=repr,
+)
+def test_two_pairs_as_arrays_have_one_reading(paired, pairs):
+    A, B, _ = paired
+    seen = known_pairs(A, B, pairs)
+    expected = known_pairs(A, B, (A[[0, 5]], B[[1, 6]]))
+    np.testing.assert_array_equal(seen.A, expected.A)
+    np.testing.assert_array_equal(seen.B, expected.B)
+
+
+def known_pairs(A, B, pairs):
+    normalizers = (CentredNormalizer.fit(A), CentredNormalizer.fit(B))
+    return check_pairs(
+        pairs,
+        A,
+        B,
+        normalizers=normalizers,
+        names=(None, None),
+        weight=1.0,
+        estimator=MiniVec2Vec(),
+    )
+
+
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        [(0, 5), (1, 6), (2, 7)],
+        np.array([[0, 5], [1, 6], [2, 7]]),
+        np.array([[0, 1, 2], [5, 6, 7]]),
+        np.array([[0, 5], [1, 6]]),
+        pd.DataFrame({"a": [0, 1, 2], "b": [5, 6, 7]}),
+        zip([0, 1], [5, 6], strict=True),
+    ],
+    ids=lambda pairs: type(pairs).__name__,
+)
+def test_a_table_of_pairs_is_refused_with_the_way_to_pass_it(paired, quick, pairs):
+    A, B, _ = paired
+    with pytest.raises(ValueError, match=r"tuple \(rows_A, rows_B\) .*pairs\[:, 0\]"):
+        quick().fit(A, B, pairs=pairs)
+
+
+def test_the_way_out_of_a_table_of_pairs(paired):
+    A, B, _ = paired
+    table = [(0, 5), (1, 6), (2, 7)]
+    seen = known_pairs(A, B, tuple(np.array(table).T))
+    np.testing.assert_array_equal(seen.A, known_pairs(A, B, (A[:3], B[5:8])).A)
+
+
+def test_a_sample_may_stand_in_several_pairs(paired):
+    A, B, _ = paired
+    repeated = known_pairs(A, B, (np.array([0, 0, 1]), np.array([4, 4, 4])))
+    np.testing.assert_array_equal(repeated.A, known_pairs(A, B, (A[[0, 0, 1]], B[:3])).A)
+    assert len(repeated) == 3
+
+
+@pytest.mark.parametrize("dtype", ["int8", "float16"])
+def test_pairs_of_an_integer_space_keep_their_digits(paired, dtype):
+    A, B, _ = paired
+    spaces = (np.round(20 * A).astype(dtype), np.round(20 * B).astype(dtype))
+    pairs = (20 * A[:9], 20 * B[:9])
+    seen = known_pairs(*spaces, pairs)
+    expected = CentredNormalizer.fit(spaces[0]).transform(pairs[0])
+    np.testing.assert_allclose(seen.A, expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("n_pairs", [1, 2])

@@ -4,7 +4,13 @@ import pytest
 from sklearn_align._linalg import unit_rows
 from sklearn_align.alignment import AlignmentProblem, ComponentStart, KnownPairs, PairStart
 from sklearn_align.alignment._agreement import map_agreement
-from sklearn_align.alignment._selection import SuccessiveHalving, consensus, reduce_problem
+from sklearn_align.alignment._selection import (
+    Candidate,
+    Round,
+    SuccessiveHalving,
+    consensus,
+    reduce_problem,
+)
 from sklearn_align.alignment._steps import list_starts
 
 COMPONENT_STARTS = list_starts("components", "auto", "halving")
@@ -150,3 +156,67 @@ def test_the_result_does_not_depend_on_the_number_of_threads(reduced):
         for a, b in zip(one.candidates, two.candidates, strict=True):
             assert a.score == b.score
             assert a.map.tobytes() == b.map.tobytes()
+
+
+class NamedStart:
+    """An initialization of its own kind, unless it shares its analysis with another."""
+
+    def __init__(self, analysis=None):
+        self.analysis = analysis
+
+
+def candidate(W, start, score):
+    return Candidate(W, iter(()), start, score)
+
+
+@pytest.fixture(scope="module")
+def probe():
+    return unit_rows(np.random.default_rng(3).standard_normal((200, 8)))
+
+
+def test_agreement_is_the_largest_with_an_independent_map(probe):
+    one, near, other = orthogonal(0), orthogonal(0), orthogonal(1)
+    state = Round(
+        [
+            candidate(one, NamedStart(), 3.0),
+            candidate(other, NamedStart(), 2.0),
+            candidate(near, NamedStart(), 1.0),
+        ],
+        probe,
+    )
+    assert state.agreement == 1
+    assert len(state.independent_maps) == 2
+
+
+def test_the_candidate_nearest_to_the_consensus_is_no_evidence_for_it(probe):
+    one, other = orthogonal(0), orthogonal(1)
+    expected = map_agreement(probe, one, other)
+    assert expected < 0.2
+    state = Round(
+        [
+            candidate(one, None, 3.0),
+            candidate(one, NamedStart(), 2.0),
+            candidate(other, NamedStart(), 1.0),
+        ],
+        probe,
+    )
+    assert state.agreement == expected
+    assert [W is other for W in state.independent_maps] == [True]
+    # A second candidate that agrees is evidence.
+    state = Round(
+        [candidate(one, None, 3.0), *(candidate(one, NamedStart(), 2.0) for _ in range(2))], probe
+    )
+    assert state.agreement == 1
+    alone = Round([candidate(one, None, 3.0), candidate(one, NamedStart(), 2.0)], probe)
+    assert alone.agreement == 0
+    assert alone.independent_maps == []
+
+
+def test_the_consensus_and_repeats_of_an_analysis_are_no_evidence_for_a_candidate(probe):
+    W = orthogonal(0)
+    best = candidate(W, NamedStart("components"), 3.0)
+    for other in (candidate(W, None, 2.0), candidate(W, NamedStart("components"), 2.0)):
+        state = Round([best, other], probe)
+        assert state.agreement == 0
+        assert state.independent_maps == []
+    assert Round([best, candidate(W, NamedStart("anchors"), 2.0)], probe).agreement == 1

@@ -135,3 +135,16 @@ class TestRotated:
         (name,) = options
         with pytest.raises(ValueError, match=name):
             make_rotated_embeddings(**options)
+
+
+@pytest.mark.parametrize("name", ["cluster_std", "spectrum_decay", "noise", "shift"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_undefined_and_infinite_parameters_are_refused(name, value):
+    with pytest.raises(ValueError, match=f"{name} must be finite"):
+        make_rotated_embeddings(20, 3, **{name: value})
+
+
+@pytest.mark.parametrize("name", ["cluster_std", "noise", "shift"])
+def test_samples_beyond_the_range_of_float64_are_refused(name):
+    with pytest.raises(ValueError, match=f"reduce .*{name}"):
+        make_rotated_embeddings(20, 3, random_state=0, **{"cluster_std": 1e3, name: 1e307})

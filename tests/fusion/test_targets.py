@@ -7,13 +7,8 @@ import pytest
 import torch
 
 from sklearn_align.fusion import AECFClassifier, AECFRegressor
-from sklearn_align.fusion._targets import (
-    ClassTargets,
-    LabelTargets,
-    NoTargets,
-    NumericTargets,
-    classification_targets,
-)
+from sklearn_align.fusion._numeric_targets import NoTargets, NumericTargets
+from sklearn_align.fusion._targets import ClassTargets, LabelTargets, classification_targets
 
 
 def test_the_kind_of_targets_follows_from_y():

@@ -28,6 +28,7 @@ from skorch.callbacks import (
 from skorch.dataset import Dataset, ValidSplit
 from skorch.helper import predefined_split
 
+from sklearn_align.exceptions import ValidationSplitWarning
 from sklearn_align.fusion import AECFClassifier, AECFRegressor
 
 MODALITIES = {"image": 4, "sound": 3}
@@ -86,7 +87,8 @@ def test_early_stopping_restores_the_best_weights():
 
 def test_early_stopping_without_validation_samples_trains_all_epochs():
     X, y = data()
-    clf = classifier(early_stopping=True, train_split=None).fit(X, y)
+    with pytest.warns(ValidationSplitWarning, match="train_split"):
+        clf = classifier(early_stopping=True, train_split=None).fit(X, y)
     assert clf.n_iter_ == 5
 
 

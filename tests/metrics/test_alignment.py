@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -239,3 +241,23 @@ def test_many_samples_need_little_memory():
         tracemalloc.stop()
     # The full matrix would take 1600 MB.
     assert peak < 200e6
+
+
+@pytest.mark.parametrize("dtype", ["int8", "float16", "float32", "int32", "float64"])
+def test_the_number_type_does_not_matter(dtype):
+    rng = np.random.default_rng(0)
+    Z, T = (np.round(20 * rng.standard_normal((60, 8))) for _ in range(2))
+    given = (Z.astype(dtype), T.astype(dtype))
+    before = [X.tobytes() for X in given]
+    for measure in (retrieval_accuracy, mean_rank, mean_cosine_similarity, csls_score, foscttm):
+        assert measure(*given) == pytest.approx(measure(Z, T), abs=1e-6)
+    assert [X.tobytes() for X in given] == before
+
+
+def test_small_numbers_are_not_copied_in_double_precision():
+    X = np.ones((200_000, 32), np.int8)
+    tracemalloc.start()
+    mean_cosine_similarity(X, X)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2.2 * X.size * 4

@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import linear_sum_assignment
 
+from sklearn_align.alignment._recipes import GraphMatchingSettings
 from sklearn_align.alignment.solvers._graph_matching import match_graphs
 
 
@@ -69,3 +71,28 @@ def test_every_result_is_one_to_one(n, m, seed):
         graph(rng, n), graph(rng, m), np.zeros((n, m)), random_state=np.random.RandomState(0)
     )
     assert len(set(rows)) == len(set(columns)) == len(rows) == min(n, m)
+
+
+@pytest.mark.parametrize("n", [4, 9])
+def test_one_step_at_a_high_temperature_assigns_by_the_gradient(n):
+    rng = np.random.default_rng(5)
+    relations_A, relations_B = graph(rng, n), graph(rng, n)
+    similarity = 0.1 * rng.standard_normal((n, n))
+    # Derivative of the sum over relations of P_ik R_A[i, j] R_B[k, l] P_jl at an even assignment:
+    # relations that leave a node and those that arrive at it count alike.
+    P = np.full((n, n), 1 / n)
+    gradient = similarity.copy()
+    for R_A, R_B in zip(relations_A, relations_B, strict=True):
+        gradient += np.einsum("ij,kl,jl->ik", R_A, R_B, P) / 6
+        gradient += np.einsum("ji,lk,jl->ik", R_A, R_B, P) / 6
+    one_step = GraphMatchingSettings(n_steps=1, temperature=(1e4, 1e4), noise=0.0)
+    rows, columns = match_graphs(
+        relations_A,
+        relations_B,
+        similarity,
+        random_state=np.random.RandomState(0),
+        settings=one_step,
+    )
+    expected_rows, expected_columns = linear_sum_assignment(-gradient)
+    np.testing.assert_array_equal(rows, expected_rows)
+    np.testing.assert_array_equal(columns, expected_columns)

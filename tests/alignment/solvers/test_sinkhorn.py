@@ -34,6 +34,17 @@ def test_last_round_fixes_the_columns_exactly():
     np.testing.assert_allclose((row[:, None] * K * column).sum(axis=0), 1 / 9)
 
 
+@pytest.mark.parametrize("n_rounds", [1, 2, 3])
+def test_a_round_scales_rows_and_then_columns(n_rounds):
+    K = np.exp(np.random.default_rng(0).uniform(-5, 5, (6, 9)))
+    plan = K.copy()
+    for _ in range(n_rounds):
+        plan /= 6 * plan.sum(axis=1, keepdims=True)
+        plan /= 9 * plan.sum(axis=0)
+    row, column = sinkhorn_scaling(K, n_rounds)
+    np.testing.assert_allclose(row[:, None] * K * column, plan)
+
+
 def test_columns_that_underflow_stay_finite():
     K = np.array([[1.0, 0.0], [1.0, 0.0]], dtype=np.float32)
     row, column = sinkhorn_scaling(K, 5)

@@ -1,0 +1,108 @@
+"""Arrays of single modalities, as users have them, and the refusal of several in place of X."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+# Types of numbers and of missing values, by name because pandas need not be installed.
+_REAL = (Real, Decimal, np.bool_)
+_MISSING = ("NoneType", "NAType", "NaTType")
+_REMEDIES = {
+    "O": "Encode text as numbers (embeddings, OrdinalEncoder) and leave out all else.",
+    "U": "Encode text as numbers (embeddings, OrdinalEncoder).",
+    "S": "Encode bytes as numbers.",
+    "M": "Turn times into numbers, such as the seconds since the first one.",
+    "m": "Turn durations into numbers, such as seconds.",
+    "c": "Pass real and imaginary parts as separate columns.",
+}
+
+
+def read_block(name: str, block: Any) -> NDArray[Any]:
+    """Return the block of a modality as an array of real numbers (n_samples, width)."""
+    array = _as_array(name, block)
+    if array.ndim != 2:
+        raise ValueError(
+            f"block {name!r} must be two-dimensional (n_samples, width); got shape "
+            f"{array.shape}. {_reshaping('block', array.ndim)}"
+        )
+    if array.dtype.kind in "fiub":
+        return array
+    if array.dtype.kind != "O":
+        raise ValueError(
+            f"block {name!r} holds {array.dtype} values, not real numbers. "
+            f"{_REMEDIES.get(array.dtype.kind, '')}"
+        )
+    columns = list(getattr(block, "columns", range(array.shape[1])))
+    numbers = np.empty(array.shape)
+    for index, label in enumerate(columns):
+        numbers[:, index] = _numbers(name, label, array[:, index])
+    return numbers
+
+
+def refuse_views(X: Any) -> None:
+    """Raise if X is a dict or a list of the arrays of modalities, or has more than two axes."""
+    if isinstance(X, Mapping):
+        raise TypeError(
+            f"X must be one two-dimensional array; got a dict with the keys {list(X)}. Pack it: "
+            "X = sklearn_align.pack_modalities(X, modalities), with the `modalities` of the "
+            "estimator."
+        )
+    if isinstance(X, list | tuple) and any(getattr(view, "ndim", 0) >= 2 for view in X):
+        shapes = [getattr(view, "shape", None) for view in X]
+        raise TypeError(
+            f"X must be one two-dimensional array; got a {type(X).__name__} of {len(X)} arrays "
+            f"with the shapes {shapes}. Give them names and pack them: "
+            'X = sklearn_align.pack_modalities({"image": ..., "sound": ...}).'
+        )
+    n_axes = getattr(X, "ndim", 2)
+    if isinstance(n_axes, int) and n_axes > 2:
+        raise ValueError(
+            f"X must be two-dimensional (n_samples, n_features); got an array with dim {n_axes} "
+            f"and shape {tuple(X.shape)}. {_reshaping('X', n_axes)}"
+        )
+
+
+def _as_array(name: str, block: Any) -> NDArray[Any]:
+    """Return a block as an array of any type; masked values become NaN."""
+    if sparse.issparse(block):
+        return np.asarray(block.toarray())  # type: ignore[attr-defined]
+    if isinstance(block, np.ma.MaskedArray):
+        return np.where(np.ma.getmaskarray(block), np.nan, block.data)
+    try:
+        return np.asarray(block)
+    except ValueError as error:
+        raise ValueError(
+            f"block {name!r} is no array of shape (n_samples, width): {error}. All samples of a "
+            "modality need the same number of values."
+        ) from error
+
+
+def _numbers(name: str, label: Any, values: NDArray[Any]) -> NDArray[np.float64]:
+    """Turn a column of objects (n_samples,) into numbers; None and pandas.NA become NaN."""
+    types = {type(value) for value in values}
+    missing = {kind for kind in types if kind.__name__ in _MISSING}
+    wrong = {kind for kind in types - missing if not issubclass(kind, _REAL)}
+    if wrong:
+        sample, value = next(item for item in enumerate(values) if type(item[1]) in wrong)
+        remedy = _REMEDIES.get(np.asarray(value).dtype.kind, "")
+        raise ValueError(
+            f"block {name!r} holds {value!r} in column {label!r} of sample {sample}, which is no "
+            f"real number. {remedy}"
+        )
+    if missing:
+        values = np.array([np.nan if type(value) in missing else value for value in values])
+    return values.astype(np.float64)
+
+
+def _reshaping(name: str, n_axes: int) -> str:
+    """Say how an array with another number of axes becomes two-dimensional."""
+    if n_axes > 2:
+        return f"Flatten all axes but the first: {name}.reshape(len({name}), -1)."
+    return f"Make a single column of it: {name}.reshape(-1, 1)."

@@ -1,0 +1,101 @@
+"""The parts of a net: network, loss, optimizer and callbacks, made from its parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from skorch.callbacks import (
+    EarlyStopping,
+    EpochTimer,
+    GradientNormClipping,
+    LRScheduler,
+    PassthroughScoring,
+    PrintLog,
+)
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from sklearn_align.fusion._net import AECFNet
+
+
+def default_callbacks(net: AECFNet) -> list[tuple[str, Any]]:
+    """Make the callbacks that parameters ask for; skorch's own have fixed names.
+
+    get_params lists them before ``fit`` has checked the parameters: values may have any type.
+    """
+    callbacks: list[tuple[str, Any]] = [
+        ("epoch_timer", EpochTimer()),
+        ("train_loss", PassthroughScoring(name="train_loss", on_train=True)),
+        ("valid_loss", PassthroughScoring(name="valid_loss")),
+    ]
+    if isinstance(net.early_stopping, bool | np.bool_) and net.early_stopping:
+        stopping = EarlyStopping(
+            monitor="valid_task",
+            patience=net.patience,
+            threshold=net.min_delta,
+            threshold_mode="abs",
+            load_best=True,
+        )
+        callbacks.append(("early_stopping", stopping))
+    if net.gradient_clip is not None:
+        clipping = GradientNormClipping(gradient_clip_value=net.gradient_clip)
+        callbacks.append(("gradient_clipping", clipping))
+    if isinstance(net.lr_schedule, str) and net.lr_schedule == "cosine":
+        schedule = LRScheduler(
+            policy=torch.optim.lr_scheduler.CosineAnnealingLR, T_max=net.max_epochs
+        )
+        callbacks.append(("lr_schedule", schedule))
+    if isinstance(net.verbose, int | np.integer) and net.verbose > 0:
+        callbacks.append(("print_log", PrintLog()))
+    return callbacks
+
+
+def optimizer_groups(
+    named: Sequence[tuple[str, Tensor]], *, gate_lr: float, weight_decay: float
+) -> list[dict[str, Any]]:
+    """Split named weights into those of the gate, which do not decay, and all others."""
+    gate = [weight for name, weight in named if name.startswith("gate.")]
+    others = [weight for name, weight in named if not name.startswith("gate.")]
+    return [
+        {"params": others, "weight_decay": weight_decay},
+        {"params": gate, "lr": gate_lr, "weight_decay": 0.0},
+    ]
+
+
+def build_optimizer(net: AECFNet) -> Any:
+    """Make the optimizer; the gate has a learning rate and no weight decay of its own."""
+    named = list(net.get_all_learnable_params())
+    args, options = net.get_params_for_optimizer("optimizer", named)
+    if "optimizer__param_groups" not in vars(net):
+        gate_lr = options["lr"] if net.gate_lr is None else net.gate_lr
+        decay = options.pop("weight_decay", net.weight_decay)
+        args = (optimizer_groups(named, gate_lr=gate_lr, weight_decay=decay),)
+    adam = net.optimizer in (torch.optim.AdamW, torch.optim.Adam)
+    if adam and not {"fused", "foreach"} & set(options):
+        options["fused"] = True
+    return net.optimizer(*args, **options)
+
+
+def build_module(net: AECFNet) -> None:
+    """Make the network from the parameters and the sizes of the data."""
+    options = {name: getattr(net, name) for name in net._network_parameters}
+    options.update(
+        widths=net.layout_.widths, n_outputs=net._targets.n_outputs, names=net.layout_.names
+    )
+    options.update(net._network_options)
+    options.update(net.get_params_for("module"))
+    net._module_options = net._restored_options.get("_module_options", options)
+    net.module_ = net.module(**net._module_options)
+    net._targets.prepare(net.module_)
+
+
+def build_criterion(net: AECFNet) -> None:
+    """Make the loss from the parameters."""
+    options = {name: getattr(net, name) for name in net._loss_parameters}
+    options.update(net._targets.loss_options)
+    options.update(net.get_params_for("criterion"))
+    net._criterion_options = net._restored_options.get("_criterion_options", options)
+    net.criterion_ = net.criterion(**net._criterion_options)
