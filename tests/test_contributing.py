@@ -28,3 +28,10 @@ def test_files_are_found_in_the_tables():
 @pytest.mark.parametrize("name", sorted(set(named_files())))
 def test_named_files_exist(name):
     assert (ROOT / name).exists()
+
+
+def test_the_tests_of_the_guarantees_exist():
+    page = (ROOT / "docs" / "user_guide" / "guarantees.rst").read_text(encoding="utf-8")
+    names = re.findall(r"``([\w/]+\.py)``", page)
+    assert len(names) > 10
+    assert [name for name in names if not (ROOT / "tests" / name).exists()] == []

@@ -8,7 +8,7 @@ from sklearn_align.metrics import csls_score
 
 
 @pytest.fixture
-def spaces():
+def sides():
     rng = np.random.default_rng(0)
     return (
         unit_rows(rng.standard_normal((120, 8)) * np.linspace(3, 0.2, 8)),
@@ -26,9 +26,9 @@ def reduced_problem(problem, n_components, n_samples=1000):
     )
 
 
-def test_samples_are_drawn_without_repetition(spaces):
-    problem = AlignmentProblem(*spaces)
-    for side, all_samples in zip("AB", spaces, strict=True):
+def test_samples_are_drawn_without_repetition(sides):
+    problem = AlignmentProblem(*sides)
+    for side, all_samples in zip("AB", sides, strict=True):
         sample = problem.sample(side, 40, np.random.RandomState(0))
         assert len(np.unique(sample, axis=0)) == 40
         assert {r.tobytes() for r in sample} <= {r.tobytes() for r in all_samples}
@@ -36,14 +36,14 @@ def test_samples_are_drawn_without_repetition(spaces):
             assert problem.sample(side, size, np.random.RandomState(0)) is all_samples
 
 
-def test_solve_is_procrustes(spaces):
-    A, B = spaces
+def test_solve_is_procrustes(sides):
+    A, B = sides
     problem = AlignmentProblem(A, B)
     np.testing.assert_allclose(problem.solve(A[:90], B), polar_factor(A[:90].T @ B))
 
 
-def test_a_known_pair_counts_as_many_samples_as_its_weight(spaces):
-    A, B = spaces
+def test_a_known_pair_counts_as_many_samples_as_its_weight(sides):
+    A, B = sides
     pairs = KnownPairs(A[:5], B[5:10], weight=3.0)
     repeated_A = np.concatenate([A[:90], *[A[:5]] * 3])
     repeated_B = np.concatenate([B, *[B[5:10]] * 3])
@@ -54,12 +54,12 @@ def test_a_known_pair_counts_as_many_samples_as_its_weight(spaces):
     )
 
 
-def test_no_pairs_are_none(spaces):
-    assert AlignmentProblem(*spaces, KnownPairs(spaces[0][:0], spaces[1][:0], 1.0)).pairs is None
+def test_no_pairs_are_none(sides):
+    assert AlignmentProblem(*sides, KnownPairs(sides[0][:0], sides[1][:0], 1.0)).pairs is None
 
 
-def test_score_is_the_public_csls_score(spaces):
-    A, B = spaces
+def test_score_is_the_public_csls_score(sides):
+    A, B = sides
     W = np.random.default_rng(1).standard_normal((8, 6))
     assert AlignmentProblem(A, B).score(W) == pytest.approx(csls_score(A @ W, B))
     sampled = AlignmentProblem(A, B, score_sample_size=30, random_state=np.random.RandomState(0))
@@ -67,43 +67,43 @@ def test_score_is_the_public_csls_score(spaces):
     assert sampled.score(W) != pytest.approx(csls_score(A @ W, B))
 
 
-def test_score_of_another_map_is_not_remembered(spaces):
-    problem = AlignmentProblem(*spaces)
+def test_score_of_another_map_is_not_remembered(sides):
+    problem = AlignmentProblem(*sides)
     maps = [np.random.default_rng(seed).standard_normal((8, 6)) for seed in range(2)]
     first, second = (problem.score(W) for W in maps)
     assert first != second
     assert problem.score(maps[0]) == first
 
 
-def test_principal_axes_agree_with_the_singular_vectors(spaces):
-    A, _ = spaces
+def test_principal_axes_agree_with_the_singular_vectors(sides):
+    A, _ = sides
     axes = principal_axes(A, 3)
     Vt = np.linalg.svd(A)[2]
     np.testing.assert_allclose(np.abs(np.diag(Vt[:3] @ axes)), 1, atol=1e-9)
 
 
-def test_reducing_without_loss_keeps_every_score(spaces):
-    problem = AlignmentProblem(*spaces)
+def test_reducing_without_loss_keeps_every_score(sides):
+    problem = AlignmentProblem(*sides)
     reduced = reduced_problem(problem, n_components=100)
     assert reduced.A.shape == (120, 8)
     assert reduced.B.shape == (90, 6)
     W = np.random.default_rng(1).standard_normal((8, 6))
     np.testing.assert_allclose(reduced.lift(reduced.reduce(W)), W, atol=1e-9)
     np.testing.assert_allclose(
-        reduced.A @ reduced.reduce(W) @ reduced.B.T, spaces[0] @ W @ spaces[1].T, atol=1e-9
+        reduced.A @ reduced.reduce(W) @ reduced.B.T, sides[0] @ W @ sides[1].T, atol=1e-9
     )
 
 
-def test_lifted_maps_ignore_the_other_directions(spaces):
-    reduced = reduced_problem(AlignmentProblem(*spaces), n_components=3)
+def test_lifted_maps_ignore_the_other_directions(sides):
+    reduced = reduced_problem(AlignmentProblem(*sides), n_components=3)
     V = np.random.default_rng(1).standard_normal((3, 3))
     lifted = reduced.lift(V)
     assert np.linalg.matrix_rank(lifted) == 3
     np.testing.assert_allclose(reduced.reduce(lifted), V, atol=1e-12)
 
 
-def test_pairs_are_reduced_and_can_be_set_aside(spaces):
-    A, B = spaces
+def test_pairs_are_reduced_and_can_be_set_aside(sides):
+    A, B = sides
     problem = AlignmentProblem(A, B, KnownPairs(A[:5], B[:5], 2.0))
     reduced = reduced_problem(problem, n_components=4)
     assert reduced.pairs.A.shape == (5, 4)
@@ -113,12 +113,12 @@ def test_pairs_are_reduced_and_can_be_set_aside(spaces):
     assert problem.pairs is not None
 
 
-def test_score_of_a_map_that_is_updated_in_place(spaces):
-    problem = AlignmentProblem(*spaces)
+def test_score_of_a_map_that_is_updated_in_place(sides):
+    problem = AlignmentProblem(*sides)
     W = np.eye(8, 6)
     before = problem.score(W)
     W[:] = np.roll(W, 1, axis=1)
-    assert problem.score(W) == AlignmentProblem(*spaces).score(W) != before
+    assert problem.score(W) == AlignmentProblem(*sides).score(W) != before
 
 
 def test_scores_of_a_refinement_that_updates_its_map_in_place(spaces, quick):
