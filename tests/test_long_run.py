@@ -10,15 +10,16 @@ import pytest
 from sklearn_align import AECFClassifier, AECFEmbedder, AECFRegressor, MiniVec2Vec
 from sklearn_align.alignment import AnchorStart, NeighborRefinement
 from sklearn_align.datasets import make_multimodal_classification, make_rotated_embeddings
+from tests.repetitions import repetitions
 
-N_FITS = 200
+N_FITS = repetitions(100, 200)
 N_WARM_UP = 40
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sklearn_align.exceptions.AlignmentWarning")
 @pytest.mark.filterwarnings("ignore::sklearn_align.exceptions.SmallSampleWarning")
-def test_resident_memory_of_200_fits_is_flat():
+def test_resident_memory_of_many_fits_is_flat():
     spaces = make_rotated_embeddings(300, 8, random_state=0)
     data = make_multimodal_classification(n_samples=120, random_state=0)
     aligner = MiniVec2Vec(

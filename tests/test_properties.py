@@ -1,13 +1,11 @@
 """Whatever goes into the public functions: no NaN comes out, nothing is changed, errors are clear.
 
-The generators mostly draw valid input. ``PROPERTY_EXAMPLES`` sets the number of inputs for each
-function.
+The generators mostly draw valid input.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 import warnings
 
 import numpy as np
@@ -31,10 +29,10 @@ from sklearn_align.plotting import (
     ReliabilityDisplay,
     RetrievalDisplay,
 )
+from tests.repetitions import repetitions
 
-EXAMPLES = int(os.environ.get("PROPERTY_EXAMPLES", "50"))
 checked = settings(
-    max_examples=EXAMPLES,
+    max_examples=repetitions(25, 1000),
     deadline=None,
     database=None,
     derandomize=True,

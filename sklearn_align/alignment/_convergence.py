@@ -22,6 +22,7 @@ from sklearn_align.alignment._selection import (
     same_analysis,
 )
 from sklearn_align.alignment.starts import ComponentStart, Start
+from sklearn_align.exceptions import AlignmentWarning, warn_user
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,19 @@ class Convergence:
         if self.agreement >= CONVERGENCE.min_agreement:
             return "mapped samples are farther from target samples than those from one another"
         return "no independent run leads to the same map"
+
+
+def warn_unless_converged(evidence: Convergence) -> None:
+    """Warn that a map has not converged, with the figures and what helps."""
+    if evidence.converged:
+        return
+    warn_user(
+        f"The alignment did not converge: {evidence.reason} (agreement_={evidence.agreement:.3f}, "
+        f"needed {CONVERGENCE.min_agreement}; relative_score_={evidence.relative_score:.3f}, "
+        f"needed {CONVERGENCE.min_relative_score}). More samples, some known pairs (pairs=...), "
+        "more candidates (n_init=...) or closer encoders help.",
+        AlignmentWarning,
+    )
 
 
 def check_convergence(

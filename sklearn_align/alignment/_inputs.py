@@ -70,6 +70,21 @@ def refuse_labels(y: FloatArray) -> None:
         )
 
 
+def draw_samples(
+    name: str, samples: FloatArray, max_samples: int | None, random_state: np.random.RandomState
+) -> FloatArray:
+    """Draw at most `max_samples` samples (n_samples, n_features); raise if all are equal."""
+    if max_samples is not None and len(samples) > max_samples:
+        drawn = random_state.choice(len(samples), max_samples, replace=False)
+        samples = samples[np.sort(drawn)]
+    if np.array_equal(samples.min(axis=0), samples.max(axis=0)):
+        raise ValueError(
+            f"All samples of {name} are equal, so there is no geometry to align. Pass samples that "
+            "differ."
+        )
+    return samples
+
+
 def check_pairs(
     pairs: Any,
     XA: FloatArray,

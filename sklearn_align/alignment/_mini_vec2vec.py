@@ -21,13 +21,19 @@ from sklearn_align._samples import check_samples, computing_dtype
 from sklearn_align._sklearn import HasMethods, StrOptions, fit_context
 from sklearn_align._state import all_or_nothing, check_version, with_version
 from sklearn_align._typing import FloatArray
-from sklearn_align.alignment._convergence import check_convergence
-from sklearn_align.alignment._inputs import check_pairs, choose_target, refuse_labels, shape_of
+from sklearn_align.alignment._convergence import check_convergence, warn_unless_converged
+from sklearn_align.alignment._inputs import (
+    check_pairs,
+    choose_target,
+    draw_samples,
+    refuse_labels,
+    shape_of,
+)
 from sklearn_align.alignment._monitor import FitMonitor
 from sklearn_align.alignment._names import Names, check_names, check_output_names, names_of
 from sklearn_align.alignment._normalizer import CentredNormalizer, unit_samples
 from sklearn_align.alignment._problem import AlignmentProblem, ReducedProblem
-from sklearn_align.alignment._recipes import CONVERGENCE
+from sklearn_align.alignment._scoring import score_against
 from sklearn_align.alignment._selection import Round, SuccessiveHalving, reduce_problem
 from sklearn_align.alignment._steps import list_refinements, list_starts
 from sklearn_align.alignment._threads import one_fit_at_a_time
@@ -37,8 +43,7 @@ from sklearn_align.alignment.refinements import (
     Refinement,
 )
 from sklearn_align.alignment.starts import AnchorStart, PairStart, Start
-from sklearn_align.exceptions import AlignmentWarning, PairingWarning, warn_user
-from sklearn_align.metrics import csls_score, retrieval_accuracy
+from sklearn_align.metrics import csls_score
 
 
 class MiniVec2Vec(
@@ -451,26 +456,16 @@ class MiniVec2Vec(
             weight=float(self.pair_weight),
             estimator=self,
         )
-        sides = []
-        for name, samples, normalizer in (
-            ("X", source, self._source_normalizer),
-            ("the target space", target, self._target_normalizer),
-        ):
-            if self.max_samples is not None and len(samples) > self.max_samples:
-                drawn = random_state.choice(len(samples), self.max_samples, replace=False)
-                samples = samples[np.sort(drawn)]
-            if np.array_equal(samples.min(axis=0), samples.max(axis=0)):
-                raise ValueError(
-                    f"All samples of {name} are equal, so there is no geometry to align. Pass "
-                    "samples that differ."
-                )
-            sides.append(normalizer.transform(samples).astype(np.float32, copy=False))
+        sides = (
+            normalizer.transform(draw_samples(name, samples, self.max_samples, random_state))
+            for name, samples, normalizer in (
+                ("X", source, self._source_normalizer),
+                ("the target space", target, self._target_normalizer),
+            )
+        )
+        A, B = (side.astype(np.float32, copy=False) for side in sides)
         return AlignmentProblem(
-            sides[0],
-            sides[1],
-            known,
-            score_sample_size=self.score_sample_size,
-            random_state=random_state,
+            A, B, known, score_sample_size=self.score_sample_size, random_state=random_state
         )
 
     def _start(
@@ -539,15 +534,7 @@ class MiniVec2Vec(
         self.agreement_ = evidence.agreement
         self.relative_score_ = evidence.relative_score
         self.converged_ = evidence.converged
-        if not self.converged_:
-            warn_user(
-                f"The alignment did not converge: {evidence.reason} (agreement_="
-                f"{self.agreement_:.3f}, needed {CONVERGENCE.min_agreement}; relative_score_="
-                f"{self.relative_score_:.3f}, needed {CONVERGENCE.min_relative_score}). More "
-                "samples, some known pairs (pairs=...), more candidates (n_init=...) or closer "
-                "encoders help.",
-                AlignmentWarning,
-            )
+        warn_unless_converged(evidence)
 
     def _set_target_names(self, names: Names | None) -> None:
         """Keep the names of the target features, as scikit-learn does those of the source."""
@@ -697,7 +684,6 @@ class MiniVec2Vec(
             converged: unpaired target samples belong in ``XB=``.
         """
         Z = self._map_samples(X, ensure_min_samples=1)
-        n_pairs = len(Z)
         if y is None or shape_of(y)[1:] != (self.n_features_target_,):
             if not hasattr(self, "target_sample_"):
                 raise ValueError(
@@ -707,19 +693,7 @@ class MiniVec2Vec(
             reference = self.target_sample_.astype(Z.dtype, copy=False)
             return csls_score(Z, reference)
         T = self._unit_target(y, "y", ensure_min_samples=1)
-        if len(T) != n_pairs:
-            return csls_score(Z, T)
-        accuracy = retrieval_accuracy(Z, T)
-        converged = getattr(self, "converged_", False)
-        if converged and n_pairs >= 50 and accuracy <= 5 / n_pairs:
-            warn_user(
-                "y has as many samples as X and is taken as their counterparts, but only "
-                f"{accuracy:.1%} of them are nearest although the alignment converged. If y is "
-                "not paired with X, pass the target samples by name in fit or in a search: "
-                "fit(XA, XB=XB).",
-                PairingWarning,
-            )
-        return accuracy
+        return score_against(Z, T, converged=getattr(self, "converged_", False))
 
     def _map_samples(self, X: ArrayLike, ensure_min_samples: int = 0) -> FloatArray:
         check_is_fitted(self)

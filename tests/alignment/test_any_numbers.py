@@ -21,6 +21,7 @@ from sklearn_align.alignment import (
 )
 from sklearn_align.alignment._normalizer import CentredNormalizer
 from sklearn_align.exceptions import AlignmentWarning, PairingWarning, SmallSampleWarning
+from tests.repetitions import repetitions
 
 SCALES = {
     np.dtype(np.float32): [1.0, 1e-30, 1e30, 1e38, 1e-38, 1e-42, 1e-18, 1e18],
@@ -197,7 +198,7 @@ def test_any_finite_numbers():
 
 @pytest.mark.slow
 def test_many_inputs_of_finite_numbers():
-    property_test(300)()
+    property_test(repetitions(50, 1000))()
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

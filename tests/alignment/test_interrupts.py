@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_info
 import sklearn_align
 from sklearn_align import MiniVec2Vec
 from sklearn_align.alignment import AnchorStart, ComponentStart, TransportRefinement
+from tests.repetitions import repetitions
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn_align.exceptions.AlignmentWarning"),
@@ -134,8 +135,8 @@ def test_a_few_interrupts():
 
 
 @pytest.mark.slow
-def test_two_hundred_interrupts():
-    check_interrupts(200, seed=1)
+def test_interrupted_at_many_random_lines():
+    check_interrupts(repetitions(12, 200), seed=1)
 
 
 class FailingStart:

@@ -21,6 +21,7 @@ from skorch.callbacks import Callback
 import sklearn_align
 from sklearn_align.exceptions import TrainingInterruptedWarning
 from sklearn_align.fusion import AECFClassifier, AECFEmbedder, AECFRegressor
+from tests.repetitions import repetitions
 
 TINY = {
     "modalities": {"image": 3, "sound": 2},
@@ -191,7 +192,7 @@ def test_interrupted_at_random_lines(action, error):
 @pytest.mark.parametrize("kind", ESTIMATORS)
 @pytest.mark.parametrize("action", ACTIONS)
 def test_interrupted_at_many_random_lines(kind, action):
-    n_raised = check_interrupts(kind, action, KeyboardInterrupt, 17, seed=1)
+    n_raised = check_interrupts(kind, action, KeyboardInterrupt, repetitions(4, 17), seed=1)
     assert n_raised >= 1
 
 
