@@ -24,6 +24,7 @@ from sklearn_align.alignment import (
 from sklearn_align.datasets import make_rotated_embeddings
 from sklearn_align.exceptions import AlignmentWarning, PairingWarning, SmallSampleWarning
 from sklearn_align.metrics import csls_score, mean_cosine_similarity, retrieval_accuracy
+from tests.repetitions import repetitions
 
 
 def accuracy(aligner, data):
@@ -375,7 +376,8 @@ def test_history_of_a_fit(spaces, quick):
 
 
 @pytest.mark.parametrize(
-    "seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 5))]
+    "seed",
+    [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, repetitions(2, 5)))],
 )
 def test_separately_trained_encoders_are_aligned(sentences, seed):
     aligner = MiniVec2Vec(random_state=seed).fit(sentences.XA, sentences.XB)

@@ -49,7 +49,6 @@ def ctrl_c_is_heard():
     signal.signal(signal.SIGINT, before)
 
 
-
 def make_data(seed):
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(60, 5))
