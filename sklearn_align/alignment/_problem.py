@@ -88,9 +88,9 @@ class AlignmentProblem:
     --------
     >>> import numpy as np
     >>> from sklearn_align.alignment import AlignmentProblem
-    >>> rows = np.linalg.qr(np.random.default_rng(0).standard_normal((8, 8)))[0]
-    >>> problem = AlignmentProblem(rows[:, :4], rows[:, 4:])
-    >>> W = problem.solve(rows[:, :4], rows[:, :4])
+    >>> axes = np.linalg.qr(np.random.default_rng(0).standard_normal((8, 8)))[0]
+    >>> problem = AlignmentProblem(axes[:, :4], axes[:, 4:])
+    >>> W = problem.solve(axes[:, :4], axes[:, :4])
     >>> bool(np.allclose(W, np.eye(4)))
     True
     """

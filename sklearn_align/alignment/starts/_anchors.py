@@ -120,7 +120,7 @@ class AnchorStart(BaseEstimator):
             Cluster centres of the source space.
 
         anchors_B : ndarray of shape (n_runs * n_clusters, n_features_B)
-            The centres of the target space matched with them, row by row.
+            The centres of the target space matched with them, in the same order.
         """
         X = problem.sample("A", self.n_cluster_samples, random_state)
         Y = problem.sample("B", self.n_cluster_samples, random_state)
