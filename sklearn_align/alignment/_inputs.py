@@ -203,8 +203,8 @@ def _samples_at(
                 f"pairs: {name} must lie in [0, {len(space) - 1}], got values from "
                 f"{side.min()} to {side.max()}."
             )
-        indices: IntArray = side.astype(np.intp)
-        samples.append(space[indices])
+        positions: IntArray = side.astype(np.intp)
+        samples.append(space[positions])
     return samples
 
 
