@@ -631,7 +631,7 @@ class MiniVec2Vec(
         ----------
         X : array-like of shape (n_samples, n_features_target)
             Samples as :meth:`transform` returns them. The names of a data frame must be those of
-            :meth:`get_feature_names_out`.
+            ``get_feature_names_out``.
 
         Returns
         -------
