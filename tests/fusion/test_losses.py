@@ -47,7 +47,7 @@ def test_label_smoothing_against_its_definition():
     np.testing.assert_allclose(ours, expected)
 
 
-@pytest.mark.parametrize("gamma", [0.0, 2.0])
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
 @pytest.mark.parametrize("alpha", [None, 0.25])
 def test_focal_loss_against_its_definition(gamma, alpha):
     weight = np.array([1.0, 2.0, 3.0, 0.5])
@@ -60,6 +60,12 @@ def test_focal_loss_against_its_definition(gamma, alpha):
         tensor(LOGITS), tensor(LABELS), gamma=gamma, alpha=alpha, pos_weight=tensor(weight)
     )
     np.testing.assert_allclose(ours, expected)
+
+
+def test_focal_loss_without_options_is_the_binary_cross_entropy():
+    p = expit(LOGITS)
+    expected = -np.log(np.where(LABELS == 1, p, 1 - p)).mean(axis=1)
+    np.testing.assert_allclose(focal_loss_per_sample(tensor(LOGITS), tensor(LABELS)), expected)
 
 
 def test_squared_error_refuses_to_broadcast():
@@ -105,6 +111,46 @@ def test_monotone_term_is_positive_only_for_a_more_confident_subset():
     )
 
 
+@pytest.mark.parametrize("multilabel", [False, True])
+def test_monotone_term_against_its_definition(multilabel):
+    if multilabel:
+        full, subset = (np.maximum(expit(z), 1 - expit(z)) for z in (LOGITS, OTHER))
+        expected = np.maximum(subset - full, 0).mean(axis=1)
+    else:
+        full, subset = (softmax(z, axis=1).max(axis=1) for z in (LOGITS, OTHER))
+        expected = np.maximum(subset - full, 0)
+    ours = monotone_consistency_per_sample(tensor(LOGITS), tensor(OTHER), multilabel=multilabel)
+    assert 0 < (expected > 0).sum() < 40 or multilabel
+    np.testing.assert_allclose(ours, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("multilabel", [False, True])
+def test_soft_calibration_error_against_its_definition(multilabel):
+    weight = RNG.random(40)
+    if multilabel:
+        confidence, correct = expit(LOGITS).ravel(), LABELS.ravel()
+        weights = np.repeat(weight, 4)
+    else:
+        p = softmax(LOGITS, axis=1)
+        confidence, correct, weights = p.max(axis=1), p.argmax(axis=1) == Y, weight
+    centers = (np.arange(15) + 0.5) / 15
+    membership = softmax(-1500 * (confidence[:, None] - centers) ** 2, axis=1)
+    gaps = np.abs((weights * (confidence - correct)) @ membership)
+    ours = soft_calibration_error(
+        tensor(LOGITS),
+        tensor(LABELS if multilabel else Y),
+        sample_weight=tensor(weight),
+        multilabel=multilabel,
+    )
+    assert ours.item() == pytest.approx(gaps.sum() / weights.sum(), rel=1e-10)
+
+
+def test_soft_calibration_error_has_the_dtype_of_the_logits():
+    weight = torch.ones(40, dtype=torch.float64)
+    error = soft_calibration_error(tensor(LOGITS).float(), tensor(Y), sample_weight=weight)
+    assert error.dtype == torch.float32
+
+
 def test_sharp_soft_bins_are_hard_bins():
     n_bins = 10
     p = softmax(3 * LOGITS, axis=1)
@@ -137,6 +183,7 @@ def test_info_nce_against_its_definition_and_its_extremes():
     backward = -np.diag(log_softmax(similarity, axis=0))
     ours = info_nce(a, b, temperature=0.2)
     np.testing.assert_allclose(ours, (forward + backward) / 2)
+    np.testing.assert_allclose(info_nce(a, b), ours)
     constant = torch.ones(8, 2) / 2**0.5
     torch.testing.assert_close(info_nce(constant, constant), torch.full((8,), np.log(8)).float())
     perfect = torch.eye(8)
