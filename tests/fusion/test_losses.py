@@ -8,7 +8,7 @@ import torch
 from scipy.special import expit, log_softmax, softmax
 from sklearn.metrics import log_loss
 
-from sklearn_align.fusion import AECFLoss
+from sklearn_align.fusion import AECFLoss, ContrastiveLoss
 from sklearn_align.fusion._losses import (
     cross_entropy_per_sample,
     focal_loss_per_sample,
@@ -276,6 +276,169 @@ def test_loss_is_the_weighted_sum_of_its_components():
         assert total.item() == pytest.approx(expected, rel=1e-5)
         assert part["consistency"] > 0
         assert part["entropy"] == -part["gate_entropy"]
+
+
+def test_defaults_and_the_weights_of_the_first_epoch():
+    schedule = {
+        "max_epochs": 60,
+        "entropy_weight": 0.2,
+        "entropy_free_epochs": 0,
+        "entropy_warmup_epochs": 5,
+        "consistency_weight": 1.0,
+        "components": {},
+    }
+    own = {
+        "task": "multiclass",
+        "ece_weight": 0.0,
+        "l2_weight": 1e-4,
+        "consistency": "kl",
+        "consistency_ramp_epochs": 5,
+        "label_smoothing": 0.0,
+        "focal_gamma": 0.0,
+        "focal_alpha": None,
+        "pos_weight": None,
+    }
+    loss, contrastive = AECFLoss(), ContrastiveLoss()
+    for name, value in (schedule | own).items():
+        assert getattr(loss, name) == value, name
+    for name, value in (schedule | {"temperature": 0.2, "consistency_ramp_epochs": 0}).items():
+        assert getattr(contrastive, name) == value, name
+    assert loss.entropy_lambda == contrastive.entropy_lambda == pytest.approx(0.2 / 5)
+    assert loss.consistency_ramp == pytest.approx(1 / 5)
+    assert contrastive.consistency_ramp == 1
+
+
+LABEL_WEIGHTS = [1.0, 2.0, 3.0, 0.5]
+TASKS = {
+    "multiclass": (Y, {"label_smoothing": 0.1}),
+    "multilabel": (
+        LABELS,
+        {"focal_gamma": 2.0, "focal_alpha": 0.3, "pos_weight": LABEL_WEIGHTS},
+    ),
+    "regression": (OTHER[::-1].copy(), {}),
+}
+
+
+@pytest.mark.parametrize(
+    ("task", "consistency"),
+    [
+        ("multiclass", "kl"),
+        ("multiclass", "monotone"),
+        ("multilabel", "kl"),
+        ("multilabel", "monotone"),
+        ("regression", "kl"),
+    ],
+)
+@pytest.mark.parametrize("n_passes", [1, 2])
+def test_terms_of_every_task_against_their_functions(task, consistency, n_passes):
+    target, options = TASKS[task]
+    full, subset, y = tensor(LOGITS), tensor(OTHER), tensor(target)
+    rng = np.random.default_rng(1)
+    weight, gate = tensor(rng.random(40)), torch.softmax(tensor(rng.normal(size=(40, 3))), dim=1)
+    multilabel = {"multilabel": task == "multilabel"}
+    per_sample = {
+        "multiclass": partial(cross_entropy_per_sample, label_smoothing=0.1),
+        "multilabel": partial(
+            focal_loss_per_sample, gamma=2.0, alpha=0.3, pos_weight=tensor(LABEL_WEIGHTS)
+        ),
+        "regression": squared_error_per_sample,
+    }[task]
+    outputs = (full, gate, None, subset, gate, None)[: 3 * n_passes]
+    passes = (full, subset)[:n_passes]
+    expected = {
+        "task": sum((weight * per_sample(z, y)).mean() for z in passes) / n_passes,
+        "l2": sum((weight * (z**2).mean(dim=1)).mean() for z in passes) / n_passes,
+        "entropy": (weight * (gate * gate.log()).sum(dim=1)).mean(),
+        "consistency": torch.zeros(()),
+        "ece": torch.zeros(()),
+    }
+    if task != "regression":
+        expected["ece"] = soft_calibration_error(full, y, sample_weight=weight, **multilabel)
+        expected["violations"] = torch.zeros(())
+    if n_passes == 2 and task == "regression":
+        expected["consistency"] = (weight * squared_error_per_sample(subset, full)).mean()
+    elif n_passes == 2:
+        function = {
+            "kl": kl_consistency_per_sample,
+            "monotone": monotone_consistency_per_sample,
+        }[consistency]
+        expected["consistency"] = (weight * function(full, subset, **multilabel)).mean()
+        expected["violations"] = (weight * violations_per_sample(full, subset, **multilabel)).mean()
+    expected["gate_entropy"] = -expected["entropy"]
+
+    loss = AECFLoss(
+        task,
+        ece_weight=0.7,
+        l2_weight=0.05,
+        consistency=consistency,
+        consistency_weight=0.5,
+        **options,
+    )
+    loss.set_epoch(1)
+    total = loss(outputs, y, sample_weight=weight)
+    assert loss.components.keys() == expected.keys()
+    for name, value in expected.items():
+        assert not loss.components[name].requires_grad
+        assert loss.components[name].item() == pytest.approx(value.item(), rel=1e-10), name
+    weights = {"task": 1.0, "l2": 0.05, "entropy": 0.08, "ece": 0.7, "consistency": 0.5 * 0.4}
+    expected_total = sum(w * expected[name].item() for name, w in weights.items())
+    assert total.item() == pytest.approx(expected_total, rel=1e-10)
+
+
+def test_terms_without_weight_are_not_computed():
+    outputs, y = outputs_of_two_passes()
+    loss = AECFLoss(consistency_weight=0.0)
+    loss(outputs, y)
+    assert loss.components["consistency"] == 0
+    assert loss.components["ece"] == 0
+
+
+def test_weights_of_labels_are_a_buffer_in_single_precision():
+    loss = AECFLoss("multilabel", pos_weight=np.array(LABEL_WEIGHTS))
+    assert loss.pos_weight.dtype == torch.float32
+    assert loss.state_dict().keys() == {"pos_weight"}
+
+
+@pytest.mark.parametrize("weighted", [True, False])
+@pytest.mark.parametrize("epoch", [0, 3])
+def test_contrastive_loss_against_its_definition(weighted, epoch):
+    whole, first, second = torch.nn.functional.normalize(
+        torch.randn(3, 10, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64),
+        dim=2,
+    )
+    rng = np.random.default_rng(2)
+    gate = torch.softmax(tensor(rng.normal(size=(10, 3))), dim=1)
+    weight = tensor(rng.random(10)) if weighted else None
+    factor = weight if weighted else torch.ones(10, dtype=torch.float64)
+    loss = ContrastiveLoss(
+        0.5,
+        max_epochs=8,
+        entropy_weight=0.3,
+        entropy_free_epochs=1,
+        entropy_warmup_epochs=2,
+        consistency_weight=0.6,
+        consistency_ramp_epochs=5,
+    )
+    loss.set_epoch(epoch)
+    total = loss((whole, gate, None, first, second), None, sample_weight=weight)
+    to_views = info_nce(whole, first, temperature=0.5) + info_nce(whole, second, temperature=0.5)
+    expected = {
+        "task": (factor * info_nce(first, second, temperature=0.5)).mean(),
+        "consistency": (factor * to_views).mean() / 2,
+        "entropy": (factor * (gate * gate.log()).sum(dim=1)).mean(),
+    }
+    expected["gate_entropy"] = -expected["entropy"]
+    assert loss.components.keys() == expected.keys()
+    for name, value in expected.items():
+        assert loss.components[name].item() == pytest.approx(value.item(), rel=1e-10), name
+    # Epoch 3 is one of six epochs past the peak of the entropy term.
+    entropy_lambda = {0: 0.0, 3: 0.15 * (1 + np.cos(np.pi / 6))}[epoch]
+    expected_total = (
+        expected["task"]
+        + 0.6 * (epoch + 1) / 5 * expected["consistency"]
+        + entropy_lambda * expected["entropy"]
+    )
+    assert total.item() == pytest.approx(expected_total.item(), rel=1e-10)
 
 
 def test_both_passes_count_for_the_task():
