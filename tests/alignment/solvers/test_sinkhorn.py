@@ -114,6 +114,25 @@ def test_partial_whitening_equalises_the_spread_of_all_directions():
     np.testing.assert_allclose(D.T @ D, np.eye(6), atol=1e-12)
 
 
+@pytest.mark.parametrize("power", [-0.5, 0.4, 1.0])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_partial_whitening_divides_by_a_power_of_the_spread_of_both_sides(power, dtype):
+    rng = np.random.default_rng(2)
+    # The last direction has less variance than the fraction up to which spreads count.
+    spread = np.array([9.0, 5.0, 3.0, 1.0, 0.01])
+    R = np.linalg.qr(rng.standard_normal((5, 5)))[0]
+    Z, Y = (np.linalg.qr(rng.standard_normal((n, 5)))[0] * np.sqrt(n) for n in (400, 100))
+    Z, Y = Z * spread @ R, Y * (2 * spread) @ R
+    D = partial_whitening(Z.astype(dtype), Y.astype(dtype), power)
+    assert D.dtype == dtype
+    share = np.maximum((spread / 9.0) ** 2, 1e-3)
+    np.testing.assert_allclose(R @ D @ D.T @ R.T, np.diag(share**-power), atol=1e-2)
+
+
+def test_partial_whitening_of_zeros_is_finite():
+    assert np.isfinite(partial_whitening(np.zeros((3, 2)), np.zeros((4, 2)), 0.5)).all()
+
+
 def test_whitened_transport_does_not_depend_on_the_basis_of_the_target():
     rng = np.random.default_rng(1)
     X, Y = unit(rng.standard_normal((40, 5))), unit(rng.standard_normal((30, 5)))
