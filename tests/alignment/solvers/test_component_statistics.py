@@ -51,10 +51,10 @@ def test_the_most_skewed_components_are_kept_in_their_order(fraction, kept):
     np.testing.assert_array_equal(found.directions, directions[:, kept])
 
 
-@pytest.mark.parametrize("fraction", [0.001, 0.05, 0.3])
+@pytest.mark.parametrize("fraction", [0.0001, 0.05, 0.3])
 def test_the_tail_marks_the_largest_values_of_every_column(fraction):
-    S = np.random.default_rng(0).standard_normal((200, 9))
-    n_tail = max(1, int(200 * fraction))
+    S = np.random.default_rng(0).standard_normal((3000, 9))
+    n_tail = max(1, int(3000 * fraction))
     threshold = np.sort(S, axis=0)[-n_tail]
     np.testing.assert_array_equal(_tail(S, fraction), threshold <= S)
 

@@ -98,6 +98,17 @@ def test_one_step_at_a_high_temperature_assigns_by_the_gradient(n):
     np.testing.assert_array_equal(columns, expected_columns)
 
 
+def test_graphs_have_as_many_relations_as_one_another():
+    rng = np.random.default_rng(0)
+    with pytest.raises(ValueError, match="zip"):
+        match_graphs(
+            graph(rng, 4, 2),
+            graph(rng, 4, 3),
+            np.zeros((4, 4)),
+            random_state=np.random.RandomState(0),
+        )
+
+
 def graduated_assignment(relations_A, relations_B, similarity, draws, settings):
     """The algorithm with every sum written out."""
     n_A, n_B = similarity.shape
