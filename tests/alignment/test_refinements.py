@@ -115,13 +115,13 @@ class SpiedProblem(AlignmentProblem):
     ("refinement", "parameters"),
     [
         (
-            NeighborRefinement(),
+            NeighborRefinement,
             {"max_iter": 75, "sample_size": 10_000, "n_neighbors": 50, "smoothing": 0.5},
         ),
-        (ClusterRefinement(), {"n_clusters": 500, "smoothing": 0.5}),
-        (MutualNeighborRefinement(), {"max_iter": 15, "sample_size": 10_000, "n_neighbors": 10}),
+        (ClusterRefinement, {"n_clusters": 500, "smoothing": 0.5}),
+        (MutualNeighborRefinement, {"max_iter": 15, "sample_size": 10_000, "n_neighbors": 10}),
         (
-            TransportRefinement(),
+            TransportRefinement,
             {
                 "max_iter": 100,
                 "sample_size": 2500,
@@ -137,7 +137,7 @@ class SpiedProblem(AlignmentProblem):
     ],
 )
 def test_defaults(refinement, parameters):
-    assert refinement.get_params() == parameters
+    assert refinement().get_params() == parameters
 
 
 @pytest.mark.parametrize(
