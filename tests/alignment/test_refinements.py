@@ -14,6 +14,7 @@ from sklearn_align.alignment import (
     TransportRefinement,
 )
 from sklearn_align.alignment.refinements import _mutual_neighbors
+from sklearn_align.alignment.refinements._protocol import blend
 from sklearn_align.alignment.solvers._sinkhorn import transport_cross_covariance
 from sklearn_align.exceptions import SmallSampleWarning
 from sklearn_align.metrics import mean_cosine_similarity, retrieval_accuracy
@@ -93,6 +94,23 @@ def test_mutual_neighbours_with_one_neighbour_written_out(problem, rough):
     mutual = [i for i in range(len(csls)) if csls[:, csls[i].argmax()].argmax() == i]
     expected = polar_factor(problem.A[mutual].T @ problem.B[csls[mutual].argmax(axis=1)])
     np.testing.assert_allclose(refined, expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    "refinement",
+    [*BUILT_IN, TransportRefinement(2, momentum=0.5), TransportRefinement(2, whitening=(0.3, 0.3))],
+    ids=repr,
+)
+def test_the_precision_is_kept(problem, rough, refinement, dtype):
+    few = AlignmentProblem(problem.A[:80].astype(dtype), problem.B[:70].astype(dtype))
+    assert {W.dtype for W in maps(refinement, few, rough.astype(dtype))} == {np.dtype(dtype)}
+
+
+def test_without_smoothing_nothing_is_left_of_the_old_map():
+    new = np.eye(2)
+    np.testing.assert_array_equal(blend(np.full((2, 2), np.nan), new, 1.0), new)
+    np.testing.assert_allclose(blend(np.ones((2, 2)), new, 0.25), 0.75 + 0.25 * new)
 
 
 class SpiedProblem(AlignmentProblem):

@@ -1,5 +1,8 @@
+import threading
+
 import numpy as np
 import pytest
+from joblib import parallel_config
 
 from sklearn_align._linalg import unit_rows
 from sklearn_align.alignment import (
@@ -220,6 +223,13 @@ def test_the_candidate_nearest_to_the_consensus_is_no_evidence_for_it(probe):
         [candidate(one, None, 3.0), *(candidate(one, NamedStart(), 2.0) for _ in range(2))], probe
     )
     assert state.agreement == 1
+    # The nearest one need not have the best score.
+    state = Round(
+        [candidate(one, None, 3.0), *(candidate(W, NamedStart(), 2.0) for W in (other, one))],
+        probe,
+    )
+    assert state.agreement == expected
+    assert [W is other for W in state.independent_maps] == [True]
     alone = Round([candidate(one, None, 3.0), candidate(one, NamedStart(), 2.0)], probe)
     assert alone.agreement == 0
     assert alone.independent_maps == []
@@ -329,22 +339,26 @@ class Counting:
 
 
 class CountingProblem:
-    """Problem of maps ``[[quality, number of iterations]]``; scores rise with both."""
+    """Problem of maps ``[[quality, number of iterations]]``; scores rise with both.
 
-    def __init__(self, rise=0.0, pairs="pairs"):
+    After `most` iterations they do not rise any more.
+    """
+
+    def __init__(self, rise=0.0, most=1000, pairs="pairs"):
         self.A = self.B = np.zeros((1, 1))
         self.rise = rise
+        self.most = most
         self.pairs = pairs
 
     def without_pairs(self):
-        return CountingProblem(self.rise, None)
+        return CountingProblem(self.rise, self.most, None)
 
     def sample(self, side, size, random_state):
         assert (side, size) == ("A", 1500)
         return random_state.random_sample(3)
 
     def score(self, W):
-        return W[0, 0] + self.rise * W[0, 1]
+        return W[0, 0] + self.rise * min(W[0, 1], self.most)
 
 
 class Quality:
@@ -393,12 +407,48 @@ def test_batches_full_rounds_and_final_rounds():
 
 @pytest.mark.usefixtures("counters")
 @pytest.mark.parametrize(
-    ("rise", "n_rounds"), [(0.0, 1), (0.0009 / 30, 1), (0.0011 / 30, 3), (-1.0, 1)]
+    ("rise", "most", "n_rounds"),
+    [
+        (0.0, 1000, 1),
+        (0.0009 / 30, 1000, 1),
+        (0.0011 / 30, 1000, 3),
+        (-1.0, 1000, 1),
+        (0.01, 60, 1),
+        (0.01, 90, 2),
+        (0.01, 120, 3),
+    ],
 )
-def test_final_rounds_end_when_the_best_score_does_not_rise(rise, n_rounds):
+def test_final_rounds_end_when_the_best_score_does_not_rise(rise, most, n_rounds):
     # The consensus, of the least quality, does not change the best score.
     starts = [Quality(100.0), Quality(99.0)]
-    assert len(rounds_of(CountingProblem(rise), starts)) == 1 + 2 + n_rounds
+    assert len(rounds_of(CountingProblem(rise, most), starts)) == 1 + 2 + n_rounds
+
+
+@pytest.mark.usefixtures("counters")
+def test_without_refinements_the_first_maps_are_compared(monkeypatch):
+    monkeypatch.setattr(_selection, "candidate_refinements", list)
+    maps = [maps for maps, _ in rounds_of(CountingProblem(), [Quality(1.0), Quality(2.0)])]
+    assert maps == [[(2.0, 0.0), (1.0, 0.0)]] * 3 + [[(52.0, 0.0), (2.0, 0.0), (1.0, 0.0)]] * 2
+
+
+@pytest.mark.usefixtures("counters")
+def test_candidates_run_at_the_same_time_in_threads_of_this_process():
+    barrier = threading.Barrier(2, timeout=20)
+
+    class Waits(Quality):
+        def initial_map(self, problem, random_state):
+            barrier.wait()
+            return super().initial_map(problem, random_state)
+
+    halving = SuccessiveHalving(
+        CountingProblem(),
+        [Waits(1.0), Waits(2.0)],
+        random_state=np.random.RandomState(0),
+        n_jobs=2,
+    )
+    # Whatever backend the caller has chosen: generators do not leave a process.
+    with parallel_config("loky"):
+        assert [state.candidates[0].map[0, 0] for state in halving.rounds()][:3] == [2.0] * 3
 
 
 @pytest.mark.usefixtures("counters")
@@ -416,6 +466,7 @@ def test_agreement_above_the_threshold_ends_the_selection(
     monkeypatch, agreement, iterations, n_rounds
 ):
     def agree(probe, W, V):
+        np.testing.assert_array_equal(probe, np.random.RandomState(0).random_sample(3))
         return agreement if W[0, 1] >= iterations else 0.0
 
     monkeypatch.setattr(_selection, "map_agreement", agree)

@@ -100,6 +100,16 @@ def test_defaults():
     }
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_precision_is_kept(spaces, dtype):
+    _, problem = spaces
+    few = AlignmentProblem(problem.A[:90].astype(dtype), problem.B[:80].astype(dtype))
+    start = AnchorStart(n_clusters=4, n_runs=2, n_qap_restarts=2)
+    stream = np.random.RandomState(0)
+    assert {side.dtype for side in start.anchors(few, stream)} == {np.dtype(dtype)}
+    assert start.initial_map(few, stream).dtype == dtype
+
+
 def test_first_map_against_the_algorithm_written_out(spaces):
     _, problem = spaces
     start = AnchorStart(
