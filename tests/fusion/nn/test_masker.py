@@ -94,6 +94,14 @@ def test_defaults():
     assert (masker.tau, masker.min_active, masker.ramp) == (0.4, 1, 1.0)
 
 
+@pytest.mark.parametrize("probability", [0, 1])
+def test_the_ends_of_the_range_are_allowed(probability):
+    presence = torch.ones(1, 2, dtype=torch.bool)
+    masker = ModalityMasker("random", probability=probability)
+    drop = masker.drop_probability(torch.tensor([[0.5, 0.5]]), presence)
+    assert (drop == probability).all()
+
+
 def test_drop_probabilities_never_exceed_one():
     presence = torch.ones(1, 2, dtype=torch.bool)
     masker = ModalityMasker("weighted_random", probability=0.9)
