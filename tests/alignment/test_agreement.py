@@ -82,9 +82,11 @@ def test_the_refinement_without_pairs_does_not_stop_early(monkeypatch, samples):
 
         def iterate(self, problem, W, random_state):
             assert problem.pairs is None
+            assert random_state is stream
             yield W
 
     monkeypatch.setattr(_agreement, "TransportRefinement", Idle)
     problem = AlignmentProblem(samples, samples, KnownPairs(samples[:9], samples[:9], 1.0))
-    assert agreement_with_pairs(problem, np.eye(10), np.random.RandomState(0)) == 1
+    stream = np.random.RandomState(0)
+    assert agreement_with_pairs(problem, np.eye(10), stream) == 1
     assert made == [{"max_iter": 10, "smoothing": 1.0, "n_iter_no_change": None}]

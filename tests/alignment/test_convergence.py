@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import cycle
+
 import numpy as np
 import pytest
 
@@ -212,6 +214,16 @@ def test_relative_score_is_zero_where_arbitrary_maps_score_as_high(monkeypatch):
     monkeypatch.setattr(_convergence, "_mean_score", lambda sources, targets: 0.5)
     X = unit_rows(np.random.default_rng(0).standard_normal((40, 3)))
     assert relative_score(AlignmentProblem(X, X), np.eye(3), np.random.RandomState(0)) == 0
+
+
+@pytest.mark.parametrize(("n_samples", "expected"), [(3, 0.0), (4, 0.5)])
+def test_relative_score_needs_two_samples_in_each_half(monkeypatch, n_samples, expected):
+    # Of five arbitrary maps, of the map, and of two spaces with themselves.
+    scores = cycle([*[1.0] * 5, 2.0, 4.0, 3.0])
+    monkeypatch.setattr(_convergence, "_mean_score", lambda sources, targets: next(scores))
+    problem = AlignmentProblem(np.eye(n_samples), np.eye(n_samples))
+    W = np.eye(n_samples)
+    assert relative_score(problem, W, np.random.RandomState(0)) == pytest.approx(expected)
 
 
 def test_near_copies_within_a_space_do_not_lower_the_relative_score_of_a_right_map():
