@@ -118,10 +118,19 @@ class MiniVec2Vec(
         there are fewer rows than columns; both when the widths are equal.
 
     source_mean_ : ndarray of shape (n_features_in_,)
-        Mean of the source samples.
+        Mean of the source samples, of unit length if `source_normalized_`.
 
     target_mean_ : ndarray of shape (n_features_target_,)
-        Mean of the target samples.
+        Mean of the target samples, of unit length if `target_normalized_`.
+
+    source_normalized_ : bool
+        Whether source samples are scaled to unit length before `source_mean_` is taken and
+        subtracted. It is True where their lengths have long tails: where 5% are more than twice, or
+        less than a quarter, as long as the median. Otherwise a sample that is more than four times
+        as long as the median counts in the mean with four times the median length.
+
+    target_normalized_ : bool
+        The same for target samples.
 
     alignment_score_ : float
         Label-free quality of the map, ``mean_i max_j CSLS(x_i W, y_j)``, see
@@ -545,13 +554,23 @@ class MiniVec2Vec(
 
     @property
     def source_mean_(self) -> FloatArray:
-        """Mean of the source samples."""
+        """Mean of the source samples, of unit length if `source_normalized_`."""
         return self._source_normalizer.mean
 
     @property
     def target_mean_(self) -> FloatArray:
-        """Mean of the target samples."""
+        """Mean of the target samples, of unit length if `target_normalized_`."""
         return self._target_normalizer.mean
+
+    @property
+    def source_normalized_(self) -> bool:
+        """Whether source samples are scaled to unit length before the mean is subtracted."""
+        return self._source_normalizer.directions
+
+    @property
+    def target_normalized_(self) -> bool:
+        """Whether target samples are scaled to unit length before the mean is subtracted."""
+        return self._target_normalizer.directions
 
     @property
     def _n_features_out(self) -> int:
@@ -560,7 +579,8 @@ class MiniVec2Vec(
     def transform(self, X: ArrayLike) -> FloatArray:
         """Map source samples to unit length in the centred target space.
 
-        ``Z = normalize((X - source_mean_) @ map_)``.
+        ``Z = normalize((X - source_mean_) @ map_)``, where samples are scaled to unit length first
+        if `source_normalized_`.
 
         Parameters
         ----------
@@ -571,14 +591,16 @@ class MiniVec2Vec(
         -------
         Z : ndarray of shape (n_samples, n_features_target)
             Unit samples, see the Notes of the class for their type. A sample that equals the mean
-            becomes zero. No samples give an array of shape (0, n_features_target).
+            becomes zero, and so does a sample of zeros if `source_normalized_`. No samples give an
+            array of shape (0, n_features_target).
         """
         return self._map_samples(X)
 
     def transform_target(self, XB: ArrayLike) -> FloatArray:
-        """Centre target samples and scale them to unit length, as :meth:`transform` returns them.
+        """Return target samples as :meth:`transform` returns mapped ones: centred, of unit length.
 
-        ``T = normalize(XB - target_mean_)``.
+        ``T = normalize(XB - target_mean_)``, where samples are scaled to unit length first if
+        `target_normalized_`.
 
         Parameters
         ----------
@@ -597,8 +619,9 @@ class MiniVec2Vec(
         """Map source samples to raw coordinates of the target space.
 
         The result can be put into an index of target samples as it is. Where the target samples
-        seen by :meth:`fit` all had the same length, so do the mapped ones; else they lie at the
-        median distance from the mean.
+        seen by :meth:`fit` all had the same length, so do the mapped ones. Where the lengths of
+        both spaces vary, a sample keeps its length, or its distance from the mean, in relation to
+        the median of its space.
 
         Parameters
         ----------
@@ -617,15 +640,18 @@ class MiniVec2Vec(
             not where the target samples are about 1e50 long.
         """
         # `transform` itself returns a data frame under `set_output`.
-        Z = self._map_samples(X)
-        return self._target_normalizer.inverse_transform(Z, out=Z)
+        samples = self._check_source_samples(X)
+        lengths = np.empty(len(samples))
+        Z = self._source_normalizer.transform(samples, self.map_, lengths)
+        lengths = self._target_normalizer.lengths_from(self._source_normalizer, lengths)
+        return self._target_normalizer.inverse_transform(Z, lengths, out=Z)
 
     def inverse_transform(self, X: ArrayLike) -> FloatArray:
         """Map the output of :meth:`transform` back to raw coordinates of the source space.
 
         Only directions are kept by :meth:`transform`. The length is restored where the source
-        samples seen by :meth:`fit` all had the same length, else the median distance from the mean
-        is used.
+        samples seen by :meth:`fit` all had the same length, else the median length, or the median
+        distance from the mean, is used.
 
         Parameters
         ----------
@@ -696,15 +722,18 @@ class MiniVec2Vec(
         return score_against(Z, T, converged=getattr(self, "converged_", False))
 
     def _map_samples(self, X: ArrayLike, ensure_min_samples: int = 0) -> FloatArray:
+        samples = self._check_source_samples(X, ensure_min_samples)
+        return self._source_normalizer.transform(samples, self.map_)
+
+    def _check_source_samples(self, X: ArrayLike, ensure_min_samples: int = 0) -> FloatArray:
         check_is_fitted(self)
-        samples = check_samples(
+        return check_samples(
             X,
             input_name="X",
             estimator=self,
             reset=False,
             ensure_min_samples=ensure_min_samples,
         )
-        return self._source_normalizer.transform(samples, self.map_)
 
     def _unit_target(self, XB: ArrayLike, name: str, ensure_min_samples: int = 0) -> FloatArray:
         check_is_fitted(self)

@@ -240,7 +240,16 @@ class ScoreSettings:
 class NormalizerSettings:
     """Centre and lengths of a space, see `_normalizer`."""
 
-    # Samples on which lengths are measured.
+    # Lengths have long tails if this quantile, relative to their median, is below or above these.
+    # Normal samples of three or more features have no long tails.
+    tails: tuple[float, float] = (0.05, 0.95)
+    short_tail: float = 0.25
+    long_tail: float = 2.0
+    # One minus the squared length of the mean of unit samples, below which all have one direction.
+    min_spread: float = 1e-6
+    # Without long tails, a longer sample counts in the mean as if it had this relative length.
+    max_relative_length: float = 4.0
+    # Samples on which distances from the mean are measured.
     max_samples: int = 10_000
     # Samples in half precision deviate from unit length by some 1e-4.
     equal_length_tolerance: float = 5e-3
