@@ -230,6 +230,22 @@ class ConvergenceSettings:
 
 
 @dataclass(frozen=True)
+class CorrectionSettings:
+    """Ridge regression on known pairs, see `_correction`."""
+
+    # Pairs below which correction="auto" leaves the map as it is.
+    min_pairs: int = 50
+    log_strengths: tuple[float, float] = (-3.0, 3.0)
+    n_strengths: int = 25
+    # Pairs that are left out in turn, and other samples among which counterparts are retrieved.
+    n_probe_pairs: int = 1000
+    n_reference_samples: int = 1500
+    temperature: float = 0.05
+    # One minus the cosine below which a reference sample is the counterpart itself.
+    same_sample: float = 1e-5
+
+
+@dataclass(frozen=True)
 class ScoreSettings:
     """Label-free score, see `_problem`."""
 
@@ -263,5 +279,6 @@ GRAPH_MATCHING = GraphMatchingSettings()
 TRANSPORT = TransportSettings()
 SELECTION = SelectionSettings()
 CONVERGENCE = ConvergenceSettings()
+CORRECTION = CorrectionSettings()
 SCORE = ScoreSettings()
 NORMALIZER = NormalizerSettings()
