@@ -149,6 +149,13 @@ class MiniVec2Vec(
     target_normalized_ : bool
         The same for target samples.
 
+    source_length_, target_length_ : float or None
+        The common length of the raw samples of each space, None where their lengths differ.
+
+    source_radius_, target_radius_ : float
+        Median distance of the raw samples of each space from its mean, or their median length if
+        they are normalized before the mean is subtracted.
+
     alignment_score_ : float
         Label-free quality of the map, ``mean_i max_j CSLS(x_i W, y_j)``, see
         :func:`~sklearn_align.metrics.csls_score`.
@@ -612,6 +619,26 @@ class MiniVec2Vec(
         return self._target_normalizer.directions
 
     @property
+    def source_length_(self) -> float | None:
+        """Common length of the source samples, None where their lengths differ."""
+        return self._source_normalizer.length
+
+    @property
+    def target_length_(self) -> float | None:
+        """Common length of the target samples, None where their lengths differ."""
+        return self._target_normalizer.length
+
+    @property
+    def source_radius_(self) -> float:
+        """Median of the lengths that scaling removes from source samples."""
+        return self._source_normalizer.radius
+
+    @property
+    def target_radius_(self) -> float:
+        """Median of the lengths that scaling removes from target samples."""
+        return self._target_normalizer.radius
+
+    @property
     def _n_features_out(self) -> int:
         return int(self.n_features_target_)
 
@@ -660,7 +687,17 @@ class MiniVec2Vec(
         The result can be put into an index of target samples as it is. Where the target samples
         seen by :meth:`fit` all had the same length, so do the mapped ones. Where the lengths of
         both spaces vary, a sample keeps its length, or its distance from the mean, in relation to
-        the median of its space.
+        the median of its space. With
+        ``Z = transform(X)``, the result is
+
+        - ``target_mean_ + t * Z`` where the target samples have one length, with the `t` for which
+          the result has the length `target_length_`;
+        - ``target_mean_ + lengths * Z`` where they have not;
+        - ``lengths * (target_mean_ + t * Z)`` if `target_normalized_`, with the `t` for which the
+          expression in brackets has unit length.
+
+        `lengths` is `target_radius_`, times the length of ``X - source_mean_`` (of ``X`` if
+        `source_normalized_`) over `source_radius_` unless the source samples have one length.
 
         Parameters
         ----------
