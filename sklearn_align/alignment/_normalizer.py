@@ -160,7 +160,10 @@ def unit_samples(
     dtype = computing_dtype(X)
     if out is None:
         out = np.empty((n_samples, n_features if W is None else W.shape[1]), dtype=dtype)
-    offset = np.zeros(n_features, dtype) if mean is None else mean.astype(dtype, copy=False)
+    offset = np.zeros(n_features, dtype)
+    if mean is not None:
+        with np.errstate(over="ignore"):
+            offset = mean.astype(dtype, copy=False)
     matrix = None if W is None else W.astype(dtype, copy=False)
     blocks = list(
         sample_blocks((n_samples, max(n_features, out.shape[1])), dtype.itemsize, _BLOCK_BYTES)
