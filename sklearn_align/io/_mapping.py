@@ -71,10 +71,10 @@ def map_batches(
     list_type : {"fixed_size_list", "list", "large_list"}, default="fixed_size_list"
         Type of the column of mapped vectors. Spark knows ``"list"`` only.
 
-    Yields
-    ------
-    batch : pyarrow.RecordBatch
-        A batch with as many rows as the one that was read. Other columns and the metadata of the
+    Returns
+    -------
+    mapped : iterator of pyarrow.RecordBatch
+        For each batch that is read, one with as many rows. Other columns and the metadata of the
         schema are kept. All batches have the same schema, also those without rows.
 
     Raises
