@@ -49,7 +49,7 @@ def _batches(source: Any, columns: list[str] | None) -> Iterator[pa.RecordBatch]
     if _is_dataset(source):
         _check_columns(source.schema, columns)
         batches = source.to_batches(columns=columns, batch_size=_ROWS_FROM_FILES)
-        return _at_least_one(batches, source.schema, columns)
+        return _at_least_one(batches, source.schema)
     if hasattr(source, "__arrow_c_stream__"):
         reader = pa.RecordBatchReader.from_stream(source)
         return _at_least_one(reader, reader.schema)
@@ -85,13 +85,11 @@ def _parquet_batches(
         schema = file.schema_arrow
         _check_columns(schema, columns)
         batches = file.iter_batches(batch_size=_ROWS_FROM_FILES, columns=columns)
-        yield from _at_least_one(batches, schema, columns)
+        yield from _at_least_one(batches, schema)
 
 
-def _at_least_one(
-    batches: Iterable[pa.RecordBatch], schema: pa.Schema, columns: list[str] | None = None
-) -> Iterator[pa.RecordBatch]:
-    """Yield the batches, or one without rows where there is none."""
+def _at_least_one(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """Yield the batches, or one without rows, of all columns, where there is none."""
     import pyarrow as pa
 
     iterator = iter(batches)
@@ -100,8 +98,6 @@ def _at_least_one(
         yield from chain([first], iterator)
         return
     table = schema.empty_table()
-    if columns is not None:
-        table = table.select(columns)
     arrays = [array.combine_chunks() for array in table.columns]
     yield pa.RecordBatch.from_arrays(arrays, schema=table.schema)
 

@@ -256,13 +256,22 @@ def test_the_type_of_the_lists_can_be_chosen(aligner, list_type):
 
 def test_values_that_the_number_type_does_not_hold_are_named():
     rows = VALID.tolist()
-    rows[2] = None
+    rows[2] = rows[6] = None
     rows[8][1] = 1e5
     source = table(pa.array(rows, pa.list_(pa.float64(), WIDTH)))
     options = {"on_invalid": "null", "dtype": "float16"}
     batches = source.to_batches(max_chunksize=5)
     with pytest.raises(ValueError, match=r"row 8 of column 'vector' .*float16 does not hold"):
         list(map_batches(Spy(), batches, "vector", **options))
+
+
+def test_infinite_results_are_none_that_the_number_type_does_not_hold():
+    class Infinite:
+        def transform(self, X):
+            return np.full((len(X), 1), np.inf)
+
+    mapped = mapped_table(Infinite(), table(VALID), dtype="float16")
+    assert np.isinf(vectors_to_numpy(mapped["vector"])).all()
 
 
 class Counted:

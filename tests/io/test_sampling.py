@@ -155,6 +155,20 @@ def test_nulls_that_hide_numbers_are_not_drawn():
         assert sample_rows(source.slice(1), 9, "vector").tolist() == expected[name][1:]
 
 
+@pytest.mark.parametrize("start", [0, 1])
+def test_nulls_between_vectors_that_hide_numbers_of_another_count(start):
+    # Rows: null over one number, two numbers, null over three, two numbers, a number and a null.
+    numbers = pa.array([9.0, 0.0, 1.0, 9.0, 9.0, 9.0, 2.0, 3.0, 4.0, None])
+    valid = pa.py_buffer(np.packbits([0, 1, 0, 1, 1], bitorder="little"))
+    offsets = pa.py_buffer(np.array([0, 1, 3, 6, 8, 10], np.int32))
+    vectors = pa.Array.from_buffers(pa.list_(pa.float64()), 5, [valid, offsets], children=[numbers])
+    source = pa.table({"vector": vectors}).slice(start)
+    sample = sample_rows(source, 9, "vector", on_invalid="drop")
+    assert sample.tolist() == [[0.0, 1.0], [2.0, 3.0]]
+    with pytest.raises(ValueError, match=f"row {4 - start} of column 'vector'"):
+        sample_rows(source, 9, "vector")
+
+
 def test_memory_does_not_grow_with_the_number_of_batches():
     # A batch has 1 MB, all of them 64 MB.
     X = np.random.default_rng(0).standard_normal((2000, 64))
