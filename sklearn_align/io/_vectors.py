@@ -130,7 +130,7 @@ def vectors_to_numpy(vectors: pa.Array | pa.ChunkedArray) -> Matrix:
     if len(matrices) == 1:
         return matrices[0]
     # Chunks of List without rows do not know their width.
-    filled = [matrix for matrix in matrices if len(matrix)] or matrices[:1]
+    filled = [matrix for matrix in matrices if len(matrix)] or matrices
     return np.concatenate(filled)
 
 
