@@ -22,10 +22,11 @@ def read_batches(source: Any, column: str, *, all_columns: bool) -> Iterator[pa.
     without rows when it has no other, so that the columns are not lost.
     """
     first: Any = None
-    for batch in _batches(source, None if all_columns else [column]):
+    for whole in _batches(source, None if all_columns else [column]):
+        _check_column(whole.schema, column)
+        batch = whole if all_columns else whole.select([column])
         if first is None:
             first = batch.schema
-            _check_column(first, column)
         elif not batch.schema.equals(first):
             raise ValueError(
                 f"all batches must have the same columns. The first one has\n{_names(first)}\nand "
@@ -38,7 +39,6 @@ def _batches(source: Any, columns: list[str] | None) -> Iterator[pa.RecordBatch]
     import pyarrow as pa
 
     if isinstance(source, pa.RecordBatch):
-        # The schema is checked before columns are selected, for an error that names them.
         return iter([source])
     if isinstance(source, pa.Table):
         return _at_least_one(source.to_batches(), source.schema)
