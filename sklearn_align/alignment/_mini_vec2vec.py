@@ -9,10 +9,11 @@ from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, DTypeLike
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils import Tags, check_random_state
+from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_align._constraints import AT_LEAST_TWO, POSITIVE, POSITIVE_INT
@@ -30,11 +31,13 @@ from sklearn_align.alignment._inputs import (
     refuse_labels,
     shape_of,
 )
+from sklearn_align.alignment._mapping import map_samples
 from sklearn_align.alignment._monitor import FitMonitor
 from sklearn_align.alignment._names import Names, check_names, check_output_names, names_of
 from sklearn_align.alignment._normalizer import CentredNormalizer, unit_samples
 from sklearn_align.alignment._problem import AlignmentProblem, ReducedProblem
 from sklearn_align.alignment._recipes import CORRECTION
+from sklearn_align.alignment._sample_lengths import warn_unless_as_long
 from sklearn_align.alignment._scoring import score_against
 from sklearn_align.alignment._selection import Round, SuccessiveHalving, reduce_problem
 from sklearn_align.alignment._steps import list_refinements, list_starts
@@ -240,6 +243,8 @@ class MiniVec2Vec(
     """
 
     __metadata_request__fit: ClassVar[dict[str, bool]] = {"XB": True, "pairs": True}
+    # An array to write to is no metadata of the samples.
+    __metadata_request__transform: ClassVar[dict[str, str]] = {"out": UNUSED}
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "init": [StrOptions({"components", "anchors"}), list, tuple, HasMethods("initial_map")],
@@ -557,21 +562,22 @@ class MiniVec2Vec(
                     break
         return W, stage.stop_requested
 
-    def _fitted_map(self, W: FloatArray) -> dict[str, FloatArray]:
+    def _fitted_map(self, W: FloatArray) -> dict[str, FloatArray | None]:
         """Orthogonal part of the map, as fitted attributes."""
         orthogonal = polar_factor(W.astype(np.float64)).astype(self._dtype)
-        return {"map_": orthogonal, "linear_map_": orthogonal}
+        return {"map_": orthogonal, "_corrected_map": None}
 
     def _correct_map(self, problem: AlignmentProblem) -> None:
-        """Set the map that samples are mapped by, and the strength of its correction."""
+        """Set the corrected map and the strength of the correction."""
         self.correction_strength_ = float("inf")
         min_pairs = CORRECTION.min_pairs if self.correction == "auto" else 1
         if self.correction is None or problem.pairs is None or len(problem.pairs) < min_pairs:
             return
         step = -(-len(problem.B) // CORRECTION.n_reference_samples)
         corrected, strength = correct_map(self.map_, problem.pairs, problem.B[::step])
-        self.linear_map_ = corrected.astype(self._dtype)
         self.correction_strength_ = strength
+        if np.isfinite(strength):
+            self._corrected_map = corrected.astype(self._dtype)
 
     def _check_convergence(
         self,
@@ -597,6 +603,11 @@ class MiniVec2Vec(
             self.feature_names_target_in_ = names
         elif hasattr(self, "feature_names_target_in_"):
             del self.feature_names_target_in_
+
+    @property
+    def linear_map_(self) -> FloatArray:
+        """The map that samples are mapped by: `map_`, corrected by known pairs."""
+        return self.map_ if self._corrected_map is None else self._corrected_map
 
     @property
     def source_mean_(self) -> FloatArray:
@@ -642,7 +653,7 @@ class MiniVec2Vec(
     def _n_features_out(self) -> int:
         return int(self.n_features_target_)
 
-    def transform(self, X: ArrayLike) -> FloatArray:
+    def transform(self, X: ArrayLike, *, out: FloatArray | None = None) -> FloatArray:
         """Map source samples to unit length in the centred target space.
 
         ``Z = normalize((X - source_mean_) @ linear_map_)``, where samples are scaled to unit length
@@ -653,14 +664,24 @@ class MiniVec2Vec(
         X : array-like of shape (n_samples, n_features)
             Samples of the source space.
 
+        out : ndarray of shape (n_samples, n_features_target), default=None
+            Where the result is written, such as a memmap; float16, float32 or float64. Its contents
+            are undefined after an error.
+
         Returns
         -------
         Z : ndarray of shape (n_samples, n_features_target)
             Unit samples, see the Notes of the class for their type. A sample that equals the mean
             becomes zero, and so does a sample of zeros if `source_normalized_`. No samples give an
-            array of shape (0, n_features_target).
+            array of shape (0, n_features_target). `out` if given.
+
+        Warns
+        -----
+        SampleLengthWarning
+            When the samples are longer or shorter than those that `fit` has seen, or all of one
+            length where those were not, as after a store has normalized them.
         """
-        return self._map_samples(X)
+        return self._map_samples(X, out=out)
 
     def transform_target(self, XB: ArrayLike) -> FloatArray:
         """Return target samples as :meth:`transform` returns mapped ones: centred, of unit length.
@@ -681,7 +702,13 @@ class MiniVec2Vec(
         """
         return self._unit_target(XB, "XB")
 
-    def to_target(self, X: ArrayLike) -> FloatArray:
+    def to_target(
+        self,
+        X: ArrayLike,
+        *,
+        out: FloatArray | None = None,
+        dtype: DTypeLike | None = None,
+    ) -> FloatArray:
         """Map source samples to raw coordinates of the target space.
 
         The result can be put into an index of target samples as it is. Where the target samples
@@ -701,13 +728,21 @@ class MiniVec2Vec(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Samples of the source space.
+        X : array-like of shape (n_samples, n_features) or (n_features,)
+            Samples of the source space, or a single one.
+
+        out : ndarray of shape (n_samples, n_features_target), default=None
+            Where the result is written, such as a memmap; float16, float32 or float64. Its contents
+            are undefined after an error.
+
+        dtype : {"float16", "float32", "float64"} or dtype, default=None
+            Type of the result, by default that of `out` or else of :meth:`transform`.
 
         Returns
         -------
-        V : ndarray of shape (n_samples, n_features_target)
-            Samples in the coordinates of the target space.
+        V : ndarray of shape (n_samples, n_features_target) or (n_features_target,)
+            Samples in the coordinates of the target space, one vector for a single sample. `out`
+            if given.
 
         Raises
         ------
@@ -716,11 +751,18 @@ class MiniVec2Vec(
             not where the target samples are about 1e50 long.
         """
         # `transform` itself returns a data frame under `set_output`.
+        if isinstance(X, np.ndarray) and X.ndim == 1:
+            row = None if out is None else out[None]
+            return np.asarray(self.to_target(X[None], out=row, dtype=dtype)[0])
         samples = self._check_source_samples(X)
-        lengths = np.empty(len(samples))
-        Z = self._source_normalizer.transform(samples, self.linear_map_, lengths)
-        lengths = self._target_normalizer.lengths_from(self._source_normalizer, lengths)
-        return self._target_normalizer.inverse_transform(Z, lengths, out=Z)
+        return map_samples(
+            samples,
+            self.linear_map_,
+            self._source_normalizer,
+            self._target_normalizer,
+            out=out,
+            dtype=dtype,
+        )
 
     def inverse_transform(self, X: ArrayLike) -> FloatArray:
         """Map the output of :meth:`transform` back to raw coordinates of the source space.
@@ -799,25 +841,30 @@ class MiniVec2Vec(
         T = self._unit_target(y, "y", ensure_min_samples=1)
         return score_against(Z, T, converged=getattr(self, "converged_", False))
 
-    def _map_samples(self, X: ArrayLike, ensure_min_samples: int = 0) -> FloatArray:
+    def _map_samples(
+        self, X: ArrayLike, ensure_min_samples: int = 0, out: FloatArray | None = None
+    ) -> FloatArray:
         samples = self._check_source_samples(X, ensure_min_samples)
-        return self._source_normalizer.transform(samples, self.linear_map_)
+        return map_samples(samples, self.linear_map_, self._source_normalizer, out=out)
 
     def _check_source_samples(self, X: ArrayLike, ensure_min_samples: int = 0) -> FloatArray:
         check_is_fitted(self)
-        return check_samples(
+        samples = check_samples(
             X,
             input_name="X",
             estimator=self,
             reset=False,
             ensure_min_samples=ensure_min_samples,
         )
+        warn_unless_as_long("X", samples, self._source_normalizer)
+        return samples
 
     def _unit_target(self, XB: ArrayLike, name: str, ensure_min_samples: int = 0) -> FloatArray:
         check_is_fitted(self)
         expected = getattr(self, "feature_names_target_in_", None)
         check_names(XB, expected, input_name=name, estimator=self)
         samples = self._check_target_samples(XB, name, ensure_min_samples)
+        warn_unless_as_long(name, samples, self._target_normalizer)
         return self._target_normalizer.transform(samples)
 
     def _check_target_samples(

@@ -29,39 +29,48 @@ class CentredNormalizer:
     sample that is much longer than the others counts as if it were a few times as long.
 
     `radius` is the median length that the second scaling removes (of raw samples if `directions`,
-    else of centred ones), `length` the common length of the raw samples, None if they differ.
+    else of centred ones), `length` the common length of the raw samples, None if they differ, and
+    `raw_lengths` are a low quantile, the median and a high quantile of their lengths.
     """
 
     mean: FloatArray
     radius: float
     length: float | None
     directions: bool = False
+    raw_lengths: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     @classmethod
     def fit(cls, X: FloatArray) -> CentredNormalizer:
         """Measure mean and lengths of raw samples (n_samples, n_features) of any number type."""
         dtype = computing_dtype(X)
-        lengths = _lengths(X)
+        lengths = sample_lengths(X)
         known = lengths[lengths > 0]
         if len(known) == 0:
             return cls(np.zeros(X.shape[1], dtype), 0.0, None)
         length = float(np.median(known))
-        low, high = np.quantile(known, NORMALIZER.tails) / length
-        if low < NORMALIZER.short_tail or high > NORMALIZER.long_tail:
+        low, high = (float(tail) for tail in np.quantile(known, NORMALIZER.tails))
+        raw_lengths = (low, length, high)
+        if low < NORMALIZER.short_tail * length or high > NORMALIZER.long_tail * length:
             mean = _mean_direction(X)
             # Samples along a single direction differ in nothing but their length.
             if 1 - mean @ mean > NORMALIZER.min_spread:
-                return cls(mean.astype(dtype), length, None, True)
+                return cls(mean.astype(dtype), length, None, True, raw_lengths)
         limit = NORMALIZER.max_relative_length * length
         mean = _mean(X) if known.max() <= limit else _limited_mean(X, lengths, limit)
         mean = mean.astype(dtype)
         some = X[:: max(1, len(X) // NORMALIZER.max_samples)]
         deviation = np.quantile(np.abs(lengths - length), NORMALIZER.equal_length_quantile)
         equal = deviation <= NORMALIZER.equal_length_tolerance * length
-        return cls(mean, float(np.median(_lengths(some, mean))), length if equal else None)
+        radius = float(np.median(sample_lengths(some, mean)))
+        return cls(mean, radius, length if equal else None, False, raw_lengths)
 
     def transform(
-        self, X: FloatArray, W: FloatArray | None = None, lengths: Float64Array | None = None
+        self,
+        X: FloatArray,
+        W: FloatArray | None = None,
+        *,
+        lengths: Float64Array | None = None,
+        out: FloatArray | None = None,
     ) -> FloatArray:
         """Centre samples, apply the map `W` if given, and scale to unit length, in blocks.
 
@@ -69,15 +78,14 @@ class CentredNormalizer:
         a sample that equals the mean becomes zero, as does a sample of zeros if `directions`. The
         lengths that scaling removes are written to `lengths` (n_samples,) if given.
         """
-        return unit_samples(X, self.mean, W, directions=self.directions, lengths=lengths)
+        return unit_samples(X, self.mean, W, directions=self.directions, lengths=lengths, out=out)
+
+    def keeps_lengths_of(self, source: CentredNormalizer) -> bool:
+        """Tell whether mapped samples keep their lengths: where those of both spaces vary."""
+        return self.length is None and source.length is None and source.radius > 0
 
     def lengths_from(self, source: CentredNormalizer, lengths: Float64Array) -> Float64Array:
-        """Return lengths in this space of samples of another space (n_samples,).
-
-        Where the lengths of both spaces vary they keep their ratio to the median.
-        """
-        if self.length is not None or source.length is not None or source.radius == 0:
-            return np.full(len(lengths), self.radius)
+        """Return lengths in this space of samples of another one: same ratio to the median."""
         with np.errstate(over="ignore"):
             return np.asarray(lengths / source.radius * self.radius)
 
@@ -111,6 +119,8 @@ class CentredNormalizer:
                     f"the range of {Z.dtype.name}. Pass float64 samples, or multiply the space by "
                     "a constant before fit."
                 )
+        if out is not None and V is not out:
+            out[:] = V
         return V
 
     def _raw(self, Z: FloatArray, lengths: Float64Array, out: FloatArray | None) -> FloatArray:
@@ -137,25 +147,30 @@ def unit_samples(
     *,
     directions: bool = False,
     lengths: Float64Array | None = None,
+    out: FloatArray | None = None,
 ) -> FloatArray:
     """Subtract a mean, apply a map `W`, where given, and scale to unit length, in blocks.
 
     Returns (n_samples, n_features or W.shape[1]) in the computing type of X, whatever finite
     numbers X has. With `directions`, samples are scaled to unit length first, and zeros stay zero.
     The lengths of raw samples, or of centred ones without `directions`, are written to `lengths`
-    (n_samples,) if given.
+    (n_samples,) if given, the result to `out`.
     """
     n_samples, n_features = X.shape
     dtype = computing_dtype(X)
-    Z = np.empty((n_samples, n_features if W is None else W.shape[1]), dtype=dtype)
-    offset = np.zeros(n_features, dtype) if mean is None else mean.astype(dtype, copy=False)
+    if out is None:
+        out = np.empty((n_samples, n_features if W is None else W.shape[1]), dtype=dtype)
+    offset = np.zeros(n_features, dtype)
+    if mean is not None:
+        with np.errstate(over="ignore"):
+            offset = mean.astype(dtype, copy=False)
     matrix = None if W is None else W.astype(dtype, copy=False)
     blocks = list(
-        sample_blocks((n_samples, max(n_features, Z.shape[1])), dtype.itemsize, _BLOCK_BYTES)
+        sample_blocks((n_samples, max(n_features, out.shape[1])), dtype.itemsize, _BLOCK_BYTES)
     )
     centred = np.empty((blocks[0].stop if blocks else 0, n_features), dtype=dtype)
     for block in blocks:
-        samples, result = X[block], Z[block]
+        samples, result = X[block], out[block]
         block_lengths = np.empty(len(samples)) if lengths is None else lengths[block]
         if directions:
             samples = _directions(samples, block_lengths)
@@ -163,7 +178,7 @@ def unit_samples(
         with np.errstate(over="ignore", invalid="ignore"):
             np.subtract(samples, offset, out=target)
             if lengths is not None and not directions:
-                block_lengths[:] = _lengths(samples, offset)
+                block_lengths[:] = sample_lengths(samples, offset)
             if matrix is not None:
                 np.matmul(target, matrix, out=result)
             squares, unusual = squared_lengths(result)
@@ -173,13 +188,13 @@ def unit_samples(
         result /= np.sqrt(squares)[:, None]
         if directions:
             result[block_lengths == 0] = 0
-    return Z
+    return out
 
 
 def _directions(X: FloatArray, lengths: Float64Array) -> FloatArray:
     """Return samples of unit length in their computing type, and write their `lengths`."""
     U = X.astype(computing_dtype(X))
-    lengths[:] = _lengths(U)
+    lengths[:] = sample_lengths(U)
     scale_to_unit_length(U)
     return U
 
@@ -234,7 +249,7 @@ def _mean_direction(X: FloatArray) -> Float64Array:
     return total / len(X)
 
 
-def _lengths(X: FloatArray, mean: FloatArray | None = None) -> Float64Array:
+def sample_lengths(X: FloatArray, mean: FloatArray | None = None) -> Float64Array:
     """Lengths of samples, or their distances from a mean, in float64: (n_samples,).
 
     They are at most the largest length that counts.

@@ -267,6 +267,14 @@ class NormalizerSettings:
     max_relative_length: float = 4.0
     # Samples on which distances from the mean are measured.
     max_samples: int = 10_000
+    # New samples whose lengths are compared with those of fit, and the number from which their
+    # spread counts.
+    n_checked_samples: int = 1000
+    min_checked_samples: int = 20
+    # Their median may lie outside the tails of the lengths at fit by these factors.
+    equal_length_factor: float = 1.1
+    length_factor: float = 1.5
+    few_lengths_factor: float = 3.0
     # Samples in half precision deviate from unit length by some 1e-4.
     equal_length_tolerance: float = 5e-3
     equal_length_quantile: float = 0.99

@@ -92,7 +92,7 @@ def test_equal_lengths_on_either_side_set_the_length(data):
     to_equal = fit(data.XA, unit_B).to_target(data.XA_test)
     np.testing.assert_allclose(np.linalg.norm(to_equal, axis=1), 7)
     aligner = fit(unit_A, data.XB)
-    distances = np.linalg.norm(aligner.to_target(data.XA_test) - aligner.target_mean_, axis=1)
+    distances = np.linalg.norm(aligner.to_target(unit_A) - aligner.target_mean_, axis=1)
     np.testing.assert_allclose(
         distances, np.median(np.linalg.norm(data.XB - aligner.target_mean_, axis=1))
     )

@@ -194,7 +194,5 @@ def test_batches_with_other_columns_are_refused(table):
     # A sample needs one column only, but of one type.
     np.testing.assert_array_equal(sample_rows(batches, 120, "vector"), np.concatenate([X, X]))
     batches[1] = pa.table({"vector": vectors_to_arrow(X.astype(np.float16))}).to_batches()[0]
-    with pytest.raises(
-        ValueError, match=r"must have the same columns.*\n.*float.*\n.*\n.*halffloat"
-    ):
+    with pytest.raises(ValueError, match=r"the same columns.*\n.*float.*\n.*\n.*halffloat"):
         sample_rows(batches, 120, "vector")
