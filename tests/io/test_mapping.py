@@ -12,9 +12,13 @@ pa = pytest.importorskip("pyarrow")
 
 from sklearn_align import MiniVec2Vec  # noqa: E402
 from sklearn_align.datasets import make_rotated_embeddings  # noqa: E402
+from sklearn_align.exceptions import SampleLengthWarning  # noqa: E402
 from sklearn_align.io import map_batches, vectors_to_arrow, vectors_to_numpy  # noqa: E402
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn_align.exceptions.AlignmentWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn_align.exceptions.AlignmentWarning"),
+    pytest.mark.filterwarnings("ignore::sklearn_align.exceptions.SampleLengthWarning"),
+]
 
 WIDTH = 6
 LIST_TYPES = ["fixed_size_list", "list", "large_list"]
@@ -70,6 +74,12 @@ def test_cuts_change_results_by_rounding_at_most(aligner):
         np.testing.assert_array_equal(vectors_to_numpy(batch["vector"]), expected)
     vectors = vectors_to_numpy(pa.Table.from_batches(mapped)["vector"])
     np.testing.assert_allclose(vectors, aligner.to_target(X), rtol=1e-4, atol=1e-5)
+
+
+def test_warnings_of_the_aligner_point_to_the_caller(aligner):
+    with pytest.warns(SampleLengthWarning) as record:
+        next(map_batches(aligner, table(1000 * VALID), "vector"))
+    assert [warning.filename for warning in record] == [__file__]
 
 
 def test_other_columns_and_metadata_are_kept(aligner):
