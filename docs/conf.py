@@ -30,7 +30,7 @@ suppress_warnings = ["config.cache"]
 # can only be resolved with their inventories.
 nitpicky = True
 nitpick_ignore_regex = [
-    (r"py:.*", r"(joblib|matplotlib|numpy|pandas|scipy|sklearn|skorch|torch)\..*"),
+    (r"py:.*", r"(joblib|matplotlib|numpy|pandas|pyarrow|scipy|sklearn|skorch|torch)\..*"),
 ]
 
 autosummary_generate = True

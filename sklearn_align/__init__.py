@@ -28,7 +28,7 @@ _LAZY_NAMES = {
     "ModalityLayout": "sklearn_align._modalities",
     "pack_modalities": "sklearn_align._modalities",
 }
-_SUBPACKAGES = ("alignment", "datasets", "exceptions", "fusion", "metrics", "plotting")
+_SUBPACKAGES = ("alignment", "datasets", "exceptions", "fusion", "io", "metrics", "plotting")
 
 __all__ = [
     "AECFClassifier",

@@ -8,7 +8,7 @@ import pytest
 import sklearn_align
 
 API_PAGE = Path(__file__).parents[1] / "docs" / "api.rst"
-SUBPACKAGES = ("alignment", "datasets", "exceptions", "fusion", "metrics", "plotting")
+SUBPACKAGES = ("alignment", "datasets", "exceptions", "fusion", "io", "metrics", "plotting")
 
 
 def documented_names():

@@ -13,7 +13,7 @@ import pytest
 import sklearn_align
 
 PACKAGE = Path(sklearn_align.__file__).parent
-HEAVY = ["torch", "skorch", "matplotlib", "pandas", "polars", "dask"]
+HEAVY = ["torch", "skorch", "matplotlib", "pandas", "polars", "dask", "pyarrow"]
 # scipy and scikit-learn load some of them where they are installed; that is not ours to change.
 BEFORE = f"""
 import sys
@@ -57,6 +57,7 @@ sys.meta_path.insert(0, Absent())
         "from sklearn_align import pack_modalities",
         "import sklearn_align.alignment, sklearn_align.metrics, sklearn_align.datasets",
         "import sklearn_align.plotting",
+        "import sklearn_align.io",
         "import sklearn_align; dir(sklearn_align); hasattr(sklearn_align, 'nothing')",
     ],
 )
@@ -90,6 +91,7 @@ def test_importing_changes_no_global_setting():
     import sklearn_align
     from sklearn_align import MiniVec2Vec
     import sklearn_align.metrics, sklearn_align.datasets, sklearn_align.plotting
+    import sklearn_align.io
     after = (sklearn.get_config(), np.random.get_state()[1].tolist(), list(warnings.filters),
              logging.root.level, list(logging.root.handlers))
     print(before == after)
@@ -127,6 +129,28 @@ except ImportError as error:
     print(error)
 """
     assert "sklearn-align[plot]" in run(without("matplotlib") + code)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "sample_rows([], 5, 'vector')",
+        "map_batches(None, [], 'vector')",
+        "vectors_to_arrow([[1.0]])",
+        "vectors_to_numpy([[1.0]])",
+    ],
+)
+def test_a_missing_pyarrow_says_what_to_install(call):
+    code = f"""
+from sklearn_align import io
+try:
+    io.{call}
+except ImportError as error:
+    print(error)
+"""
+    name = call.partition("(")[0]
+    expected = f"{name} needs pyarrow: pip install 'sklearn-align[io]'."
+    assert run(without("pyarrow") + code) == expected
 
 
 def test_the_aligner_works_without_the_fusion_extra():
