@@ -5,6 +5,8 @@ import os
 if "PYTEST_XDIST_WORKER" in os.environ:
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
+    # Where a test asks for two threads, a waiting one would take the core of the other worker.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import pytest
 from threadpoolctl import threadpool_info
