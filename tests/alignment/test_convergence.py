@@ -53,7 +53,7 @@ def another_kind(XA, XB):
     "spoil", [permuted_columns, pytest.param(gaussian, marks=pytest.mark.slow)]
 )
 def test_success_is_not_claimed_on_unrelated_data(sentences, quick, spoil):
-    XA, XB = spoil(sentences.XA[:600], sentences.XB[:600])
+    XA, XB = spoil(sentences.XA[:600, :64], sentences.XB[:600, :64])
     with pytest.warns(AlignmentWarning, match=MESSAGE):
         aligner = quick(n_init=3).fit(XA, XB)
     assert aligner.converged_ is False

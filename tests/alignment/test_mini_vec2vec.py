@@ -381,7 +381,10 @@ def test_history_of_a_fit(spaces, quick):
     [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, repetitions(2, 5)))],
 )
 def test_separately_trained_encoders_are_aligned(sentences, seed):
-    aligner = MiniVec2Vec(random_state=seed).fit(sentences.XA, sentences.XB)
+    # With fewer samples it is harder.
+    n_samples = 3000 if seed == 0 else 2000
+    aligner = MiniVec2Vec(random_state=seed)
+    aligner.fit(sentences.XA[:n_samples], sentences.XB[:n_samples])
     assert aligner.converged_
     assert accuracy(aligner, sentences) >= 0.9
     assert aligner.map_.dtype == np.float32
