@@ -12,6 +12,7 @@ __all__ = [
     "AlignmentWarning",
     "MissingModalityWarning",
     "PairingWarning",
+    "SampleLengthWarning",
     "SmallSampleWarning",
     "StateVersionWarning",
     "TrainingInterruptedWarning",
@@ -61,6 +62,23 @@ class PairingWarning(UserWarning):
     --------
     >>> from sklearn_align.exceptions import PairingWarning
     >>> issubclass(PairingWarning, UserWarning)
+    True
+    """
+
+
+class SampleLengthWarning(UserWarning):
+    """Raised when samples are much longer or shorter than those of the same space at ``fit``.
+
+    Vectors that a store has normalized are others than those that an encoder gives.
+
+    See Also
+    --------
+    sklearn_align.MiniVec2Vec.transform : Subtracts the mean of the samples that ``fit`` has seen.
+
+    Examples
+    --------
+    >>> from sklearn_align.exceptions import SampleLengthWarning
+    >>> issubclass(SampleLengthWarning, UserWarning)
     True
     """
 

@@ -11,7 +11,12 @@ FOLDER = ROOT / "tests" / "benchmarks"
 BENCHMARKS = sorted(path.stem for path in FOLDER.glob("bench_*.py"))
 PAGE = (ROOT / "docs" / "benchmarks.rst").read_text(encoding="utf-8")
 # Inspect parts of the algorithm that have no public name.
-WITH_PRIVATE_IMPORTS = {"bench_alignment_starts", "bench_own_code", "plot_convergence"}
+WITH_PRIVATE_IMPORTS = {
+    "bench_alignment_centres",
+    "bench_alignment_starts",
+    "bench_own_code",
+    "plot_convergence",
+}
 
 
 @pytest.mark.parametrize("name", BENCHMARKS)

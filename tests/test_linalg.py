@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 from scipy import linalg
 
 import sklearn_align._linalg as module
-from sklearn_align._linalg import partial_isometry, polar_factor, scale_to_unit_length, unit_rows
+from sklearn_align._linalg import (
+    partial_isometry,
+    polar_factor,
+    principal_axes,
+    scale_to_unit_length,
+    thin_svd,
+    unit_rows,
+)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -65,9 +72,10 @@ def test_partial_isometry_has_its_rank_and_the_leading_directions(rank):
 
 
 @pytest.mark.parametrize("function", [polar_factor, partial(partial_isometry, rank=2)])
-@pytest.mark.parametrize("failure", ["an error", "NaN"])
-def test_falls_back_when_divide_and_conquer_fails(monkeypatch, failure, function):
-    M = np.random.default_rng(3).standard_normal((6, 4))
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("failure", ["an error", "NaN", "NaN in U", "NaN in Vt"])
+def test_falls_back_when_divide_and_conquer_fails(monkeypatch, failure, dtype, function):
+    M = np.random.default_rng(3).standard_normal((6, 4)).astype(dtype)
     expected = function(M)
     svd = linalg.svd
 
@@ -75,14 +83,41 @@ def test_falls_back_when_divide_and_conquer_fails(monkeypatch, failure, function
         if lapack_driver == "gesdd":
             if failure == "an error":
                 raise linalg.LinAlgError("did not converge")
-            return tuple(np.full_like(part, np.nan) for part in svd(*args, **kwargs))
+            return tuple(
+                part if failure == f"NaN in {other}" else np.full_like(part, np.nan)
+                for part, other in zip(svd(*args, **kwargs), ("Vt", None, "U"), strict=True)
+            )
         return svd(*args, lapack_driver=lapack_driver, **kwargs)
 
     monkeypatch.setattr(module.linalg, "svd", only_qr_iteration)
-    np.testing.assert_allclose(function(M), expected, atol=1e-12)
+    found = function(M)
+    assert found.dtype == dtype
+    np.testing.assert_allclose(found, expected, atol=10 * np.finfo(dtype).eps)
 
 
-@pytest.mark.parametrize("scale", [1e-25, 1.0, 1e25])
+@pytest.mark.parametrize("shape", [(6, 4), (4, 6)])
+def test_thin_svd_multiplies_to_the_matrix(shape):
+    M = np.random.default_rng(4).standard_normal(shape)
+    U, s, Vt = thin_svd(M)
+    assert (U.shape, s.shape, Vt.shape) == ((shape[0], 4), (4,), (4, shape[1]))
+    np.testing.assert_allclose(U * s @ Vt, M, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_principal_axes_have_the_largest_spreads_first(dtype):
+    rng = np.random.default_rng(5)
+    R = np.linalg.qr(rng.standard_normal((5, 5)))[0]
+    spread = np.array([5.0, 4.0, 3.0, 2.0, 1.0])
+    directions = np.linalg.qr(rng.standard_normal((40, 5)))[0]
+    axes = principal_axes((directions * spread @ R).astype(dtype), 3)
+    assert axes.dtype == dtype
+    assert axes.flags.c_contiguous
+    assert axes.shape == (5, 3)
+    np.testing.assert_allclose(np.abs(R @ axes), np.eye(5, 3), atol=1e-5)
+
+
+# Squares of the smallest two are denormal and zero.
+@pytest.mark.parametrize("scale", [1e-25, 1e-22, 1.0, 1e25])
 def test_unit_samples_in_single_precision_at_any_scale(scale):
     X = np.random.default_rng(0).standard_normal((9, 4)).astype(np.float32)
     expected = X / np.linalg.norm(X, axis=1, keepdims=True)
@@ -96,5 +131,8 @@ def test_zero_samples_stay_zero_and_arguments_stay_as_they_are():
     np.testing.assert_allclose(unit_rows(X, np.array([3.0, 4.0])), [[-0.6, -0.8], [0, 0]])
 
 
-def test_scaling_without_samples_is_allowed():
-    scale_to_unit_length(np.empty((0, 3)))
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0)])
+def test_scaling_without_samples_or_features_is_allowed(shape):
+    Z = np.empty(shape)
+    scale_to_unit_length(Z)
+    assert Z.shape == shape

@@ -38,6 +38,14 @@ def test_blocks_cover_all_samples_within_their_budget(block_bytes, n_samples):
         assert n == 1 or n * 10 * 8 <= block_bytes
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_blocks_are_as_large_as_their_budget_allows(monkeypatch, dtype):
+    monkeypatch.setattr(similarity_module, "_BLOCK_BYTES", 700)
+    first, *_ = row_blocks(100, 10, dtype)
+    n = first.stop - first.start
+    assert n * 10 * np.dtype(dtype).itemsize <= 700 < (n + 1) * 10 * np.dtype(dtype).itemsize
+
+
 @pytest.mark.usefixtures("block_bytes")
 @pytest.mark.parametrize("k", [1, 4, 23, 50])
 def test_top_k_against_a_full_sort(spaces, k):
@@ -59,12 +67,14 @@ def test_max_csls_against_the_formula(spaces):
     np.testing.assert_allclose(max_csls(X, Y, 3), expected)
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_precision_is_kept(spaces, dtype):
-    X, Y = (side.astype(dtype) for side in spaces)
-    assert top_k(X, Y, 2)[0].dtype == dtype
-    assert mean_of_top_k(X, Y, 2).dtype == dtype
-    assert max_csls(X, Y, 2).dtype == dtype
+@pytest.mark.parametrize("dtype_X", [np.float32, np.float64])
+@pytest.mark.parametrize("dtype_Y", [np.float32, np.float64])
+def test_the_higher_precision_is_kept(spaces, dtype_X, dtype_Y):
+    X, Y = (side.astype(dtype) for side, dtype in zip(spaces, (dtype_X, dtype_Y), strict=True))
+    higher = np.result_type(dtype_X, dtype_Y)
+    assert top_k(X, Y, 2)[0].dtype == higher
+    assert mean_of_top_k(X, Y, 2).dtype == higher
+    assert max_csls(X, Y, 2).dtype == higher
 
 
 def unit(X):
@@ -121,6 +131,14 @@ def test_mutual_neighbours_against_brute_force(k):
     expected = brute_force_mutual(X, Y, k)
     assert 5 < len(expected) < 29
     assert list(zip(rows_X.tolist(), rows_Y.tolist(), strict=True)) == expected
+
+
+@pytest.mark.parametrize("block_bytes", [1, 2**25])
+def test_of_equal_samples_the_first_is_the_neighbour(monkeypatch, block_bytes):
+    monkeypatch.setattr(similarity_module, "_BLOCK_BYTES", block_bytes)
+    Y = np.eye(3)
+    found = mutual_csls_neighbors(np.concatenate([Y, Y]), Y, 1)
+    np.testing.assert_array_equal(found, [[0, 1, 2], [0, 1, 2]])
 
 
 @given(n=st.integers(1, 15), m=st.integers(1, 15), seed=st.integers(0, 2**32 - 1))

@@ -9,10 +9,11 @@ from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, DTypeLike
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils import Tags, check_random_state
+from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_align._constraints import AT_LEAST_TWO, POSITIVE, POSITIVE_INT
@@ -22,6 +23,7 @@ from sklearn_align._sklearn import HasMethods, StrOptions, fit_context
 from sklearn_align._state import all_or_nothing, check_version, with_version
 from sklearn_align._typing import FloatArray
 from sklearn_align.alignment._convergence import check_convergence, warn_unless_converged
+from sklearn_align.alignment._correction import correct_map
 from sklearn_align.alignment._inputs import (
     check_pairs,
     choose_target,
@@ -29,10 +31,13 @@ from sklearn_align.alignment._inputs import (
     refuse_labels,
     shape_of,
 )
+from sklearn_align.alignment._mapping import map_samples
 from sklearn_align.alignment._monitor import FitMonitor
 from sklearn_align.alignment._names import Names, check_names, check_output_names, names_of
 from sklearn_align.alignment._normalizer import CentredNormalizer, unit_samples
 from sklearn_align.alignment._problem import AlignmentProblem, ReducedProblem
+from sklearn_align.alignment._recipes import CORRECTION
+from sklearn_align.alignment._sample_lengths import warn_unless_as_long
 from sklearn_align.alignment._scoring import score_against
 from sklearn_align.alignment._selection import Round, SuccessiveHalving, reduce_problem
 from sklearn_align.alignment._steps import list_refinements, list_starts
@@ -97,6 +102,15 @@ class MiniVec2Vec(
     pair_weight : float, default=1.0
         Weight of one known pair relative to one matched sample, see `pairs` in :meth:`fit`.
 
+    correction : {"auto", "ridge"} or None, default="auto"
+        What known pairs add to the orthogonal map.
+
+        - "ridge": a ridge regression of the residual of the map on the known pairs. Its strength is
+          chosen by leaving out one pair at a time, and may turn out as infinite, which leaves the
+          map as it is.
+        - "auto": the same with at least 50 known pairs, which fewer do not support; else nothing.
+        - None: nothing, `linear_map_` is `map_`.
+
     score_sample_size : int, default=2000
         Samples of each space on which the label-free score is computed, and number of target
         samples kept for :meth:`score`.
@@ -117,11 +131,33 @@ class MiniVec2Vec(
         The map, applied as ``centred_samples @ map_``. Its columns are orthonormal, its rows when
         there are fewer rows than columns; both when the widths are equal.
 
+    linear_map_ : ndarray of shape (n_features_in_, n_features_target_)
+        What :meth:`transform` and :meth:`to_target` apply: `map_`, corrected by the known pairs.
+
+    correction_strength_ : float
+        Strength of the ridge regression of the correction, infinity where there is none.
+
     source_mean_ : ndarray of shape (n_features_in_,)
-        Mean of the source samples.
+        Mean of the source samples, of unit length if `source_normalized_`.
 
     target_mean_ : ndarray of shape (n_features_target_,)
-        Mean of the target samples.
+        Mean of the target samples, of unit length if `target_normalized_`.
+
+    source_normalized_ : bool
+        Whether source samples are scaled to unit length before `source_mean_` is taken and
+        subtracted. It is True where their lengths have long tails: where 5% are more than twice, or
+        less than a quarter, as long as the median. Otherwise a sample that is more than four times
+        as long as the median counts in the mean with four times the median length.
+
+    target_normalized_ : bool
+        The same for target samples.
+
+    source_length_, target_length_ : float or None
+        The common length of the raw samples of each space, None where their lengths differ.
+
+    source_radius_, target_radius_ : float
+        Median distance of the raw samples of each space from its mean, or their median length if
+        they are normalized before the mean is subtracted.
 
     alignment_score_ : float
         Label-free quality of the map, ``mean_i max_j CSLS(x_i W, y_j)``, see
@@ -207,6 +243,8 @@ class MiniVec2Vec(
     """
 
     __metadata_request__fit: ClassVar[dict[str, bool]] = {"XB": True, "pairs": True}
+    # An array to write to is no metadata of the samples.
+    __metadata_request__transform: ClassVar[dict[str, str]] = {"out": UNUSED}
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "init": [StrOptions({"components", "anchors"}), list, tuple, HasMethods("initial_map")],
@@ -215,6 +253,7 @@ class MiniVec2Vec(
         "refinements": [StrOptions({"robust", "paper"}), list, tuple],
         "max_samples": [AT_LEAST_TWO, None],
         "pair_weight": [POSITIVE],
+        "correction": [StrOptions({"auto", "ridge"}), None],
         "score_sample_size": [AT_LEAST_TWO],
         "n_jobs": [Integral, None],
         "verbose": ["verbose"],
@@ -230,6 +269,7 @@ class MiniVec2Vec(
         refinements: str | Sequence[Refinement] = "robust",
         max_samples: int | None = 30_000,
         pair_weight: float = 1.0,
+        correction: str | None = "auto",
         score_sample_size: int = 2000,
         n_jobs: int | None = None,
         verbose: int = 0,
@@ -241,6 +281,7 @@ class MiniVec2Vec(
         self.refinements = refinements
         self.max_samples = max_samples
         self.pair_weight = pair_weight
+        self.correction = correction
         self.score_sample_size = score_sample_size
         self.n_jobs = n_jobs
         self.verbose = verbose
@@ -265,7 +306,7 @@ class MiniVec2Vec(
 
         One :class:`~sklearn_align.alignment.AnchorStart` at full width, then
         :class:`~sklearn_align.alignment.NeighborRefinement` and
-        :class:`~sklearn_align.alignment.ClusterRefinement`.
+        :class:`~sklearn_align.alignment.ClusterRefinement`. Known pairs do not correct the map.
 
         Parameters
         ----------
@@ -329,7 +370,13 @@ class MiniVec2Vec(
             ),
             ClusterRefinement(n_refine_clusters, smoothing=smoothing),
         ]
-        recipe = {"init": start, "n_init": 1, "selection": None, "refinements": refinements}
+        recipe = {
+            "init": start,
+            "n_init": 1,
+            "selection": None,
+            "refinements": refinements,
+            "correction": None,
+        }
         return cls(**{**recipe, **parameters})
 
     @all_or_nothing
@@ -431,6 +478,7 @@ class MiniVec2Vec(
         self.history_ = monitor.history
         self.n_iter_ = sum(record["n_iter"] for record in self.history_)
         self._check_convergence(problem, reduced, W, selected, random_state)
+        self._correct_map(problem)
         context.call_on_fit_task_end(
             estimator=self, reconstruction_attributes=lambda: self._fitted_map(W), **data
         )
@@ -514,9 +562,22 @@ class MiniVec2Vec(
                     break
         return W, stage.stop_requested
 
-    def _fitted_map(self, W: FloatArray) -> dict[str, FloatArray]:
-        """Orthogonal part of the map, as a fitted attribute."""
-        return {"map_": polar_factor(W.astype(np.float64)).astype(self._dtype)}
+    def _fitted_map(self, W: FloatArray) -> dict[str, FloatArray | None]:
+        """Orthogonal part of the map, as fitted attributes."""
+        orthogonal = polar_factor(W.astype(np.float64)).astype(self._dtype)
+        return {"map_": orthogonal, "_corrected_map": None}
+
+    def _correct_map(self, problem: AlignmentProblem) -> None:
+        """Set the corrected map and the strength of the correction."""
+        self.correction_strength_ = float("inf")
+        min_pairs = CORRECTION.min_pairs if self.correction == "auto" else 1
+        if self.correction is None or problem.pairs is None or len(problem.pairs) < min_pairs:
+            return
+        step = -(-len(problem.B) // CORRECTION.n_reference_samples)
+        corrected, strength = correct_map(self.map_, problem.pairs, problem.B[::step])
+        self.correction_strength_ = strength
+        if np.isfinite(strength):
+            self._corrected_map = corrected.astype(self._dtype)
 
     def _check_convergence(
         self,
@@ -544,41 +605,89 @@ class MiniVec2Vec(
             del self.feature_names_target_in_
 
     @property
+    def linear_map_(self) -> FloatArray:
+        """The map that samples are mapped by: `map_`, corrected by known pairs."""
+        return self.map_ if self._corrected_map is None else self._corrected_map
+
+    @property
     def source_mean_(self) -> FloatArray:
-        """Mean of the source samples."""
+        """Mean of the source samples, of unit length if `source_normalized_`."""
         return self._source_normalizer.mean
 
     @property
     def target_mean_(self) -> FloatArray:
-        """Mean of the target samples."""
+        """Mean of the target samples, of unit length if `target_normalized_`."""
         return self._target_normalizer.mean
+
+    @property
+    def source_normalized_(self) -> bool:
+        """Whether source samples are scaled to unit length before the mean is subtracted."""
+        return self._source_normalizer.directions
+
+    @property
+    def target_normalized_(self) -> bool:
+        """Whether target samples are scaled to unit length before the mean is subtracted."""
+        return self._target_normalizer.directions
+
+    @property
+    def source_length_(self) -> float | None:
+        """Common length of the source samples, None where their lengths differ."""
+        return self._source_normalizer.length
+
+    @property
+    def target_length_(self) -> float | None:
+        """Common length of the target samples, None where their lengths differ."""
+        return self._target_normalizer.length
+
+    @property
+    def source_radius_(self) -> float:
+        """Median of the lengths that scaling removes from source samples."""
+        return self._source_normalizer.radius
+
+    @property
+    def target_radius_(self) -> float:
+        """Median of the lengths that scaling removes from target samples."""
+        return self._target_normalizer.radius
 
     @property
     def _n_features_out(self) -> int:
         return int(self.n_features_target_)
 
-    def transform(self, X: ArrayLike) -> FloatArray:
+    def transform(self, X: ArrayLike, *, out: FloatArray | None = None) -> FloatArray:
         """Map source samples to unit length in the centred target space.
 
-        ``Z = normalize((X - source_mean_) @ map_)``.
+        ``Z = normalize((X - source_mean_) @ linear_map_)``, where samples are scaled to unit length
+        first if `source_normalized_`.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             Samples of the source space.
 
+        out : ndarray of shape (n_samples, n_features_target), default=None
+            Where the result is written, such as a memmap; float16, float32 or float64. Its contents
+            are undefined after an error.
+
         Returns
         -------
         Z : ndarray of shape (n_samples, n_features_target)
             Unit samples, see the Notes of the class for their type. A sample that equals the mean
-            becomes zero. No samples give an array of shape (0, n_features_target).
+            becomes zero, and so does a sample of zeros if `source_normalized_`. No samples give an
+            array of shape (0, n_features_target). `out` if given.
+
+        Warns
+        -----
+        SampleLengthWarning
+            When the samples are longer or shorter than those that `fit` has seen, or all of one
+            length where those were not, as after a store has normalized them.
         """
-        return self._map_samples(X)
+        return self._map_samples(X, out=out)
 
     def transform_target(self, XB: ArrayLike) -> FloatArray:
-        """Centre target samples and scale them to unit length, as :meth:`transform` returns them.
+        """Return target samples as :meth:`transform` returns mapped ones: centred, of unit length.
 
-        ``T = normalize(XB - target_mean_)``.
+        ``T = normalize(XB - target_mean_)``, where samples are scaled to unit length first if
+        `target_normalized_`.
 
         Parameters
         ----------
@@ -593,22 +702,47 @@ class MiniVec2Vec(
         """
         return self._unit_target(XB, "XB")
 
-    def to_target(self, X: ArrayLike) -> FloatArray:
+    def to_target(
+        self,
+        X: ArrayLike,
+        *,
+        out: FloatArray | None = None,
+        dtype: DTypeLike | None = None,
+    ) -> FloatArray:
         """Map source samples to raw coordinates of the target space.
 
         The result can be put into an index of target samples as it is. Where the target samples
-        seen by :meth:`fit` all had the same length, so do the mapped ones; else they lie at the
-        median distance from the mean.
+        seen by :meth:`fit` all had the same length, so do the mapped ones. Where the lengths of
+        both spaces vary, a sample keeps its length, or its distance from the mean, in relation to
+        the median of its space. With
+        ``Z = transform(X)``, the result is
+
+        - ``target_mean_ + t * Z`` where the target samples have one length, with the `t` for which
+          the result has the length `target_length_`;
+        - ``target_mean_ + lengths * Z`` where they have not;
+        - ``lengths * (target_mean_ + t * Z)`` if `target_normalized_`, with the `t` for which the
+          expression in brackets has unit length.
+
+        `lengths` is `target_radius_`, times the length of ``X - source_mean_`` (of ``X`` if
+        `source_normalized_`) over `source_radius_` unless the source samples have one length.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Samples of the source space.
+        X : array-like of shape (n_samples, n_features) or (n_features,)
+            Samples of the source space, or a single one.
+
+        out : ndarray of shape (n_samples, n_features_target), default=None
+            Where the result is written, such as a memmap; float16, float32 or float64. Its contents
+            are undefined after an error.
+
+        dtype : {"float16", "float32", "float64"} or dtype, default=None
+            Type of the result, by default that of `out` or else of :meth:`transform`.
 
         Returns
         -------
-        V : ndarray of shape (n_samples, n_features_target)
-            Samples in the coordinates of the target space.
+        V : ndarray of shape (n_samples, n_features_target) or (n_features_target,)
+            Samples in the coordinates of the target space, one vector for a single sample. `out`
+            if given.
 
         Raises
         ------
@@ -617,15 +751,27 @@ class MiniVec2Vec(
             not where the target samples are about 1e50 long.
         """
         # `transform` itself returns a data frame under `set_output`.
-        Z = self._map_samples(X)
-        return self._target_normalizer.inverse_transform(Z, out=Z)
+        if isinstance(X, np.ndarray) and X.ndim == 1:
+            row = None if out is None else out[None]
+            return np.asarray(self.to_target(X[None], out=row, dtype=dtype)[0])
+        samples = self._check_source_samples(X)
+        return map_samples(
+            samples,
+            self.linear_map_,
+            self._source_normalizer,
+            self._target_normalizer,
+            out=out,
+            dtype=dtype,
+        )
 
     def inverse_transform(self, X: ArrayLike) -> FloatArray:
         """Map the output of :meth:`transform` back to raw coordinates of the source space.
 
+        The way back is the transpose of `map_`, without the correction by known pairs.
+
         Only directions are kept by :meth:`transform`. The length is restored where the source
-        samples seen by :meth:`fit` all had the same length, else the median distance from the mean
-        is used.
+        samples seen by :meth:`fit` all had the same length, else the median length, or the median
+        distance from the mean, is used.
 
         Parameters
         ----------
@@ -695,7 +841,13 @@ class MiniVec2Vec(
         T = self._unit_target(y, "y", ensure_min_samples=1)
         return score_against(Z, T, converged=getattr(self, "converged_", False))
 
-    def _map_samples(self, X: ArrayLike, ensure_min_samples: int = 0) -> FloatArray:
+    def _map_samples(
+        self, X: ArrayLike, ensure_min_samples: int = 0, out: FloatArray | None = None
+    ) -> FloatArray:
+        samples = self._check_source_samples(X, ensure_min_samples)
+        return map_samples(samples, self.linear_map_, self._source_normalizer, out=out)
+
+    def _check_source_samples(self, X: ArrayLike, ensure_min_samples: int = 0) -> FloatArray:
         check_is_fitted(self)
         samples = check_samples(
             X,
@@ -704,13 +856,15 @@ class MiniVec2Vec(
             reset=False,
             ensure_min_samples=ensure_min_samples,
         )
-        return self._source_normalizer.transform(samples, self.map_)
+        warn_unless_as_long("X", samples, self._source_normalizer)
+        return samples
 
     def _unit_target(self, XB: ArrayLike, name: str, ensure_min_samples: int = 0) -> FloatArray:
         check_is_fitted(self)
         expected = getattr(self, "feature_names_target_in_", None)
         check_names(XB, expected, input_name=name, estimator=self)
         samples = self._check_target_samples(XB, name, ensure_min_samples)
+        warn_unless_as_long(name, samples, self._target_normalizer)
         return self._target_normalizer.transform(samples)
 
     def _check_target_samples(

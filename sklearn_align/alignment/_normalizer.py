@@ -8,10 +8,11 @@ import numpy as np
 
 from sklearn_align._linalg import scale_to_unit_length, squared_lengths
 from sklearn_align._samples import computing_dtype, sample_blocks
-from sklearn_align._typing import BoolArray, Float64Array, FloatArray
+from sklearn_align._typing import Float64Array, FloatArray
 from sklearn_align.alignment._recipes import NORMALIZER
 
-_BLOCK_BYTES = 16 * 2**20
+# Blocks that fit in the cache make scaling and centring cheap next to the product.
+_BLOCK_BYTES = 2 * 2**20
 # Lengths above it count as beyond the range of float64; differences of smaller ones are within it.
 _LARGEST_LENGTH = float(np.finfo(np.float64).max) / 4
 # Squares of lengths between them are in the range of float32.
@@ -22,103 +23,180 @@ _USUAL_LENGTH = (1e-15, 1e15)
 class CentredNormalizer:
     """Subtracts the mean of a space and scales to unit length.
 
-    Samples, known pairs and new data of a space all pass through the same object. `radius` is the
-    median distance from `mean`, `length` the common length of the raw samples, None if they differ.
+    Samples, known pairs and new data of a space all pass through the same object. Where the lengths
+    of raw samples have long tails, `directions` is True: samples are scaled to unit length before
+    the mean is taken or subtracted, so that long samples do not decide where the centre is. Else a
+    sample that is much longer than the others counts as if it were a few times as long.
+
+    `radius` is the median length that the second scaling removes (of raw samples if `directions`,
+    else of centred ones), `length` the common length of the raw samples, None if they differ, and
+    `raw_lengths` are a low quantile, the median and a high quantile of their lengths.
     """
 
     mean: FloatArray
     radius: float
     length: float | None
+    directions: bool = False
+    raw_lengths: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     @classmethod
     def fit(cls, X: FloatArray) -> CentredNormalizer:
         """Measure mean and lengths of raw samples (n_samples, n_features) of any number type."""
-        mean = _mean(X).astype(computing_dtype(X))
-        lengths, distances = _lengths(X[:: max(1, len(X) // NORMALIZER.max_samples)], mean)
-        length = float(np.median(lengths))
-        deviation = float(np.quantile(np.abs(lengths - length), NORMALIZER.equal_length_quantile))
-        equal = length > 0 and deviation <= NORMALIZER.equal_length_tolerance * length
-        return cls(mean, float(np.median(distances)), length if equal else None)
+        dtype = computing_dtype(X)
+        lengths = sample_lengths(X)
+        known = lengths[lengths > 0]
+        if len(known) == 0:
+            return cls(np.zeros(X.shape[1], dtype), 0.0, None)
+        length = float(np.median(known))
+        low, high = (float(tail) for tail in np.quantile(known, NORMALIZER.tails))
+        raw_lengths = (low, length, high)
+        if low < NORMALIZER.short_tail * length or high > NORMALIZER.long_tail * length:
+            mean = _mean_direction(X)
+            # Samples along a single direction differ in nothing but their length.
+            if 1 - mean @ mean > NORMALIZER.min_spread:
+                return cls(mean.astype(dtype), length, None, True, raw_lengths)
+        limit = NORMALIZER.max_relative_length * length
+        mean = _mean(X) if known.max() <= limit else _limited_mean(X, lengths, limit)
+        mean = mean.astype(dtype)
+        some = X[:: max(1, len(X) // NORMALIZER.max_samples)]
+        deviation = np.quantile(np.abs(lengths - length), NORMALIZER.equal_length_quantile)
+        equal = deviation <= NORMALIZER.equal_length_tolerance * length
+        radius = float(np.median(sample_lengths(some, mean)))
+        return cls(mean, radius, length if equal else None, False, raw_lengths)
 
-    def transform(self, X: FloatArray, W: FloatArray | None = None) -> FloatArray:
+    def transform(
+        self,
+        X: FloatArray,
+        W: FloatArray | None = None,
+        *,
+        lengths: Float64Array | None = None,
+        out: FloatArray | None = None,
+    ) -> FloatArray:
         """Centre samples, apply the map `W` if given, and scale to unit length, in blocks.
 
         Returns an array of shape (n_samples, n_features or W.shape[1]) in the computing type of X;
-        a sample that equals the mean becomes zero.
+        a sample that equals the mean becomes zero, as does a sample of zeros if `directions`. The
+        lengths that scaling removes are written to `lengths` (n_samples,) if given.
         """
-        return unit_samples(X, self.mean, W)
+        return unit_samples(X, self.mean, W, directions=self.directions, lengths=lengths, out=out)
 
-    def inverse_transform(self, Z: FloatArray, out: FloatArray | None = None) -> FloatArray:
+    def keeps_lengths_of(self, source: CentredNormalizer) -> bool:
+        """Tell whether mapped samples keep their lengths: where those of both spaces vary."""
+        return self.length is None and source.length is None and source.radius > 0
+
+    def lengths_from(self, source: CentredNormalizer, lengths: Float64Array) -> Float64Array:
+        """Return lengths in this space of samples of another one: same ratio to the median."""
+        with np.errstate(over="ignore"):
+            return np.asarray(lengths / source.radius * self.radius)
+
+    def inverse_transform(
+        self,
+        Z: FloatArray,
+        lengths: Float64Array | None = None,
+        out: FloatArray | None = None,
+    ) -> FloatArray:
         """Return raw coordinates of unit samples (n_samples, n_features), in the dtype of Z.
 
-        Scaling removed the length. Where all raw samples have one length, the point of that length
-        on the ray from the mean is returned, else the point at the median radius.
+        Where all raw samples have one length, the point of that length on the ray from the mean is
+        returned. Else scaling removed `lengths` (n_samples,), by default the median length.
         """
-        reach = self.radius if self.length is None else self.length
-        largest = max(reach, float(np.abs(self.mean).max(initial=0.0)))
-        usual = reach == 0 or (_USUAL_LENGTH[0] < reach and largest < _USUAL_LENGTH[1])
+        if lengths is None or self.length is not None:
+            lengths = np.full(len(Z), self.radius if self.length is None else self.length)
+        largest = max(lengths.max(initial=0.0), float(np.abs(self.mean).max(initial=0.0)))
+        smallest = lengths[lengths > 0].min(initial=np.inf)
+        usual = _USUAL_LENGTH[0] < smallest and largest < _USUAL_LENGTH[1]
         if usual or Z.dtype == np.float64:
-            V = self._raw(Z, out)
+            V = self._raw(Z, lengths, out)
         else:
             with np.errstate(over="ignore"):
-                V = self._raw(Z.astype(np.float64), None).astype(Z.dtype)
+                V = self._raw(Z.astype(np.float64), lengths, None).astype(Z.dtype)
         if not usual:
-            too_small = reach < float(np.finfo(Z.dtype).smallest_subnormal)
-            if reach >= _LARGEST_LENGTH or too_small or not np.isfinite(V).all():
+            too_small = smallest < float(np.finfo(Z.dtype).smallest_subnormal)
+            if lengths.max(initial=0.0) >= _LARGEST_LENGTH or too_small or not np.isfinite(V).all():
                 raise ValueError(
                     f"The samples of this space that fit has seen are about {largest:.3g} long or "
-                    f"far from the origin, and {reach:.3g} long once centred, which is out of the "
-                    f"range of {Z.dtype.name}. Pass float64 samples, or multiply the space by a "
-                    "constant before fit."
+                    f"far from the origin, and {smallest:.3g} long once centred, which is out of "
+                    f"the range of {Z.dtype.name}. Pass float64 samples, or multiply the space by "
+                    "a constant before fit."
                 )
+        if out is not None and V is not out:
+            out[:] = V
         return V
 
-    def _raw(self, Z: FloatArray, out: FloatArray | None) -> FloatArray:
+    def _raw(self, Z: FloatArray, lengths: Float64Array, out: FloatArray | None) -> FloatArray:
         """Compute :meth:`inverse_transform` for lengths that are in the range of Z."""
         mean = self.mean.astype(Z.dtype, copy=False)
+        factors = lengths.astype(Z.dtype)
         with np.errstate(over="ignore", invalid="ignore"):
-            if self.length is None:
-                V = np.multiply(Z, Z.dtype.type(self.radius), out=out)
-            else:
-                # Multiplied by a power of two, lengths keep their digits and squares their range.
-                scale = _scale(self.length)
-                mean_scaled = mean * Z.dtype.type(scale)
-                along = Z @ mean_scaled
-                rest = (self.length * scale) ** 2 - mean_scaled @ mean_scaled + along**2
-                factor = (np.sqrt(np.maximum(rest, 0)) - along) / Z.dtype.type(scale)
-                V = np.multiply(Z, factor[:, None], out=out)
+            if self.directions:
+                V = np.multiply(Z, _reach(Z, mean, 1.0)[:, None], out=out)
+                V += mean
+                V *= factors[:, None]
+                return np.asarray(V)
+            if self.length is not None:
+                factors = _reach(Z, mean, self.length)
+            V = np.multiply(Z, factors[:, None], out=out)
             V += mean
         return np.asarray(V)
 
 
 def unit_samples(
-    X: FloatArray, mean: FloatArray | None = None, W: FloatArray | None = None
+    X: FloatArray,
+    mean: FloatArray | None = None,
+    W: FloatArray | None = None,
+    *,
+    directions: bool = False,
+    lengths: Float64Array | None = None,
+    out: FloatArray | None = None,
 ) -> FloatArray:
     """Subtract a mean, apply a map `W`, where given, and scale to unit length, in blocks.
 
     Returns (n_samples, n_features or W.shape[1]) in the computing type of X, whatever finite
-    numbers X has.
+    numbers X has. With `directions`, samples are scaled to unit length first, and zeros stay zero.
+    The lengths of raw samples, or of centred ones without `directions`, are written to `lengths`
+    (n_samples,) if given, the result to `out`.
     """
     n_samples, n_features = X.shape
     dtype = computing_dtype(X)
-    Z = np.empty((n_samples, n_features if W is None else W.shape[1]), dtype=dtype)
-    # Blocks that fit in the cache make centring and scaling cheap next to the product.
-    blocks = list(sample_blocks(X.shape, dtype.itemsize, _BLOCK_BYTES))
+    if out is None:
+        out = np.empty((n_samples, n_features if W is None else W.shape[1]), dtype=dtype)
+    offset = np.zeros(n_features, dtype)
+    if mean is not None:
+        with np.errstate(over="ignore"):
+            offset = mean.astype(dtype, copy=False)
+    matrix = None if W is None else W.astype(dtype, copy=False)
+    blocks = list(
+        sample_blocks((n_samples, max(n_features, out.shape[1])), dtype.itemsize, _BLOCK_BYTES)
+    )
     centred = np.empty((blocks[0].stop if blocks else 0, n_features), dtype=dtype)
-    with np.errstate(over="ignore", invalid="ignore"):
-        offset = np.zeros((), dtype) if mean is None else mean.astype(dtype, copy=False)
-        matrix = None if W is None else W.astype(dtype, copy=False)
-        for block in blocks:
-            target = Z[block] if matrix is None else centred[: block.stop - block.start]
-            np.subtract(X[block], offset, out=target)
+    for block in blocks:
+        samples, result = X[block], out[block]
+        block_lengths = np.empty(len(samples)) if lengths is None else lengths[block]
+        if directions:
+            samples = _directions(samples, block_lengths)
+        target = result if matrix is None else centred[: len(samples)]
+        with np.errstate(over="ignore", invalid="ignore"):
+            np.subtract(samples, offset, out=target)
+            if lengths is not None and not directions:
+                block_lengths[:] = sample_lengths(samples, offset)
             if matrix is not None:
-                np.matmul(target, matrix, out=Z[block])
-            squares, unusual = squared_lengths(Z[block])
-            if unusual.any():
-                Z[block][unusual] = _unit_samples_of_any_range(X[block][unusual], mean, W)
-                squares[unusual] = 1
-            Z[block] /= np.sqrt(squares)[:, None]
-    return Z
+                np.matmul(target, matrix, out=result)
+            squares, unusual = squared_lengths(result)
+        if unusual.any():
+            result[unusual] = _unit_samples_of_any_range(samples[unusual], mean, W)
+            squares[unusual] = 1
+        result /= np.sqrt(squares)[:, None]
+        if directions:
+            result[block_lengths == 0] = 0
+    return out
+
+
+def _directions(X: FloatArray, lengths: Float64Array) -> FloatArray:
+    """Return samples of unit length in their computing type, and write their `lengths`."""
+    U = X.astype(computing_dtype(X))
+    lengths[:] = sample_lengths(U)
+    scale_to_unit_length(U)
+    return U
 
 
 def _unit_samples_of_any_range(
@@ -148,29 +226,68 @@ def _mean(X: FloatArray) -> Float64Array:
     return np.asarray(mean)
 
 
-def _lengths(X: FloatArray, mean: FloatArray) -> tuple[Float64Array, Float64Array]:
-    """Lengths of samples and their distances from the mean, in float64: (n_samples,) each."""
-    lengths, distances = np.empty(len(X)), np.empty(len(X))
-    for block in sample_blocks(X.shape, 8):
+def _limited_mean(X: FloatArray, lengths: Float64Array, limit: float) -> Float64Array:
+    """Mean in float64 of samples whose lengths (n_samples,) are cut to `limit`: (n_features,)."""
+    total = np.zeros(X.shape[1])
+    for block in sample_blocks(X.shape, 8, _BLOCK_BYTES):
         samples = X[block].astype(np.float64)
-        lengths[block] = _norms(samples)
-        with np.errstate(over="ignore"):
-            samples = samples - mean
-        distances[block] = _norms(samples)
-    return lengths, distances
+        long = lengths[block] > limit
+        directions = samples[long]
+        scale_to_unit_length(directions)
+        samples[long] = directions * limit
+        total += samples.sum(axis=0) / len(X)
+    return total
+
+
+def _mean_direction(X: FloatArray) -> Float64Array:
+    """Mean in float64 of samples scaled to unit length; zeros count as zeros: (n_features,)."""
+    total = np.zeros(X.shape[1])
+    for block in sample_blocks(X.shape, computing_dtype(X).itemsize, _BLOCK_BYTES):
+        U = X[block].astype(computing_dtype(X))
+        scale_to_unit_length(U)
+        total += U.sum(axis=0, dtype=np.float64)
+    return total / len(X)
+
+
+def sample_lengths(X: FloatArray, mean: FloatArray | None = None) -> Float64Array:
+    """Lengths of samples, or their distances from a mean, in float64: (n_samples,).
+
+    They are at most the largest length that counts.
+    """
+    lengths = np.empty(len(X))
+    dtype = computing_dtype(X)
+    for block in sample_blocks(X.shape, dtype.itemsize, _BLOCK_BYTES):
+        with np.errstate(over="ignore", invalid="ignore"):
+            samples = X[block].astype(dtype, copy=False)
+            samples = samples if mean is None else samples - mean
+            squares, unusual = squared_lengths(samples)
+            lengths[block] = np.sqrt(squares)
+        if unusual.any():
+            samples = X[block][unusual].astype(np.float64)
+            with np.errstate(over="ignore"):
+                samples = samples if mean is None else samples - mean
+            lengths[block][unusual] = _norms(samples)
+    return lengths
 
 
 def _norms(samples: Float64Array) -> Float64Array:
-    """Euclidean norms (n_samples,), at most the largest length that counts."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        norms = np.linalg.norm(samples, axis=1)
-        unusual: BoolArray = ~((norms > 1e-150) & (norms < 1e150))
-        if unusual.any():
-            largest = np.abs(samples[unusual]).max(axis=1)
-            safe = np.where((largest > 0) & np.isfinite(largest), largest, 1.0)
-            scaled = np.linalg.norm(samples[unusual] / safe[:, None], axis=1)
-            norms[unusual] = np.where(np.isfinite(largest), scaled * safe, np.inf)
+    """Euclidean norms (n_samples,) of any range, at most the largest length that counts."""
+    largest = np.abs(samples).max(axis=1, initial=0.0)
+    safe = np.where((largest > 0) & np.isfinite(largest), largest, 1.0)
+    scaled = np.linalg.norm(np.nan_to_num(samples / safe[:, None]), axis=1)
+    with np.errstate(over="ignore"):
+        norms = np.where(np.isfinite(largest), scaled * safe, np.inf)
     return np.asarray(np.minimum(norms, _LARGEST_LENGTH))
+
+
+def _reach(Z: FloatArray, mean: FloatArray, length: float) -> FloatArray:
+    """Distance (n_samples,) from `mean` along unit samples to the sphere of radius `length`."""
+    # Multiplied by a power of two, lengths keep their digits and squares their range.
+    scale = _scale(length)
+    mean_scaled = mean * mean.dtype.type(scale)
+    along = Z @ mean_scaled
+    rest = (length * scale) ** 2 - mean_scaled @ mean_scaled + along**2
+    return np.asarray((np.sqrt(np.maximum(rest, 0)) - along) / Z.dtype.type(scale))
 
 
 def _scale(length: float) -> float:

@@ -230,6 +230,22 @@ class ConvergenceSettings:
 
 
 @dataclass(frozen=True)
+class CorrectionSettings:
+    """Ridge regression on known pairs, see `_correction`."""
+
+    # Pairs below which correction="auto" leaves the map as it is.
+    min_pairs: int = 50
+    log_strengths: tuple[float, float] = (-3.0, 3.0)
+    n_strengths: int = 25
+    # Pairs that are left out in turn, and other samples among which counterparts are retrieved.
+    n_probe_pairs: int = 1000
+    n_reference_samples: int = 1500
+    temperature: float = 0.05
+    # One minus the cosine below which a reference sample is the counterpart itself.
+    same_sample: float = 1e-5
+
+
+@dataclass(frozen=True)
 class ScoreSettings:
     """Label-free score, see `_problem`."""
 
@@ -240,8 +256,25 @@ class ScoreSettings:
 class NormalizerSettings:
     """Centre and lengths of a space, see `_normalizer`."""
 
-    # Samples on which lengths are measured.
+    # Lengths have long tails if this quantile, relative to their median, is below or above these.
+    # Normal samples of three or more features have no long tails.
+    tails: tuple[float, float] = (0.05, 0.95)
+    short_tail: float = 0.25
+    long_tail: float = 2.0
+    # One minus the squared length of the mean of unit samples, below which all have one direction.
+    min_spread: float = 1e-6
+    # Without long tails, a longer sample counts in the mean as if it had this relative length.
+    max_relative_length: float = 4.0
+    # Samples on which distances from the mean are measured.
     max_samples: int = 10_000
+    # New samples whose lengths are compared with those of fit, and the number from which their
+    # spread counts.
+    n_checked_samples: int = 1000
+    min_checked_samples: int = 20
+    # Their median may lie outside the tails of the lengths at fit by these factors.
+    equal_length_factor: float = 1.1
+    length_factor: float = 1.5
+    few_lengths_factor: float = 3.0
     # Samples in half precision deviate from unit length by some 1e-4.
     equal_length_tolerance: float = 5e-3
     equal_length_quantile: float = 0.99
@@ -254,5 +287,6 @@ GRAPH_MATCHING = GraphMatchingSettings()
 TRANSPORT = TransportSettings()
 SELECTION = SelectionSettings()
 CONVERGENCE = ConvergenceSettings()
+CORRECTION = CorrectionSettings()
 SCORE = ScoreSettings()
 NORMALIZER = NormalizerSettings()

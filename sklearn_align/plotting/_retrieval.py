@@ -121,7 +121,7 @@ class RetrievalDisplay(DisplayMixin):
         cls._check_fitted(estimator, "map_")
         T = estimator.transform_target(XB)
         maps = {}
-        A = _normalize(XA, estimator.source_mean_)
+        A = _unit_source(estimator, XA)
         if A.shape[1] == T.shape[1]:
             maps["before alignment"] = A
         maps["aligned"] = estimator.transform(XA)
@@ -129,7 +129,7 @@ class RetrievalDisplay(DisplayMixin):
             pairs_A, pairs_B = pairs
             check_consistent_length(pairs_A, pairs_B)
             known_T = estimator.transform_target(pairs_B)
-            known_A = _normalize(reach_final(outer, pairs_A)[1], estimator.source_mean_)
+            known_A = _unit_source(estimator, reach_final(outer, pairs_A)[1])
             maps["oracle"] = A @ polar_factor(known_A.T @ known_T)
         return cls._from_maps(maps, T).plot(ax, **plot_kwargs)
 
@@ -202,7 +202,9 @@ class RetrievalDisplay(DisplayMixin):
         ax.legend()
 
 
-def _normalize(X: ArrayLike, mean: FloatArray) -> FloatArray:
-    """Centre samples (n_samples, n_features) with `mean` and scale them to unit length."""
+def _unit_source(aligner: Any, X: ArrayLike) -> FloatArray:
+    """Return source samples (n_samples, n_features) centred and scaled as an aligner does."""
     values = np.asarray(check_array(X, dtype=[np.float64, np.float32]))
-    return unit_rows(values, mean.astype(values.dtype))
+    if getattr(aligner, "source_normalized_", False):
+        values = unit_rows(values)
+    return unit_rows(values, aligner.source_mean_.astype(values.dtype))

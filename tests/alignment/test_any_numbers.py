@@ -20,7 +20,12 @@ from sklearn_align.alignment import (
     TransportRefinement,
 )
 from sklearn_align.alignment._normalizer import CentredNormalizer
-from sklearn_align.exceptions import AlignmentWarning, PairingWarning, SmallSampleWarning
+from sklearn_align.exceptions import (
+    AlignmentWarning,
+    PairingWarning,
+    SampleLengthWarning,
+    SmallSampleWarning,
+)
 from tests.repetitions import repetitions
 
 SCALES = {
@@ -120,6 +125,9 @@ def digest(*arrays):
     return [hashlib.sha256(X.tobytes()).hexdigest() for X in arrays]
 
 
+EXPECTED = (AlignmentWarning, PairingWarning, SampleLengthWarning, SmallSampleWarning)
+
+
 def call(method, *arguments):
     """Return finite results; samples out of range of the result's type may be refused by name."""
     try:
@@ -143,7 +151,7 @@ def check_any_numbers(sides, start, refinement, with_pairs):
     pairs = (A[:n_pairs], B[:n_pairs]) if with_pairs else None
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for category in (AlignmentWarning, SmallSampleWarning, PairingWarning):
+        for category in EXPECTED:
             warnings.simplefilter("ignore", category)
         aligner.fit(A, XB=B, pairs=pairs)
         fitted = [

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from itertools import cycle
+
 import numpy as np
 import pytest
 
 from sklearn_align import MiniVec2Vec
-from sklearn_align._linalg import polar_factor, unit_rows
-from sklearn_align.alignment import AlignmentProblem, AnchorStart, KnownPairs, _convergence
+from sklearn_align._linalg import polar_factor, principal_axes, unit_rows
+from sklearn_align.alignment import (
+    AlignmentProblem,
+    AnchorStart,
+    ComponentStart,
+    KnownPairs,
+    _convergence,
+)
 from sklearn_align.alignment._agreement import agreement_with_pairs, map_agreement
 from sklearn_align.alignment._convergence import (
     Convergence,
     agreement_with_independent_runs,
     check_convergence,
+    draw_distinct_samples,
     relative_score,
+    warn_unless_converged,
 )
+from sklearn_align.alignment._recipes import ConvergenceSettings
 from sklearn_align.alignment._selection import (
     SuccessiveHalving,
     limit_components,
@@ -23,6 +34,7 @@ from sklearn_align.alignment._selection import (
 from sklearn_align.alignment._steps import list_starts
 from sklearn_align.datasets import make_rotated_embeddings
 from sklearn_align.exceptions import AlignmentWarning
+from sklearn_align.metrics import csls_score
 
 MESSAGE = r"did not converge.*More samples.*pairs=.*n_init=.*closer encoders"
 
@@ -200,6 +212,22 @@ def test_relative_score_is_zero_where_the_score_says_nothing():
     assert relative_score(few, np.eye(3, dtype=np.float32), np.random.RandomState(0)) == 0
 
 
+def test_relative_score_is_zero_where_arbitrary_maps_score_as_high(monkeypatch):
+    monkeypatch.setattr(_convergence, "_mean_score", lambda sources, targets: 0.5)
+    X = unit_rows(np.random.default_rng(0).standard_normal((40, 3)))
+    assert relative_score(AlignmentProblem(X, X), np.eye(3), np.random.RandomState(0)) == 0
+
+
+@pytest.mark.parametrize(("n_samples", "expected"), [(3, 0.0), (4, 0.5)])
+def test_relative_score_needs_two_samples_in_each_half(monkeypatch, n_samples, expected):
+    # Of five arbitrary maps, of the map, and of two spaces with themselves.
+    scores = cycle([*[1.0] * 5, 2.0, 4.0, 3.0])
+    monkeypatch.setattr(_convergence, "_mean_score", lambda sources, targets: next(scores))
+    problem = AlignmentProblem(np.eye(n_samples), np.eye(n_samples))
+    W = np.eye(n_samples)
+    assert relative_score(problem, W, np.random.RandomState(0)) == pytest.approx(expected)
+
+
 def test_near_copies_within_a_space_do_not_lower_the_relative_score_of_a_right_map():
     data = make_rotated_embeddings(1500, 24, noise=0.3, random_state=0)
     rng = np.random.default_rng(0)
@@ -288,3 +316,264 @@ def test_both_thresholds_count(agreement, score, converged, reason):
     assert evidence.converged is converged
     if reason is not None:
         assert reason in evidence.reason
+
+
+def test_the_warning_has_the_figures_and_what_helps():
+    with pytest.warns(AlignmentWarning) as caught:
+        warn_unless_converged(Convergence(0.25, 0.5))
+    assert str(caught[0].message) == (
+        "The alignment did not converge: no independent run leads to the same map "
+        "(agreement_=0.250, needed 0.7; relative_score_=0.500, needed 0.6). More samples, some "
+        "known pairs (pairs=...), more candidates (n_init=...) or closer encoders help."
+    )
+    warn_unless_converged(Convergence(0.75, 0.65))
+
+
+# ------------------------------------------------------- the decisions, with figures that are given
+
+
+@pytest.mark.parametrize(
+    ("score", "independent", "with_runs", "with_pairs", "expected", "n_more"),
+    [
+        # A map whose score says that it is right gets many runs, any other few.
+        (1.0, 2, [0.2], 0.3, 0.3, [14]),
+        (0.6, 2, [0.2], 0.1, 0.2, [14]),
+        (1.5, 0, [0.0], 0.0, 0.0, [16]),
+        (0.59, 1, [0.2], 0.9, 0.9, [2]),
+        (1.51, 1, [0.2], 0.0, 0.2, [2]),
+        (0.1, 5, [0.1], 0.0, 0.1, [-2]),
+        # Pairs are not asked where runs agree.
+        (1.0, 3, [0.7], None, 0.7, [13]),
+        # Agreement that is no chance brings further runs, unless there were many.
+        (1.6, 1, [0.35, 0.9], None, 0.9, [2, 13]),
+        (1.6, 1, [0.69, 0.1], 0.2, 0.69, [2, 13]),
+        (1.6, 1, [0.34], 0.0, 0.34, [2]),
+        (1.6, 1, [0.7], None, 0.7, [2]),
+        (1.0, 1, [0.5], 0.0, 0.5, [15]),
+        (0.3, 1, [0.5], 0.0, 0.5, [2]),
+    ],
+)
+def test_how_many_runs_are_made_and_what_counts(
+    monkeypatch, score, independent, with_runs, with_pairs, expected, n_more
+):
+    calls = []
+    results = iter(with_runs)
+
+    def runs(reduced, W, maps, start, random_state, *, n_more):
+        assert (reduced, W, start, random_state) == ("reduced", "W", "start", "stream")
+        calls.append((len(maps), n_more))
+        return next(results)
+
+    def relative(problem, W, random_state):
+        assert (problem, W, random_state) == ("problem", "W", "stream")
+        return score
+
+    def pairs(problem, W, random_state):
+        assert (problem, W, random_state) == ("problem", "W", "stream")
+        assert with_pairs is not None
+        return with_pairs
+
+    monkeypatch.setattr(_convergence, "relative_score", relative)
+    monkeypatch.setattr(_convergence, "agreement_with_independent_runs", runs)
+    monkeypatch.setattr(_convergence, "agreement_with_pairs", pairs)
+    found = check_convergence("problem", "reduced", "W", ["V"] * independent, "start", "stream")
+    assert found == Convergence(expected, score)
+    assert calls == list(zip((independent, 0), n_more, strict=False))
+
+
+class Maps:
+    """A reduced problem whose maps are the names of their agreement with the checked one."""
+
+    A = B = np.zeros((1, 300))
+
+    def __init__(self, pairs=True):
+        self.pairs = pairs
+
+    def without_pairs(self):
+        return Maps(pairs=False)
+
+    def sample(self, side, size, random_state):
+        assert not self.pairs
+        assert (side, size, random_state) == ("A", 1500, "stream")
+        return "probe"
+
+    def reduce(self, W):
+        return f"reduced {W}"
+
+
+@pytest.fixture
+def scripted(monkeypatch):
+    """Runs that lead to given agreements, and a record of what was run."""
+    record = {"starts": [], "refined": [], "closed": 0, "script": []}
+
+    def agreement(probe, W, V):
+        assert (probe, W) == ("probe", "reduced W")
+        return V
+
+    class Steps:
+        def iterate(self, problem, V, random_state):
+            assert not problem.pairs
+            assert random_state == "stream"
+            record["refined"].append(V)
+            yield V + 0.1
+            yield V + 0.2
+
+    class Runs:
+        def __init__(self, problem, starts, *, random_state, n_jobs):
+            assert not problem.pairs
+            assert (len(starts), random_state, n_jobs) == (1, "stream", 1)
+            record["starts"] += starts
+
+        def rounds(self):
+            try:
+                for V in record["script"].pop(0):
+                    yield Round(V)
+            finally:
+                record["closed"] += 1
+
+    class Round:
+        def __init__(self, V):
+            self.candidates = [Candidate(V), Candidate(1.0)]
+
+    class Candidate:
+        def __init__(self, V):
+            self.map = V
+
+    monkeypatch.setattr(_convergence, "map_agreement", agreement)
+    monkeypatch.setattr(_convergence, "candidate_refinements", lambda: [None, Steps()])
+    monkeypatch.setattr(_convergence, "SuccessiveHalving", Runs)
+    return record
+
+
+def agreement_of(maps, n_more, start=None):
+    return agreement_with_independent_runs(Maps(), "W", maps, start, "stream", n_more=n_more)
+
+
+@pytest.mark.parametrize(
+    ("maps", "refined", "expected"),
+    [
+        ([], [], 0.0),
+        ([0.05, 0.02], [], 0.05),
+        ([0.02, 0.06, 0.03], [0.06], 0.26),
+        ([0.7, 0.1], [], 0.7),
+        ([0.1, 0.69], [0.69], 0.89),
+    ],
+)
+def test_the_independent_map_that_agrees_most_is_refined(scripted, maps, refined, expected):
+    assert agreement_of(maps, -1) == pytest.approx(expected)
+    assert scripted["refined"] == refined
+    assert scripted["starts"] == []
+
+
+def test_a_refinement_that_spoils_a_map_is_not_counted(scripted, monkeypatch):
+    class Spoils:
+        def iterate(self, problem, V, random_state):
+            yield 0.0
+
+    monkeypatch.setattr(_convergence, "candidate_refinements", lambda: [Spoils()])
+    assert agreement_of([0.5], 0) == 0.5
+
+
+def test_runs_end_as_soon_as_one_agrees(scripted):
+    scripted["script"] = [[0.1, 0.3], [0.2, 0.7, 0.9], [1.0]]
+    assert agreement_of([], 3) == 0.7
+    assert len(scripted["starts"]) == scripted["closed"] == 2
+    assert scripted["script"] == [[1.0]]
+
+
+def test_the_largest_agreement_of_all_rounds_counts(scripted):
+    scripted["script"] = [[0.1, 0.6, 0.3], [0.2]]
+    assert agreement_of([0.01], 2) == 0.6
+    assert scripted["closed"] == 2
+
+
+def test_a_map_that_agrees_already_needs_no_run(scripted):
+    assert agreement_of([0.7], 5) == 0.7
+    assert scripted["starts"] == []
+
+
+def test_runs_start_from_the_recipe_those_of_another_analysis_first(scripted):
+    recipe = list_starts("components", "auto", "halving")
+    scripted["script"] = [[0.0]] * 14
+    agreement_of([], 14, start=ComponentStart(80, contrast="logcosh"))
+    # The second of the recipe is the one with the same analysis; after all of them they repeat.
+    order = [*(i for i in range(12) if i != 1), 1, 0, 2]
+    expected = [recipe[i].get_params() for i in order]
+    assert [start.get_params() for start in scripted["starts"]] == expected
+
+
+def test_equal_starts_in_narrow_spaces_run_once(scripted, monkeypatch):
+    monkeypatch.setattr(Maps, "A", np.zeros((1, 60)))
+    scripted["script"] = [[0.0]] * 3
+    agreement_of([], 3)
+    assert [(s.n_components, s.contrast) for s in scripted["starts"]] == [
+        (60, "skew"),
+        (60, "logcosh"),
+        (60, "skew"),
+    ]
+
+
+# ------------------------------------------------------------------------- the relative score
+
+
+def test_relative_score_against_its_definition(monkeypatch):
+    settings = ConvergenceSettings(
+        n_score_samples=100, n_score_draws=2, max_score_draws=3, n_spare_samples=10
+    )
+    monkeypatch.setattr(_convergence, "CONVERGENCE", settings)
+    rng = np.random.default_rng(0)
+    A = unit_rows(rng.standard_normal((130, 6)) * np.linspace(3, 1, 6))
+    B = unit_rows(rng.standard_normal((150, 5)) * np.linspace(3, 1, 5))
+    W = polar_factor(rng.standard_normal((6, 5)))
+    axes = [principal_axes(X, 5) for X in (A, B)]
+    stream = np.random.RandomState(0)
+    scores = []
+    # Halves have 65 samples instead of 100: four draws would be needed, three are allowed.
+    for _ in range(3):
+        drawn = [draw_distinct_samples(X, stream) for X in (A, B)]
+        n_half = min(map(len, drawn)) // 2
+        assert 50 < n_half <= 65
+        halves_A, halves_B = ((X[:n_half], X[n_half : 2 * n_half]) for X in drawn)
+        signs = stream.choice([-1, 1], size=(5, 5))
+
+        def score(V, halves_A=halves_A, halves_B=halves_B):
+            pairs = zip(halves_A, halves_B, strict=True)
+            return np.mean([csls_score(a @ V, b) for a, b in pairs])
+
+        arbitrary = np.mean([score(axes[0] * s @ axes[1].T) for s in signs])
+        scores.append((score(W), arbitrary, csls_score(*halves_A), csls_score(*halves_B)))
+    of_map, of_arbitrary, of_A, of_B = np.mean(scores, axis=0)
+    expected = (of_map - of_arbitrary) / (min(of_A, of_B) - of_arbitrary)
+    found = relative_score(AlignmentProblem(A, B), W, np.random.RandomState(0))
+    assert found == pytest.approx(expected)
+
+
+def test_distinct_samples_are_no_near_copies_and_in_random_order():
+    rng = np.random.default_rng(0)
+    X = unit_rows(rng.standard_normal((200, 30)))
+    near = unit_rows(X[:150] + 1e-3 * rng.standard_normal((150, 30)))
+    everything = np.concatenate([X, near, X[:30]])
+    orders = set()
+    for seed in range(3):
+        drawn = draw_distinct_samples(everything, np.random.RandomState(seed))
+        # One of every sample and its copies.
+        nearest = (drawn @ X.T).argmax(axis=1)
+        np.testing.assert_array_equal(np.sort(nearest), np.arange(200))
+        orders.add(tuple(nearest))
+    assert len(orders) == 3
+
+
+def test_no_more_distinct_samples_are_drawn_than_two_halves(monkeypatch):
+    settings = ConvergenceSettings(n_score_samples=20, n_spare_samples=15)
+    monkeypatch.setattr(_convergence, "CONVERGENCE", settings)
+    rng = np.random.default_rng(0)
+    X = unit_rows(rng.standard_normal((300, 30)))
+    drawn = draw_distinct_samples(X, np.random.RandomState(0))
+    assert drawn.shape == (40, 30)
+
+    class Spy(np.random.RandomState):
+        def choice(self, n, size, replace):
+            assert (n, size, replace) == (300, 55, False)
+            return super().choice(n, size, replace)
+
+    draw_distinct_samples(X, Spy(0))

@@ -14,6 +14,9 @@ from sklearn_align._samples import check_samples, computing_dtype
 from sklearn_align.alignment import TransportRefinement
 from sklearn_align.metrics import csls_score, retrieval_accuracy
 
+# Most samples here are made for their type and not like those of fit.
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn_align.exceptions.SampleLengthWarning")
+
 
 @pytest.fixture(scope="module")
 def whole(spaces):

@@ -86,6 +86,7 @@ ALIGNER: dict[str, Setting] = {
     "refinements": Setting([ClusterRefinement(n_clusters=40)]),
     "max_samples": Setting(200),
     "pair_weight": Setting(100.0, base={"refinements": [NeighborRefinement(2, n_neighbors=10)]}),
+    "correction": Setting(None, base={"correction": "ridge"}),
     "score_sample_size": Setting(100),
     "random_state": Setting(1),
 }
@@ -167,10 +168,11 @@ def fit(embeddings, **parameters):
 
 
 def outcome(aligner):
-    """The map and the label-free scores: of the candidates, after each iteration, and at last."""
+    """The maps and the label-free scores: of the candidates, after each iteration, and at last."""
     scores = [record["score"] for record in aligner.history_]
     candidates = aligner.history_[0].get("start_scores", [])
-    return aligner.map_.tolist(), scores, candidates, aligner.alignment_score_
+    maps = aligner.map_.tolist(), aligner.linear_map_.tolist()
+    return maps, scores, candidates, aligner.alignment_score_
 
 
 @pytest.mark.filterwarnings("ignore::sklearn_align.exceptions.AlignmentWarning")

@@ -4,6 +4,7 @@ import pytest
 from sklearn_align._linalg import polar_factor, principal_axes, unit_rows
 from sklearn_align.alignment import AlignmentProblem
 from sklearn_align.alignment._problem import KnownPairs, ReducedProblem
+from sklearn_align.alignment.solvers._fastica import Whitening
 from sklearn_align.metrics import csls_score
 
 
@@ -111,6 +112,73 @@ def test_pairs_are_reduced_and_can_be_set_aside(sides):
     assert reduced.without_pairs().pairs is None
     assert reduced.pairs is not None
     assert problem.pairs is not None
+
+
+def test_score_is_computed_on_the_first_samples_or_on_random_ones(sides):
+    A, B = sides
+    W = np.random.default_rng(1).standard_normal((8, 6))
+    first = AlignmentProblem(A, B, score_sample_size=40)
+    assert first.score(W) == pytest.approx(csls_score(A[:40] @ W, B[:40]))
+    drawn = AlignmentProblem(A, B, score_sample_size=40, random_state=np.random.RandomState(0))
+    stream = np.random.RandomState(0)
+    drawn_A, drawn_B = (drawn.sample(side, 40, stream) for side in "AB")
+    assert drawn.score(W) == pytest.approx(csls_score(drawn_A @ W, drawn_B))
+    large = AlignmentProblem(np.tile(A, (20, 1)), np.tile(B, (30, 1)))
+    default = csls_score(large.A[:2000] @ W, large.B[:2000])
+    assert large.score(W) == pytest.approx(default)
+
+
+def test_the_score_of_one_map_is_computed_once(sides, monkeypatch):
+    problem, W = AlignmentProblem(*sides), np.eye(8, 6)
+    score = problem.score(W)
+    monkeypatch.setattr("sklearn_align.alignment._problem.max_csls", None)
+    assert problem.score(W.copy()) == score
+
+
+def test_whitening_is_that_of_the_principal_coordinates_of_a_side(sides):
+    problem = AlignmentProblem(*sides)
+    reduced = reduced_problem(problem, n_components=4)
+    for one, coordinates in (
+        (problem, (problem.A, problem.B)),
+        (reduced, (reduced.coordinates_A, reduced.coordinates_B)),
+    ):
+        for side, X in zip("AB", coordinates, strict=True):
+            assert one.principal_coordinates(side) is X
+            whitening = one.whitening(side)
+            assert whitening is one.whitening(side)
+            expected = Whitening.fit(X)
+            np.testing.assert_array_equal(whitening.centred, expected.centred)
+            np.testing.assert_array_equal(whitening.eigenvalues, expected.eigenvalues)
+
+
+def test_a_reduced_problem_holds_a_sample_of_each_side(sides):
+    A, B = sides
+    pairs = KnownPairs(A[:5], B[:5], 2.5)
+    problem = AlignmentProblem(A, B, pairs)
+    reduced = ReducedProblem(
+        problem,
+        n_components=3,
+        n_samples=60,
+        score_sample_size=25,
+        random_state=np.random.RandomState(0),
+    )
+    stream = np.random.RandomState(0)
+    drawn = [problem.sample(side, 60, stream) for side in "AB"]
+    axes = [principal_axes(X, 3) for X in drawn]
+    for X, U, coordinates, unit in zip(
+        drawn,
+        axes,
+        (reduced.coordinates_A, reduced.coordinates_B),
+        (reduced.A, reduced.B),
+        strict=True,
+    ):
+        np.testing.assert_allclose(coordinates, X @ U)
+        np.testing.assert_allclose(unit, unit_rows(X @ U))
+    np.testing.assert_allclose(reduced.pairs.A, unit_rows(A[:5] @ axes[0]))
+    np.testing.assert_allclose(reduced.pairs.B, unit_rows(B[:5] @ axes[1]))
+    assert reduced.pairs.weight == 2.5
+    scored_A, scored_B = (reduced.sample(side, 25, stream) for side in "AB")
+    assert reduced.score(np.eye(3)) == pytest.approx(csls_score(scored_A, scored_B))
 
 
 def test_score_of_a_map_that_is_updated_in_place(sides):

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.cluster import KMeans
 
 from sklearn_align._linalg import polar_factor, unit_rows
 from sklearn_align.alignment import (
@@ -12,6 +13,10 @@ from sklearn_align.alignment import (
     Refinement,
     TransportRefinement,
 )
+from sklearn_align.alignment.refinements import _mutual_neighbors
+from sklearn_align.alignment.refinements._protocol import blend
+from sklearn_align.alignment.solvers._sinkhorn import transport_cross_covariance
+from sklearn_align.exceptions import SmallSampleWarning
 from sklearn_align.metrics import mean_cosine_similarity, retrieval_accuracy
 
 BUILT_IN = [
@@ -89,6 +94,200 @@ def test_mutual_neighbours_with_one_neighbour_written_out(problem, rough):
     mutual = [i for i in range(len(csls)) if csls[:, csls[i].argmax()].argmax() == i]
     expected = polar_factor(problem.A[mutual].T @ problem.B[csls[mutual].argmax(axis=1)])
     np.testing.assert_allclose(refined, expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    "refinement",
+    [*BUILT_IN, TransportRefinement(2, momentum=0.5), TransportRefinement(2, whitening=(0.3, 0.3))],
+    ids=repr,
+)
+def test_the_precision_is_kept(problem, rough, refinement, dtype):
+    few = AlignmentProblem(problem.A[:80].astype(dtype), problem.B[:70].astype(dtype))
+    assert {W.dtype for W in maps(refinement, few, rough.astype(dtype))} == {np.dtype(dtype)}
+
+
+def test_without_smoothing_nothing_is_left_of_the_old_map():
+    new = np.eye(2)
+    np.testing.assert_array_equal(blend(np.full((2, 2), np.nan), new, 1.0), new)
+    np.testing.assert_allclose(blend(np.ones((2, 2)), new, 0.25), 0.75 + 0.25 * new)
+
+
+class SpiedProblem(AlignmentProblem):
+    """A problem that records which samples are drawn, with scores that are given."""
+
+    def __init__(self, *args, scores=(), **kwargs):
+        self.drawn = []
+        super().__init__(*args, **kwargs)
+        self.scores = list(scores)
+
+    def sample(self, side, size, random_state):
+        self.drawn.append((side, size))
+        return super().sample(side, size, random_state)
+
+    def score(self, W):
+        return self.scores.pop(0)
+
+
+@pytest.mark.parametrize(
+    ("refinement", "parameters"),
+    [
+        (
+            NeighborRefinement,
+            {"max_iter": 75, "sample_size": 10_000, "n_neighbors": 50, "smoothing": 0.5},
+        ),
+        (ClusterRefinement, {"n_clusters": 500, "smoothing": 0.5}),
+        (MutualNeighborRefinement, {"max_iter": 15, "sample_size": 10_000, "n_neighbors": 10}),
+        (
+            TransportRefinement,
+            {
+                "max_iter": 100,
+                "sample_size": 2500,
+                "epsilon": (0.05, 0.04),
+                "whitening": (0.0, 0.0),
+                "n_sinkhorn_rounds": 6,
+                "smoothing": 0.7,
+                "momentum": 0.0,
+                "n_iter_no_change": 10,
+                "tol": 0.002,
+            },
+        ),
+    ],
+)
+def test_defaults(refinement, parameters):
+    assert refinement().get_params() == parameters
+
+
+@pytest.mark.parametrize(
+    ("refinement", "drawn"),
+    [
+        (NeighborRefinement(max_iter=2, sample_size=30), [("A", 30)]),
+        (MutualNeighborRefinement(max_iter=2, sample_size=30), [("A", 30), ("B", 30)]),
+        (
+            TransportRefinement(max_iter=2, sample_size=30, n_iter_no_change=None),
+            [("A", 30), ("B", 30)],
+        ),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_every_iteration_draws_samples(problem, rough, refinement, drawn):
+    spied = SpiedProblem(problem.A[:200], problem.B[:150])
+    assert len(maps(refinement, spied, rough)) == 2
+    assert spied.drawn == drawn * 2
+
+
+def test_refine_2_against_the_algorithm_written_out(problem, rough):
+    (refined,) = maps(ClusterRefinement(n_clusters=40, smoothing=0.3), problem, rough)
+    stream = np.random.RandomState(0)
+    centers_A = KMeans(40, n_init=1, random_state=stream).fit(problem.A).cluster_centers_
+    k_means_B = KMeans(40, init=unit_rows(centers_A @ rough), n_init=1, random_state=stream)
+    centers_B = k_means_B.fit(problem.B).cluster_centers_
+    expected = 0.7 * rough + 0.3 * polar_factor(centers_A.T @ centers_B)
+    np.testing.assert_allclose(refined, expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.5])
+def test_transport_against_the_algorithm_written_out(problem, rough, momentum):
+    pairs = KnownPairs(problem.A[:5], problem.B[:5], 2.0)
+    with_pairs = AlignmentProblem(problem.A[:300], problem.B[:200], pairs)
+    refinement = TransportRefinement(
+        max_iter=3,
+        sample_size=150,
+        epsilon=(0.2, 0.05),
+        whitening=(0.1, 0.5),
+        n_sinkhorn_rounds=3,
+        smoothing=0.4,
+        momentum=momentum,
+    )
+    stream, W, change = np.random.RandomState(0), rough, 0.0
+    settings = zip((0.2, 0.1, 0.05), (0.1, 0.3, 0.5), strict=True)
+    for refined in maps(refinement, with_pairs, rough):
+        epsilon, power = next(settings)
+        X, Y = (with_pairs.sample(side, 150, stream) for side in "AB")
+        C = transport_cross_covariance(X, Y, W, epsilon=epsilon, n_rounds=3, whitening=power)
+        W_new = polar_factor(150 * C + 2.0 * pairs.A.T @ pairs.B)
+        if momentum:
+            change = 0.5 * change + (W_new - W)
+            W = polar_factor(W + 0.4 * change)
+        else:
+            W = 0.6 * W + 0.4 * W_new
+        np.testing.assert_allclose(refined, W, atol=1e-8)
+    assert next(settings, None) is None
+
+
+@pytest.mark.parametrize(
+    ("scores", "n_maps"),
+    [
+        ([-5.0, -4.0, -3.99], 6),  # rises by half of `tol`
+        ([-5.0, -4.0, -4.5], 6),
+        ([0.0, 0.5, 1.0, 1.0], 8),
+        ([0.0, 0.0], 4),
+        ([0.0, 1.0, 2.0, 3.0, 4.0], 10),
+    ],
+)
+def test_transport_stops_at_the_first_score_that_does_not_rise(problem, rough, scores, n_maps):
+    watched = SpiedProblem(problem.A[:60], problem.B[:50], scores=scores)
+    refinement = TransportRefinement(max_iter=10, n_iter_no_change=2, tol=0.02)
+    assert len(maps(refinement, watched, rough)) == n_maps
+    assert watched.scores == []
+
+
+def test_a_rise_by_the_tolerance_counts(problem, rough):
+    watched = SpiedProblem(problem.A[:60], problem.B[:50], scores=[0.0, 0.5, 1.0])
+    assert len(maps(TransportRefinement(6, n_iter_no_change=2, tol=0.5), watched, rough)) == 6
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"epsilon": (0.05,)}, "'epsilon' parameter .* two positive floats"),
+        ({"epsilon": (0.05, 0.04, 0.03)}, "'epsilon' parameter .* two positive floats"),
+        ({"epsilon": (0.05, "x", 0.04)}, "'epsilon' parameter .* two positive floats"),
+        ({"epsilon": (0.05, 0.0)}, r"'epsilon' parameter .* got \(0.05, 0.0\)"),
+        ({"epsilon": (-0.05, 0.04)}, "'epsilon' parameter .* two positive floats"),
+        ({"epsilon": (0.05, np.nan)}, "'epsilon' parameter .* two positive floats"),
+        ({"epsilon": (np.inf, 0.04)}, "'epsilon' parameter .* two positive floats"),
+        ({"whitening": ("x", 0.0)}, "'whitening' parameter .* tuple of two floats"),
+        ({"whitening": (0.0, None)}, "'whitening' parameter .* tuple of two floats"),
+        ({"whitening": (0.0, np.inf)}, "'whitening' parameter .* tuple of two floats"),
+    ],
+)
+def test_schedules_are_two_numbers(problem, rough, parameters, message):
+    with pytest.raises(ValueError, match=message):
+        maps(TransportRefinement(**parameters), problem, rough)
+
+
+def test_schedules_of_whitening_may_be_negative(problem, rough):
+    refinement = TransportRefinement(1, whitening=(-0.5, 0.0), epsilon=[0.5, 1])
+    assert len(maps(refinement, problem, rough)) == 1
+
+
+def test_the_neighbourhood_shrinks_to_one(problem, rough, monkeypatch):
+    seen = []
+
+    def spy(X, Y, n_neighbors):
+        seen.append(n_neighbors)
+        return np.arange(5), np.arange(5)
+
+    monkeypatch.setattr(_mutual_neighbors, "mutual_csls_neighbors", spy)
+    maps(MutualNeighborRefinement(max_iter=4, n_neighbors=10), problem, rough)
+    few = AlignmentProblem(problem.A[:9], problem.B[:7])
+    with pytest.warns(SmallSampleWarning, match="^n_neighbors=10 was reduced to 7"):
+        maps(MutualNeighborRefinement(max_iter=3, n_neighbors=10), few, rough)
+    assert seen == [10, 7, 4, 1, 7, 4, 1]
+
+
+@pytest.mark.parametrize(
+    ("refinement", "message"),
+    [
+        (NeighborRefinement(1, n_neighbors=9), "^n_neighbors=9 was reduced to 7"),
+        (ClusterRefinement(9), "^n_clusters=9 was reduced to 7"),
+    ],
+)
+def test_parameters_above_the_number_of_samples_are_named(problem, rough, refinement, message):
+    few = AlignmentProblem(problem.A[:8], problem.B[:7])
+    with pytest.warns(SmallSampleWarning, match=message):
+        maps(refinement, few, rough)
 
 
 def test_the_true_map_of_equal_samples_is_a_fixed_point(twins):

@@ -1,15 +1,31 @@
+import threading
+
 import numpy as np
 import pytest
+from joblib import parallel_config
 
 from sklearn_align._linalg import unit_rows
-from sklearn_align.alignment import AlignmentProblem, ComponentStart, KnownPairs, PairStart
+from sklearn_align.alignment import (
+    AlignmentProblem,
+    AnchorStart,
+    ComponentStart,
+    KnownPairs,
+    PairStart,
+    _selection,
+)
 from sklearn_align.alignment._agreement import map_agreement
+from sklearn_align.alignment._problem import ReducedProblem
+from sklearn_align.alignment._recipes import SelectionSettings
 from sklearn_align.alignment._selection import (
     Candidate,
     Round,
     SuccessiveHalving,
+    candidate_refinements,
     consensus,
+    limit_components,
     reduce_problem,
+    refine,
+    same_analysis,
 )
 from sklearn_align.alignment._steps import list_starts
 
@@ -207,6 +223,13 @@ def test_the_candidate_nearest_to_the_consensus_is_no_evidence_for_it(probe):
         [candidate(one, None, 3.0), *(candidate(one, NamedStart(), 2.0) for _ in range(2))], probe
     )
     assert state.agreement == 1
+    # The nearest one need not have the best score.
+    state = Round(
+        [candidate(one, None, 3.0), *(candidate(W, NamedStart(), 2.0) for W in (other, one))],
+        probe,
+    )
+    assert state.agreement == expected
+    assert [W is other for W in state.independent_maps] == [True]
     alone = Round([candidate(one, None, 3.0), candidate(one, NamedStart(), 2.0)], probe)
     assert alone.agreement == 0
     assert alone.independent_maps == []
@@ -220,3 +243,298 @@ def test_the_consensus_and_repeats_of_an_analysis_are_no_evidence_for_a_candidat
         assert state.agreement == 0
         assert state.independent_maps == []
     assert Round([best, candidate(W, NamedStart("anchors"), 2.0)], probe).agreement == 1
+
+
+def test_weights_of_the_consensus_are_those_of_the_leading_eigenvector():
+    maps = [orthogonal(seed, 5).astype(np.float32) for seed in range(4)]
+    inner = np.array(
+        [[0.0 if i == j else np.vdot(maps[i], maps[j]) for j in range(4)] for i in range(4)]
+    )
+    values, vectors = np.linalg.eigh(inner)
+    mean = np.tensordot(vectors[:, values.argmax()] ** 2, maps, axes=1)
+    U, _, Vt = np.linalg.svd(mean)
+    found = consensus(maps)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, U @ Vt, atol=1e-4)
+
+
+def test_the_consensus_of_maps_between_spaces_of_other_widths_has_their_shape():
+    W = orthogonal(0)[:, :5]
+    np.testing.assert_allclose(consensus([W, W]), W, atol=1e-9)
+
+
+def test_the_reduced_problem_has_the_sizes_of_the_settings(monkeypatch):
+    rng = np.random.default_rng(0)
+    A, B = (unit_rows(rng.standard_normal((n, 7))) for n in (90, 80))
+    settings = SelectionSettings(n_components=4, n_samples=70, n_probe_samples=30)
+    monkeypatch.setattr(_selection, "SELECTION", settings)
+    reduced = reduce_problem(AlignmentProblem(A, B), np.random.RandomState(0))
+    expected = ReducedProblem(
+        AlignmentProblem(A, B),
+        n_components=4,
+        n_samples=70,
+        score_sample_size=30,
+        random_state=np.random.RandomState(0),
+    )
+    np.testing.assert_array_equal(reduced.A, expected.A)
+    np.testing.assert_array_equal(reduced.B, expected.B)
+    assert reduced.score(np.eye(4)) == expected.score(np.eye(4))
+
+
+def test_refinements_follow_one_another(probe):
+    class Adds:
+        def __init__(self, step):
+            self.step = step
+
+        def iterate(self, problem, W, random_state):
+            assert problem is probe
+            for _ in range(2):
+                W = W + self.step * random_state
+                yield W
+
+    maps = [float(W) for W in refine([Adds(1), Adds(10)], probe, np.float64(0), 3)]
+    assert maps == [3, 6, 36, 66]
+    early, late = candidate_refinements()
+    assert early.get_params() == {**early.get_params(), **_selection.SELECTION.early}
+    assert late.get_params() == {**late.get_params(), **_selection.SELECTION.late}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (ComponentStart(10), ComponentStart(10, matched_fraction=0.5), True),
+        (ComponentStart(10), ComponentStart(11), False),
+        (ComponentStart(10), AnchorStart(), False),
+        (AnchorStart(), AnchorStart(), False),
+        (AnchorStart(), ComponentStart(10), False),
+        (None, ComponentStart(10), False),
+        (ComponentStart(10), None, False),
+        (None, None, False),
+    ],
+)
+def test_starts_of_one_analysis(one, other, same):
+    assert same_analysis(one, other) is same
+
+
+@pytest.mark.parametrize(("n_A", "n_B"), [(9, 7), (7, 9)])
+def test_starts_ask_for_no_more_components_than_the_narrower_space_has(n_A, n_B):
+    problem = AlignmentProblem(np.eye(9)[:, :n_A], np.eye(9)[:, :n_B])
+    few, anchors = ComponentStart(6), AnchorStart()
+    limited = limit_components([few, ComponentStart(8), anchors], problem)
+    assert limited[0] is few
+    assert limited[1].n_components == 7
+    assert limited[2] is anchors
+
+
+# ------------------------------------------------------- rounds with maps that are counters
+
+
+class Counting:
+    """Refinement whose maps count their iterations."""
+
+    def iterate(self, problem, W, random_state):
+        while True:
+            W = W + [[0.0, 1.0]]
+            yield W
+
+
+class CountingProblem:
+    """Problem of maps ``[[quality, number of iterations]]``; scores rise with both.
+
+    After `most` iterations they do not rise any more.
+    """
+
+    def __init__(self, rise=0.0, most=1000, pairs="pairs"):
+        self.A = self.B = np.zeros((1, 1))
+        self.rise = rise
+        self.most = most
+        self.pairs = pairs
+
+    def without_pairs(self):
+        return CountingProblem(self.rise, self.most, None)
+
+    def sample(self, side, size, random_state):
+        assert (side, size) == ("A", 1500)
+        return random_state.random_sample(3)
+
+    def score(self, W):
+        return W[0, 0] + self.rise * min(W[0, 1], self.most)
+
+
+class Quality:
+    """Initialization with a given quality that records the problem and its random stream."""
+
+    def __init__(self, quality):
+        self.quality = quality
+
+    def initial_map(self, problem, random_state):
+        self.problem = problem
+        self.draw = random_state.random_sample()
+        return np.array([[self.quality, 0.0]])
+
+
+@pytest.fixture
+def counters(monkeypatch):
+    monkeypatch.setattr(_selection, "candidate_refinements", lambda: [Counting()])
+    monkeypatch.setattr(_selection, "map_agreement", lambda probe, W, V: 0.0)
+    monkeypatch.setattr(_selection, "consensus", lambda maps: np.array([[50.0 + len(maps), 0.0]]))
+
+
+def rounds_of(problem, starts, **options):
+    halving = SuccessiveHalving(
+        problem, starts, random_state=np.random.RandomState(0), n_jobs=1, **options
+    )
+    # Maps are replaced as the selection goes on.
+    return [
+        ([tuple(c.map[0]) for c in state.candidates], [c.start for c in state.candidates])
+        for state in halving.rounds()
+    ]
+
+
+@pytest.mark.usefixtures("counters")
+def test_batches_full_rounds_and_final_rounds():
+    starts = [Quality(q) for q in (3.0, 1.0, 7.0, 2.0, 6.0, 5.0, 4.0)]
+    found = rounds_of(CountingProblem(rise=0.01), starts)
+    expected = [
+        [(q, 15.0) for q in (7, 3, 1)],
+        [(q, 15.0) for q in (7, 6, 5, 3, 2, 1)],
+        *([(q, float(n)) for q in (7, 6, 5, 4, 3, 2, 1)] for n in (15, 30, 60)),
+        *([(q, float(n)) for q in (57, 7, 6, 5, 4)] for n in (90, 120, 150)),
+    ]
+    assert [maps for maps, _ in found] == expected
+    assert found[-1][1] == [None, *(starts[i] for i in (2, 4, 5, 6))]
+
+
+@pytest.mark.usefixtures("counters")
+@pytest.mark.parametrize(
+    ("rise", "most", "n_rounds"),
+    [
+        (0.0, 1000, 1),
+        (0.0009 / 30, 1000, 1),
+        (0.0011 / 30, 1000, 3),
+        (-1.0, 1000, 1),
+        (0.01, 60, 1),
+        (0.01, 90, 2),
+        (0.01, 120, 3),
+    ],
+)
+def test_final_rounds_end_when_the_best_score_does_not_rise(rise, most, n_rounds):
+    # The consensus, of the least quality, does not change the best score.
+    starts = [Quality(100.0), Quality(99.0)]
+    assert len(rounds_of(CountingProblem(rise, most), starts)) == 1 + 2 + n_rounds
+
+
+@pytest.mark.usefixtures("counters")
+def test_without_refinements_the_first_maps_are_compared(monkeypatch):
+    monkeypatch.setattr(_selection, "candidate_refinements", list)
+    maps = [maps for maps, _ in rounds_of(CountingProblem(), [Quality(1.0), Quality(2.0)])]
+    assert maps == [[(2.0, 0.0), (1.0, 0.0)]] * 3 + [[(52.0, 0.0), (2.0, 0.0), (1.0, 0.0)]] * 2
+
+
+@pytest.mark.usefixtures("counters")
+def test_candidates_run_at_the_same_time_in_threads_of_this_process():
+    barrier = threading.Barrier(2, timeout=20)
+
+    class Waits(Quality):
+        def initial_map(self, problem, random_state):
+            barrier.wait()
+            return super().initial_map(problem, random_state)
+
+    halving = SuccessiveHalving(
+        CountingProblem(),
+        [Waits(1.0), Waits(2.0)],
+        random_state=np.random.RandomState(0),
+        n_jobs=2,
+    )
+    # Whatever backend the caller has chosen: generators do not leave a process.
+    with parallel_config("loky"):
+        assert [state.candidates[0].map[0, 0] for state in halving.rounds()][:3] == [2.0] * 3
+
+
+@pytest.mark.usefixtures("counters")
+def test_a_single_start_has_no_final_rounds():
+    found = rounds_of(CountingProblem(), [Quality(1.0)])
+    assert [maps for maps, _ in found] == [[(1.0, n)] for n in (15.0, 30.0, 60.0)]
+
+
+@pytest.mark.usefixtures("counters")
+@pytest.mark.parametrize("agreement", [0.8, 0.81])
+@pytest.mark.parametrize(
+    ("iterations", "n_rounds"), [(15, 1), (30, 3), (60, 4), (90, 5), (120, 6), (150, 7)]
+)
+def test_agreement_above_the_threshold_ends_the_selection(
+    monkeypatch, agreement, iterations, n_rounds
+):
+    def agree(probe, W, V):
+        np.testing.assert_array_equal(probe, np.random.RandomState(0).random_sample(3))
+        return agreement if W[0, 1] >= iterations else 0.0
+
+    monkeypatch.setattr(_selection, "map_agreement", agree)
+    starts = [Quality(q) for q in (4.0, 3.0, 2.0, 1.0)]
+    found = rounds_of(CountingProblem(rise=0.01), starts)
+    assert len(found) == (n_rounds if agreement > 0.8 else 7)
+
+
+@pytest.mark.usefixtures("counters")
+def test_every_candidate_has_its_own_random_stream():
+    starts = [Quality(q) for q in (4.0, 3.0, 2.0, 1.0)]
+    problem = CountingProblem()
+    rounds_of(problem, starts)
+    stream = np.random.RandomState(0)
+    stream.random_sample(3)
+    seeds = stream.randint(2**31 - 1, size=5)
+    for start, seed in zip(starts, seeds, strict=False):
+        assert start.problem is problem
+        assert start.draw == np.random.RandomState(seed).random_sample()
+
+
+class QualityOfPairs(Quality, PairStart):
+    """The initialization from pairs, with a given quality."""
+
+
+@pytest.mark.usefixtures("counters")
+@pytest.mark.parametrize(("confirmed", "n_rounds"), [(0.8, 7), (0.81, 1)])
+def test_a_map_from_pairs_is_accepted_when_it_is_confirmed_without_them(
+    monkeypatch, confirmed, n_rounds
+):
+    seen = []
+
+    def agreement_with_pairs(problem, W, random_state):
+        seen.append((problem, W.copy(), random_state.random_sample()))
+        return confirmed
+
+    monkeypatch.setattr(_selection, "agreement_with_pairs", agreement_with_pairs)
+    problem = CountingProblem(rise=0.01)
+    rounds = rounds_of(problem, [QualityOfPairs(60.0), Quality(1.0), Quality(2.0), Quality(3.0)])
+    assert len(rounds) == n_rounds
+    stream = np.random.RandomState(0)
+    stream.random_sample(3)
+    last_seed = stream.randint(2**31 - 1, size=5)[-1]
+    for given, W, draw in seen:
+        assert given is problem
+        assert W[0, 0] == 60
+        assert draw == np.random.RandomState(last_seed).random_sample()
+    assert len(seen) == n_rounds
+    # Pairs are no evidence for a map from another initialization.
+    assert len(rounds_of(problem, [QualityOfPairs(1.0), Quality(2.0)])) > 1
+
+
+@pytest.mark.usefixtures("counters")
+def test_only_the_refinement_of_the_start_from_pairs_sees_them(monkeypatch):
+    seen = []
+
+    class Recording(Counting):
+        def iterate(self, problem, W, random_state):
+            seen.append((W[0, 0], problem.pairs, random_state.random_sample()))
+            return super().iterate(problem, W, random_state)
+
+    monkeypatch.setattr(_selection, "candidate_refinements", lambda: [Recording()])
+    monkeypatch.setattr(_selection, "agreement_with_pairs", lambda *args: 0.0)
+    rounds_of(CountingProblem(), [QualityOfPairs(2.0), Quality(1.0)])
+    assert [record[:2] for record in seen] == [(2.0, "pairs"), (1.0, None), (52.0, None)]
+    stream = np.random.RandomState(0)
+    stream.random_sample(3)
+    draws = [
+        np.random.RandomState(seed).random_sample(2) for seed in stream.randint(2**31 - 1, size=3)
+    ]
+    assert [record[2] for record in seen] == [draws[0][1], draws[1][1], draws[2][0]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,18 +99,27 @@ def unrelated_spaces(spaces: Spaces, kind: str, seed: int) -> Spaces:
 
 
 def load_spaces(path: Path | None, pair: str) -> Spaces:
-    """Load two encoders ("source:target") of an archive, or the pair that comes with the package.
-
-    The archive holds one array per encoder, row i being the same text in all of them, and `split`:
-    0 for samples of the source side, 1 for samples of the target side, 2 for held-out samples.
-    """
+    """Load two encoders ("source:target") of an archive, or the pair of the package."""
     if path is None:
         data = load_sentence_embeddings()
         return Spaces("word2vec", data.XA, data.XB, data.XA_test, data.XB_test)
+    return load_archives([path], pair)
+
+
+def load_archives(paths: Sequence[Path], pair: str) -> Spaces:
+    """Load two encoders ("source:target") of archives over the same texts.
+
+    An archive holds one array per encoder, row i being the same text in all of them, and `split`: 0
+    for samples of the source side, 1 for samples of the target side, 2 for held-out samples.
+    """
     source, target = pair.split(":")
-    with np.load(path) as archive:
-        split = archive["split"]
-        A, B = (archive[name].astype(np.float32) for name in (source, target))
+    encoders = {}
+    for path in paths:
+        with np.load(path) as archive:
+            split = archive["split"]
+            for name in {source, target} & set(archive.files):
+                encoders[name] = archive[name].astype(np.float32)
+    A, B = encoders[source], encoders[target]
     return Spaces(
         f"{source} -> {target}",
         A[split == 0],

@@ -8,7 +8,7 @@ import torch
 from scipy.special import expit, log_softmax, softmax
 from sklearn.metrics import log_loss
 
-from sklearn_align.fusion import AECFLoss
+from sklearn_align.fusion import AECFLoss, ContrastiveLoss
 from sklearn_align.fusion._losses import (
     cross_entropy_per_sample,
     focal_loss_per_sample,
@@ -47,7 +47,7 @@ def test_label_smoothing_against_its_definition():
     np.testing.assert_allclose(ours, expected)
 
 
-@pytest.mark.parametrize("gamma", [0.0, 2.0])
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
 @pytest.mark.parametrize("alpha", [None, 0.25])
 def test_focal_loss_against_its_definition(gamma, alpha):
     weight = np.array([1.0, 2.0, 3.0, 0.5])
@@ -60,6 +60,12 @@ def test_focal_loss_against_its_definition(gamma, alpha):
         tensor(LOGITS), tensor(LABELS), gamma=gamma, alpha=alpha, pos_weight=tensor(weight)
     )
     np.testing.assert_allclose(ours, expected)
+
+
+def test_focal_loss_without_options_is_the_binary_cross_entropy():
+    p = expit(LOGITS)
+    expected = -np.log(np.where(LABELS == 1, p, 1 - p)).mean(axis=1)
+    np.testing.assert_allclose(focal_loss_per_sample(tensor(LOGITS), tensor(LABELS)), expected)
 
 
 def test_squared_error_refuses_to_broadcast():
@@ -105,6 +111,46 @@ def test_monotone_term_is_positive_only_for_a_more_confident_subset():
     )
 
 
+@pytest.mark.parametrize("multilabel", [False, True])
+def test_monotone_term_against_its_definition(multilabel):
+    if multilabel:
+        full, subset = (np.maximum(expit(z), 1 - expit(z)) for z in (LOGITS, OTHER))
+        expected = np.maximum(subset - full, 0).mean(axis=1)
+    else:
+        full, subset = (softmax(z, axis=1).max(axis=1) for z in (LOGITS, OTHER))
+        expected = np.maximum(subset - full, 0)
+    ours = monotone_consistency_per_sample(tensor(LOGITS), tensor(OTHER), multilabel=multilabel)
+    assert 0 < (expected > 0).sum() < 40 or multilabel
+    np.testing.assert_allclose(ours, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("multilabel", [False, True])
+def test_soft_calibration_error_against_its_definition(multilabel):
+    weight = RNG.random(40)
+    if multilabel:
+        confidence, correct = expit(LOGITS).ravel(), LABELS.ravel()
+        weights = np.repeat(weight, 4)
+    else:
+        p = softmax(LOGITS, axis=1)
+        confidence, correct, weights = p.max(axis=1), p.argmax(axis=1) == Y, weight
+    centers = (np.arange(15) + 0.5) / 15
+    membership = softmax(-1500 * (confidence[:, None] - centers) ** 2, axis=1)
+    gaps = np.abs((weights * (confidence - correct)) @ membership)
+    ours = soft_calibration_error(
+        tensor(LOGITS),
+        tensor(LABELS if multilabel else Y),
+        sample_weight=tensor(weight),
+        multilabel=multilabel,
+    )
+    assert ours.item() == pytest.approx(gaps.sum() / weights.sum(), rel=1e-10)
+
+
+def test_soft_calibration_error_has_the_dtype_of_the_logits():
+    weight = torch.ones(40, dtype=torch.float64)
+    error = soft_calibration_error(tensor(LOGITS).float(), tensor(Y), sample_weight=weight)
+    assert error.dtype == torch.float32
+
+
 def test_sharp_soft_bins_are_hard_bins():
     n_bins = 10
     p = softmax(3 * LOGITS, axis=1)
@@ -137,6 +183,7 @@ def test_info_nce_against_its_definition_and_its_extremes():
     backward = -np.diag(log_softmax(similarity, axis=0))
     ours = info_nce(a, b, temperature=0.2)
     np.testing.assert_allclose(ours, (forward + backward) / 2)
+    np.testing.assert_allclose(info_nce(a, b), ours)
     constant = torch.ones(8, 2) / 2**0.5
     torch.testing.assert_close(info_nce(constant, constant), torch.full((8,), np.log(8)).float())
     perfect = torch.eye(8)
@@ -229,6 +276,169 @@ def test_loss_is_the_weighted_sum_of_its_components():
         assert total.item() == pytest.approx(expected, rel=1e-5)
         assert part["consistency"] > 0
         assert part["entropy"] == -part["gate_entropy"]
+
+
+def test_defaults_and_the_weights_of_the_first_epoch():
+    schedule = {
+        "max_epochs": 60,
+        "entropy_weight": 0.2,
+        "entropy_free_epochs": 0,
+        "entropy_warmup_epochs": 5,
+        "consistency_weight": 1.0,
+        "components": {},
+    }
+    own = {
+        "task": "multiclass",
+        "ece_weight": 0.0,
+        "l2_weight": 1e-4,
+        "consistency": "kl",
+        "consistency_ramp_epochs": 5,
+        "label_smoothing": 0.0,
+        "focal_gamma": 0.0,
+        "focal_alpha": None,
+        "pos_weight": None,
+    }
+    loss, contrastive = AECFLoss(), ContrastiveLoss()
+    for name, value in (schedule | own).items():
+        assert getattr(loss, name) == value, name
+    for name, value in (schedule | {"temperature": 0.2, "consistency_ramp_epochs": 0}).items():
+        assert getattr(contrastive, name) == value, name
+    assert loss.entropy_lambda == contrastive.entropy_lambda == pytest.approx(0.2 / 5)
+    assert loss.consistency_ramp == pytest.approx(1 / 5)
+    assert contrastive.consistency_ramp == 1
+
+
+LABEL_WEIGHTS = [1.0, 2.0, 3.0, 0.5]
+TASKS = {
+    "multiclass": (Y, {"label_smoothing": 0.1}),
+    "multilabel": (
+        LABELS,
+        {"focal_gamma": 2.0, "focal_alpha": 0.3, "pos_weight": LABEL_WEIGHTS},
+    ),
+    "regression": (OTHER[::-1].copy(), {}),
+}
+
+
+@pytest.mark.parametrize(
+    ("task", "consistency"),
+    [
+        ("multiclass", "kl"),
+        ("multiclass", "monotone"),
+        ("multilabel", "kl"),
+        ("multilabel", "monotone"),
+        ("regression", "kl"),
+    ],
+)
+@pytest.mark.parametrize("n_passes", [1, 2])
+def test_terms_of_every_task_against_their_functions(task, consistency, n_passes):
+    target, options = TASKS[task]
+    full, subset, y = tensor(LOGITS), tensor(OTHER), tensor(target)
+    rng = np.random.default_rng(1)
+    weight, gate = tensor(rng.random(40)), torch.softmax(tensor(rng.normal(size=(40, 3))), dim=1)
+    multilabel = {"multilabel": task == "multilabel"}
+    per_sample = {
+        "multiclass": partial(cross_entropy_per_sample, label_smoothing=0.1),
+        "multilabel": partial(
+            focal_loss_per_sample, gamma=2.0, alpha=0.3, pos_weight=tensor(LABEL_WEIGHTS)
+        ),
+        "regression": squared_error_per_sample,
+    }[task]
+    outputs = (full, gate, None, subset, gate, None)[: 3 * n_passes]
+    passes = (full, subset)[:n_passes]
+    expected = {
+        "task": sum((weight * per_sample(z, y)).mean() for z in passes) / n_passes,
+        "l2": sum((weight * (z**2).mean(dim=1)).mean() for z in passes) / n_passes,
+        "entropy": (weight * (gate * gate.log()).sum(dim=1)).mean(),
+        "consistency": torch.zeros(()),
+        "ece": torch.zeros(()),
+    }
+    if task != "regression":
+        expected["ece"] = soft_calibration_error(full, y, sample_weight=weight, **multilabel)
+        expected["violations"] = torch.zeros(())
+    if n_passes == 2 and task == "regression":
+        expected["consistency"] = (weight * squared_error_per_sample(subset, full)).mean()
+    elif n_passes == 2:
+        function = {
+            "kl": kl_consistency_per_sample,
+            "monotone": monotone_consistency_per_sample,
+        }[consistency]
+        expected["consistency"] = (weight * function(full, subset, **multilabel)).mean()
+        expected["violations"] = (weight * violations_per_sample(full, subset, **multilabel)).mean()
+    expected["gate_entropy"] = -expected["entropy"]
+
+    loss = AECFLoss(
+        task,
+        ece_weight=0.7,
+        l2_weight=0.05,
+        consistency=consistency,
+        consistency_weight=0.5,
+        **options,
+    )
+    loss.set_epoch(1)
+    total = loss(outputs, y, sample_weight=weight)
+    assert loss.components.keys() == expected.keys()
+    for name, value in expected.items():
+        assert not loss.components[name].requires_grad
+        assert loss.components[name].item() == pytest.approx(value.item(), rel=1e-10), name
+    weights = {"task": 1.0, "l2": 0.05, "entropy": 0.08, "ece": 0.7, "consistency": 0.5 * 0.4}
+    expected_total = sum(w * expected[name].item() for name, w in weights.items())
+    assert total.item() == pytest.approx(expected_total, rel=1e-10)
+
+
+def test_terms_without_weight_are_not_computed():
+    outputs, y = outputs_of_two_passes()
+    loss = AECFLoss(consistency_weight=0.0)
+    loss(outputs, y)
+    assert loss.components["consistency"] == 0
+    assert loss.components["ece"] == 0
+
+
+def test_weights_of_labels_are_a_buffer_in_single_precision():
+    loss = AECFLoss("multilabel", pos_weight=np.array(LABEL_WEIGHTS))
+    assert loss.pos_weight.dtype == torch.float32
+    assert loss.state_dict().keys() == {"pos_weight"}
+
+
+@pytest.mark.parametrize("weighted", [True, False])
+@pytest.mark.parametrize("epoch", [0, 3])
+def test_contrastive_loss_against_its_definition(weighted, epoch):
+    whole, first, second = torch.nn.functional.normalize(
+        torch.randn(3, 10, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64),
+        dim=2,
+    )
+    rng = np.random.default_rng(2)
+    gate = torch.softmax(tensor(rng.normal(size=(10, 3))), dim=1)
+    weight = tensor(rng.random(10)) if weighted else None
+    factor = weight if weighted else torch.ones(10, dtype=torch.float64)
+    loss = ContrastiveLoss(
+        0.5,
+        max_epochs=8,
+        entropy_weight=0.3,
+        entropy_free_epochs=1,
+        entropy_warmup_epochs=2,
+        consistency_weight=0.6,
+        consistency_ramp_epochs=5,
+    )
+    loss.set_epoch(epoch)
+    total = loss((whole, gate, None, first, second), None, sample_weight=weight)
+    to_views = info_nce(whole, first, temperature=0.5) + info_nce(whole, second, temperature=0.5)
+    expected = {
+        "task": (factor * info_nce(first, second, temperature=0.5)).mean(),
+        "consistency": (factor * to_views).mean() / 2,
+        "entropy": (factor * (gate * gate.log()).sum(dim=1)).mean(),
+    }
+    expected["gate_entropy"] = -expected["entropy"]
+    assert loss.components.keys() == expected.keys()
+    for name, value in expected.items():
+        assert loss.components[name].item() == pytest.approx(value.item(), rel=1e-10), name
+    # Epoch 3 is one of six epochs past the peak of the entropy term.
+    entropy_lambda = {0: 0.0, 3: 0.15 * (1 + np.cos(np.pi / 6))}[epoch]
+    expected_total = (
+        expected["task"]
+        + 0.6 * (epoch + 1) / 5 * expected["consistency"]
+        + entropy_lambda * expected["entropy"]
+    )
+    assert total.item() == pytest.approx(expected_total.item(), rel=1e-10)
 
 
 def test_both_passes_count_for_the_task():

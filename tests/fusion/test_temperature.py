@@ -7,12 +7,15 @@ from scipy.optimize import minimize
 from scipy.special import softmax
 from sklearn.metrics import log_loss
 
+from sklearn_align.fusion._data import ModalityDataset
 from sklearn_align.fusion._temperature import (
     HeldOut,
     SubsetTemperature,
+    calibration_folds,
     draw_subsets,
     fit_log_temperature,
     masked_copies,
+    masked_outputs,
 )
 
 
@@ -161,3 +164,119 @@ def test_the_temperature_of_a_subset_is_predicted_from_its_presence():
     kinds = torch.tensor([[True, True], [True, False]])
     expected = torch.stack([b.sum().exp(), (b[0] + b[1]).exp()])
     torch.testing.assert_close(temperature.predict(kinds), expected)
+
+
+def test_the_default_shrinkage_and_several_labels_against_scipy():
+    logits, _, presence = problem(200)
+    rng = np.random.default_rng(2)
+    y, weight = rng.integers(0, 2, logits.shape), rng.random(200)
+
+    def objective(b):
+        z = logits * np.exp(-(b[0] + presence @ b[1:]))[:, None]
+        loss = np.average((np.logaddexp(0, z) - y * z).mean(axis=1), weights=weight)
+        mean_log_t = b[0] + np.average(presence, axis=0, weights=weight) @ b[1:]
+        pull = (b[1:] ** 2).sum() + 9 * ((b[1:] - b[1:].mean()) ** 2).sum()
+        return loss + 1e-3 * (mean_log_t**2 + (b[1:] ** 2).sum()) + 10 / 200 * pull
+
+    expected = minimize(objective, np.zeros(3), tol=1e-10).x
+    parts = [torch.from_numpy(array) for array in (logits, y, presence)]
+    ours = fit_log_temperature(*parts, sample_weight=torch.from_numpy(weight), multilabel=True)
+    np.testing.assert_allclose(ours, expected, atol=1e-4)
+    held_out = HeldOut(*parts, torch.from_numpy(weight))
+    fitted = SubsetTemperature(multilabel=True).fit([held_out])
+    assert torch.equal(fitted.coefficients, ours)
+
+
+def test_coefficients_have_the_dtype_of_the_logits():
+    logits, y, presence = (torch.from_numpy(array) for array in problem(100))
+    assert fit_log_temperature(logits.float(), y, presence).dtype == torch.float32
+
+
+def test_subsets_depend_on_their_generator_alone():
+    presence = torch.ones(100, 5, dtype=torch.bool)
+    state = torch.random.get_rng_state()
+    one, same, other = (
+        draw_subsets(presence, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1)
+    )
+    assert torch.equal(one, same)
+    assert not torch.equal(one, other)
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("n_modalities", [4, 6])
+def test_many_modalities_are_masked_in_eight_ways(n_modalities):
+    copies = masked_copies(torch.ones(50, n_modalities, dtype=torch.bool))
+    assert len(copies) == 8
+    assert all(copy.any(dim=1).all() for copy in copies)
+
+
+@pytest.mark.parametrize("weighted", [True, False])
+def test_masked_outputs_are_those_of_every_subset_that_keeps_something(weighted):
+    presence = torch.tensor([[True, True], [True, False], [False, True]])
+    X = torch.arange(6.0).reshape(3, 2)
+    given = {"X": X, "presence": presence}
+    if weighted:
+        given["sample_weight"] = torch.tensor([1.0, 2.0, 3.0])
+    encoded = torch.tensor([7, 8, 9])
+    held_out = masked_outputs(
+        ModalityDataset(given, encoded),
+        lambda samples: (samples.X["X"] * samples.X["presence"]).sum(dim=1),
+    )
+    found = sorted(
+        zip(
+            held_out.logits.tolist(),
+            held_out.y.tolist(),
+            map(tuple, held_out.presence.tolist()),
+            held_out.weight.tolist(),
+            strict=True,
+        )
+    )
+    both, first, second = (True, True), (True, False), (False, True)
+    weights = (1.0, 2.0, 3.0) if weighted else (1.0, 1.0, 1.0)
+    expected = [
+        *((0.0 + 1.0, 7, both, weights[0]), (0.0, 7, first, weights[0])),
+        *((1.0, 7, second, weights[0]), (2.0, 8, first, weights[1]), (2.0, 8, first, weights[1])),
+        *((5.0, 9, second, weights[2]), (5.0, 9, second, weights[2])),
+    ]
+    assert found == sorted(expected)
+
+
+def test_a_subset_that_no_sample_has_is_left_out():
+    presence = torch.tensor([[True, False], [True, False]])
+    samples = ModalityDataset({"X": torch.zeros(2, 2), "presence": presence}, torch.zeros(2))
+
+    def logits_of(masked):
+        assert len(masked) > 0
+        return torch.zeros(len(masked), 3)
+
+    assert masked_outputs(samples, logits_of).logits.shape == (4, 3)
+
+
+@pytest.mark.parametrize("stratify", [True, False])
+def test_calibration_folds_hold_out_every_sample_once(stratify):
+    encoded = np.repeat([0, 1], [5, 20])
+    folds = list(
+        calibration_folds(encoded, stratify=stratify, rng=np.random.RandomState(0)),
+    )
+    assert len(folds) == 5
+    for train, held_out in folds:
+        np.testing.assert_array_equal(np.sort([*train, *held_out]), np.arange(25))
+    everything = np.concatenate([held_out for _, held_out in folds])
+    np.testing.assert_array_equal(np.sort(everything), np.arange(25))
+    assert (everything != np.arange(25)).any()
+    balanced = [(encoded[held_out] == 0).sum() == 1 for _, held_out in folds]
+    assert all(balanced) == stratify
+
+
+def test_calibration_folds_with_few_samples():
+    def folds(encoded, seed=0):
+        rng = np.random.RandomState(seed)
+        return list(calibration_folds(np.array(encoded), stratify=True, rng=rng))
+
+    assert folds([0]) == []
+    assert [len(held_out) for _, held_out in folds([0, 1])] == [1, 1]
+    # A class of fewer samples than folds cannot be in each of them.
+    assert len(folds([0, 0, 0, 0, 1, 1, 1])) == 5
+    orders = [np.concatenate([held_out for _, held_out in folds([0] * 30, s)]) for s in (0, 0, 1)]
+    np.testing.assert_array_equal(orders[0], orders[1])
+    assert (orders[0] != orders[2]).any()

@@ -8,9 +8,11 @@ from scipy.stats import norm, zscore
 from sklearn_align.alignment._recipes import COMPONENTS
 from sklearn_align.alignment.solvers._component_statistics import (
     Components,
+    _tail,
     component_profiles,
     component_relations,
     component_similarity,
+    skewness,
 )
 
 
@@ -20,6 +22,50 @@ def components():
     sources = rng.gamma([0.5, 1, 2, 4], 1, (500, 4)) @ (np.eye(4) + 0.3)
     sources = (sources - sources.mean(axis=0)) / sources.std(axis=0)
     return Components(sources, rng.standard_normal((7, 4)))
+
+
+def test_skewness_clips_both_tails_at_six_deviations(components):
+    sources = components.sources.copy()
+    sources[0] = [10.0, -10.0, 7.0, 5.0]
+    expected = np.mean(np.maximum(np.minimum(sources, 6.0), -6.0) ** 3, axis=0)
+    np.testing.assert_allclose(skewness(sources), expected)
+
+
+def test_orientation_flips_components_that_are_skewed_to_the_left():
+    right, even = np.array([-1.0, -1.0, 2.0, 0.0]), np.array([-1.0, 1.0, -1.0, 1.0])
+    sources, directions = np.column_stack([right, -right, even]), np.arange(6.0).reshape(2, 3)
+    oriented = Components.oriented(sources, directions)
+    np.testing.assert_array_equal(oriented.sources, np.column_stack([right, right, even]))
+    np.testing.assert_array_equal(oriented.directions, directions * [1, -1, 1])
+
+
+@pytest.mark.parametrize(
+    ("fraction", "kept"), [(0.01, [1]), (0.5, [1, 3]), (0.7, [0, 1, 3]), (1.0, [0, 1, 2, 3])]
+)
+def test_the_most_skewed_components_are_kept_in_their_order(fraction, kept):
+    column = np.array([-1.0, -1.0, -1.0, 3.0])
+    sources = column[:, None] * np.array([0.5, 1.0, -2.0, 0.9])
+    directions = np.arange(8.0).reshape(2, 4)
+    found = Components(sources, directions).most_skewed(fraction)
+    np.testing.assert_array_equal(found.sources, sources[:, kept])
+    np.testing.assert_array_equal(found.directions, directions[:, kept])
+
+
+@pytest.mark.parametrize("fraction", [0.0001, 0.05, 0.3])
+def test_the_tail_marks_the_largest_values_of_every_column(fraction):
+    S = np.random.default_rng(0).standard_normal((3000, 9))
+    n_tail = max(1, int(3000 * fraction))
+    threshold = np.sort(S, axis=0)[-n_tail]
+    np.testing.assert_array_equal(_tail(S, fraction), threshold <= S)
+
+
+def test_similarity_is_the_standardised_distance_of_profiles(components):
+    other = Components(components.sources[:300, :3] ** 2 - 1, components.directions[:, 1:])
+    A, B = component_profiles(components), component_profiles(other)
+    distance = [[np.mean((a - b) ** 2) for b in B] for a in A]
+    np.testing.assert_allclose(
+        component_similarity(components, other), -zscore(distance, axis=None), atol=1e-12
+    )
 
 
 def test_profiles_follow_the_order_of_the_components(components):

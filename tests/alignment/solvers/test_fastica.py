@@ -26,6 +26,36 @@ def mixture(rng, n_samples=6000, n_sources=5, n_features=8):
     return sources, mixing, sources @ mixing.T
 
 
+def test_whitening_holds_the_covariance_of_centred_samples():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((60, 5)) * [5, 4, 3, 2, 1] + [3, -2, 0, 1, 9]
+    whitening = Whitening.fit(X)
+    np.testing.assert_allclose(whitening.centred, X - X.mean(axis=0))
+    assert (np.diff(whitening.eigenvalues) <= 0).all()
+    axes = whitening.axes
+    np.testing.assert_allclose(axes.T @ axes, np.eye(5), atol=1e-12)
+    np.testing.assert_allclose(axes * whitening.eigenvalues @ axes.T, np.cov(X.T, bias=True))
+
+
+@pytest.mark.parametrize(("n_samples", "expected"), [(50, 3), (3, 2)])
+def test_rank_counts_eigenvalues_far_above_rounding(n_samples, expected):
+    eigenvalues = np.array([1.0, 1e-3, 2e-6, 5e-7])
+    assert Whitening(np.zeros((n_samples, 4)), eigenvalues, np.eye(4)).rank() == expected
+
+
+@pytest.mark.parametrize("contrast", ["logcosh", "skew"])
+def test_iterations_end_when_no_component_turns_by_more_than_the_tolerance(contrast):
+    _, _, X = mixture(np.random.default_rng(4))
+    once, tolerant, strict = (
+        independent_components(
+            X, 5, contrast=contrast, random_state=np.random.RandomState(0), **settings
+        ).sources
+        for settings in ({"max_iter": 1}, {"max_iter": 50, "tol": 1.0}, {"max_iter": 50})
+    )
+    np.testing.assert_array_equal(once, tolerant)
+    assert np.abs(once - strict).max() > 0.01
+
+
 @pytest.mark.parametrize("contrast", ["logcosh", "skew"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_known_mixing_is_recovered_with_its_signs(contrast, dtype):

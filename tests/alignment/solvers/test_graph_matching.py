@@ -96,3 +96,60 @@ def test_one_step_at_a_high_temperature_assigns_by_the_gradient(n):
     expected_rows, expected_columns = linear_sum_assignment(-gradient)
     np.testing.assert_array_equal(rows, expected_rows)
     np.testing.assert_array_equal(columns, expected_columns)
+
+
+def test_graphs_have_as_many_relations_as_one_another():
+    rng = np.random.default_rng(0)
+    with pytest.raises(ValueError, match="zip"):
+        match_graphs(
+            graph(rng, 4, 2),
+            graph(rng, 4, 3),
+            np.zeros((4, 4)),
+            random_state=np.random.RandomState(0),
+        )
+
+
+def graduated_assignment(relations_A, relations_B, similarity, draws, settings):
+    """The algorithm with every sum written out."""
+    n_A, n_B = similarity.shape
+    P = np.exp(settings.noise * (draws + similarity))
+    P /= P.sum(axis=1)[:, None]
+    ratio = settings.temperature[1] / settings.temperature[0]
+    for step in range(settings.n_steps):
+        T = settings.temperature[0] * ratio ** (step / max(settings.n_steps - 1, 1))
+        gradient = similarity.copy()
+        for R_A, R_B in zip(relations_A, relations_B, strict=True):
+            both = np.einsum("ij,kl,jl->ik", R_A, R_B, P) + np.einsum("ji,lk,jl->ik", R_A, R_B, P)
+            gradient += both / (2 * len(relations_A))
+        K = np.exp(gradient / np.abs(gradient).max() / T)
+        for _ in range(settings.n_sinkhorn_rounds):
+            K /= K.sum(axis=1)[:, None]
+            K *= n_A / n_B / K.sum(axis=0)
+        P = (P + K) / 2
+    return linear_sum_assignment(-P)
+
+
+@pytest.mark.parametrize(("n_A", "n_B"), [(20, 20), (12, 17), (17, 12)])
+@pytest.mark.parametrize("n_steps", [0, 1, 2, 3, 12])
+@pytest.mark.parametrize("scale", [0.01, 1.0])
+def test_assignments_against_the_algorithm_written_out(n_A, n_B, n_steps, scale):
+    """On unrelated graphs, where every change of a weight changes the assignment."""
+    few_steps = GraphMatchingSettings(
+        n_steps=n_steps, temperature=(0.3, 0.1), noise=1.0, n_sinkhorn_rounds=2
+    )
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        relations_A, relations_B = graph(rng, n_A), graph(rng, n_B)
+        similarity = scale * rng.standard_normal((n_A, n_B))
+        found = match_graphs(
+            scale * relations_A,
+            relations_B,
+            similarity,
+            random_state=np.random.RandomState(seed),
+            settings=few_steps,
+        )
+        draws = np.random.RandomState(seed).standard_normal((n_A, n_B))
+        expected = graduated_assignment(
+            scale * relations_A, relations_B, similarity, draws, few_steps
+        )
+        np.testing.assert_array_equal(found, expected)

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 from sklearn.cluster import KMeans
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_info, threadpool_limits
 
+from sklearn_align.alignment.solvers import _kmeans
 from sklearn_align.alignment.solvers._kmeans import k_means_centers
 
 
@@ -27,3 +28,22 @@ def test_fewer_distinct_samples_than_clusters_give_no_warning():
     samples = np.repeat(np.eye(3), 5, axis=0)
     centres = k_means_centers(samples, 6, np.random.RandomState(0))
     assert {tuple(c) for c in centres.round(9)} == {tuple(r) for r in np.eye(3)}
+
+
+def test_linear_algebra_keeps_its_threads(monkeypatch):
+    seen = []
+
+    class Spy(KMeans):
+        def fit(self, X, y=None, sample_weight=None):
+            seen.extend(threadpool_info())
+            return super().fit(X)
+
+    def threads(info, api):
+        return [library["num_threads"] for library in info if library["user_api"] == api]
+
+    monkeypatch.setattr(_kmeans, "KMeans", Spy)
+    with threadpool_limits(2):
+        before = threadpool_info()
+        k_means_centers(np.eye(3), 2, np.random.RandomState(0))
+    assert threads(seen, "blas") == threads(before, "blas")
+    assert set(threads(seen, "openmp")) == {1}

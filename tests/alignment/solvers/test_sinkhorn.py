@@ -106,12 +106,51 @@ def test_hardest_matching_stays_finite():
     assert np.isfinite(transport_cross_covariance(X, Y, W, epsilon=1e-4, n_rounds=6)).all()
 
 
+def test_a_sample_far_from_all_others_keeps_its_mass_at_a_small_epsilon():
+    rng = np.random.default_rng(6)
+    Y = unit(rng.standard_normal((7, 4)) * [1, 1, 1, 0.01])
+    X = np.concatenate([Y[:5], np.eye(4)[3:]])
+    epsilon, n_rounds = 0.004, 3
+    logits, f, g = X @ Y.T / epsilon, np.zeros(6), np.full(7, -np.log(7))
+    for _ in range(n_rounds):
+        f = -np.log(6) - logsumexp(logits + g, axis=1)
+        g = -np.log(7) - logsumexp(logits + f[:, None], axis=0)
+    plan = np.exp(logits + f[:, None] + g)
+    assert plan[-1].sum() > 0.1
+    C = transport_cross_covariance(
+        *(array.astype(np.float32) for array in (X, Y, np.eye(4))),
+        epsilon=epsilon,
+        n_rounds=n_rounds,
+    )
+    np.testing.assert_allclose(C, X.T @ plan @ Y, atol=1e-3)
+
+
 def test_partial_whitening_equalises_the_spread_of_all_directions():
     X = np.random.default_rng(0).standard_normal((4000, 6)) * np.geomspace(1, 0.1, 6)
     spread = np.sqrt(((X @ partial_whitening(X, X, 1.0)) ** 2).mean(axis=0))
     np.testing.assert_allclose(spread, spread[0])
     D = partial_whitening(X, X, 0.0)
     np.testing.assert_allclose(D.T @ D, np.eye(6), atol=1e-12)
+
+
+@pytest.mark.parametrize("power", [-0.5, 0.4, 1.0])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_partial_whitening_divides_by_a_power_of_the_spread_of_both_sides(power, dtype):
+    rng = np.random.default_rng(2)
+    # The last direction has less variance than the fraction up to which spreads count.
+    spread_Z, spread_Y = np.array([[9.0, 5.0, 1.0, 2.0, 0.01], [2.0, 4.0, 6.0, 1.0, 0.02]])
+    R = np.linalg.qr(rng.standard_normal((5, 5)))[0]
+    Z, Y = (np.linalg.qr(rng.standard_normal((n, 5)))[0] * np.sqrt(n) for n in (400, 100))
+    Z, Y = Z * spread_Z @ R, Y * spread_Y @ R
+    D = partial_whitening(Z.astype(dtype), Y.astype(dtype), power)
+    assert D.dtype == dtype
+    variance = spread_Z**2 + spread_Y**2
+    share = np.maximum(variance / variance.max(), 1e-3)
+    np.testing.assert_allclose(R @ D @ D.T @ R.T, np.diag(share**-power), atol=1e-2)
+
+
+def test_partial_whitening_of_zeros_is_finite():
+    assert np.isfinite(partial_whitening(np.zeros((3, 2)), np.zeros((4, 2)), 0.5)).all()
 
 
 def test_whitened_transport_does_not_depend_on_the_basis_of_the_target():

@@ -93,3 +93,18 @@ def test_equal_entries_end(dtype):
     permutation, value = two_opt(K, K, n_restarts=3, random_state=np.random.RandomState(0))
     assert (np.sort(permutation, axis=1) == np.arange(9)).all()
     np.testing.assert_allclose(value, 0.81, rtol=1e-5)
+
+
+@pytest.mark.parametrize("scales", [(1e-20, 1.0), (1.0, 1e-20), (1e20, 1e-20)])
+def test_problems_of_any_scale_are_solved_next_to_one_another(scales):
+    rng = np.random.default_rng(3)
+    K_A, K_B = symmetric(rng, 1, 6), symmetric(rng, 1, 6)
+    permutation, _ = two_opt(
+        np.concatenate([K_A, scales[0] * K_A]),
+        np.concatenate([K_B, scales[1] * K_B]),
+        n_restarts=40,
+        random_state=np.random.RandomState(0),
+    )
+    best = max(objective(K_A[0], K_B[0], q) for q in permutations(range(6)))
+    for p in permutation:
+        assert objective(K_A[0], K_B[0], p) == pytest.approx(best)

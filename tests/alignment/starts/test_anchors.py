@@ -3,8 +3,11 @@ import pytest
 
 from sklearn_align._linalg import unit_rows
 from sklearn_align.alignment import AlignmentProblem, AnchorStart
+from sklearn_align.alignment.solvers._kmeans import k_means_centers
+from sklearn_align.alignment.solvers._two_opt import two_opt
 from sklearn_align.alignment.starts._anchors import centered_gram, match_in_relative_coordinates
 from sklearn_align.datasets import make_rotated_embeddings
+from sklearn_align.exceptions import SmallSampleWarning
 from sklearn_align.metrics import retrieval_accuracy
 
 
@@ -84,3 +87,68 @@ def test_more_clusters_and_neighbors_than_samples_are_clipped(spaces):
     )
     assert W.shape == (20, 20)
     assert np.isfinite(W).all()
+
+
+def test_defaults():
+    assert AnchorStart().get_params() == {
+        "n_clusters": 20,
+        "n_runs": 30,
+        "n_qap_restarts": 30,
+        "n_neighbors": 50,
+        "n_cluster_samples": 10_000,
+        "n_match_samples": None,
+    }
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_precision_is_kept(spaces, dtype):
+    _, problem = spaces
+    few = AlignmentProblem(problem.A[:90].astype(dtype), problem.B[:80].astype(dtype))
+    start = AnchorStart(n_clusters=4, n_runs=2, n_qap_restarts=2)
+    stream = np.random.RandomState(0)
+    assert {side.dtype for side in start.anchors(few, stream)} == {np.dtype(dtype)}
+    assert start.initial_map(few, stream).dtype == dtype
+
+
+def test_first_map_against_the_algorithm_written_out(spaces):
+    _, problem = spaces
+    start = AnchorStart(
+        n_clusters=5,
+        n_runs=3,
+        n_qap_restarts=2,
+        n_neighbors=4,
+        n_cluster_samples=100,
+        n_match_samples=80,
+    )
+    few = AlignmentProblem(problem.A[:150], problem.B[:120, :15])
+    W = start.initial_map(few, np.random.RandomState(1))
+    stream = np.random.RandomState(1)
+    X, Y = (few.sample(side, 100, stream) for side in "AB")
+    centers_A = np.stack([k_means_centers(X, 5, stream) for _ in range(3)])
+    centers_B = np.stack([k_means_centers(Y, 5, stream) for _ in range(3)])
+    permutation, _ = two_opt(
+        centered_gram(centers_A), centered_gram(centers_B), n_restarts=2, random_state=stream
+    )
+    anchors_A = np.concatenate(list(centers_A))
+    anchors_B = np.concatenate([c[p] for c, p in zip(centers_B, permutation, strict=True)])
+    X, Y = (few.sample(side, 80, stream) for side in "AB")
+    matched = match_in_relative_coordinates(X, Y, anchors_A, anchors_B, 4)
+    np.testing.assert_allclose(W, few.solve(X, matched), atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("n_A", "n_B", "n_clusters", "n_neighbors", "message"),
+    [
+        (7, 8, 9, 2, "^n_clusters=9 was reduced to 7"),
+        (8, 7, 9, 2, "^n_clusters=9 was reduced to 7"),
+        (8, 7, 2, 9, "^n_neighbors=9 was reduced to 7"),
+    ],
+)
+def test_parameters_above_the_number_of_samples_are_named(
+    spaces, n_A, n_B, n_clusters, n_neighbors, message
+):
+    _, problem = spaces
+    few = AlignmentProblem(problem.A[:n_A], problem.B[:n_B])
+    start = AnchorStart(n_clusters, n_runs=1, n_qap_restarts=1, n_neighbors=n_neighbors)
+    with pytest.warns(SmallSampleWarning, match=message):
+        start.initial_map(few, np.random.RandomState(0))

@@ -111,6 +111,15 @@ def test_bad_options(options, message):
         ModalityGate(2, 3, **options)
 
 
+def test_defaults_and_low_temperatures():
+    gate = ModalityGate(2, 3)
+    assert gate.hidden.out_features == 64
+    assert gate.temperature.item() == pytest.approx(2.0)
+    assert gate.min_temperature == 1.5
+    low = ModalityGate(2, 3, temperature=0.7, min_temperature=0.5)
+    assert low.temperature.item() == pytest.approx(0.7)
+
+
 def test_minimum_equal_to_start_is_allowed():
     assert ModalityGate(2, 3, temperature=1.5).temperature.item() == pytest.approx(1.5, abs=1e-3)
 
@@ -141,3 +150,29 @@ def test_normalised_entropy():
     everything = torch.ones(3, 4, dtype=torch.bool)
     expected = torch.tensor([1.0, 0.5, 0.0])
     torch.testing.assert_close(normalized_gate_entropy(weights, everything), expected)
+
+
+def test_entropy_of_a_single_weight_is_not_minus_zero():
+    assert not torch.signbit(gate_entropy(torch.tensor([[1.0, 0.0]]))).any()
+
+
+def test_normalised_entropy_keeps_double_precision():
+    weights = np.array([[0.5, 0.3, 0.2]])
+    everything = torch.ones(1, 3, dtype=torch.bool)
+    ours = normalized_gate_entropy(torch.from_numpy(weights), everything).item()
+    assert ours == pytest.approx(entropy(weights[0]) / np.log(3), rel=1e-13)
+
+
+@pytest.mark.parametrize("n_modalities", range(2, 12))
+def test_normalised_entropy_stays_within_its_range_despite_rounding(n_modalities):
+    everything = torch.ones(1, n_modalities, dtype=torch.bool)
+    even = torch.full((1, n_modalities), 1 / n_modalities)
+    assert 1 - 1e-6 < normalized_gate_entropy(even, everything).item() <= 1
+    above_one = torch.zeros(1, n_modalities)
+    above_one[0, 0] = 1 + 1e-6
+    assert normalized_gate_entropy(above_one, everything).item() == 0
+
+
+def test_normalised_entropy_is_zero_with_a_single_modality():
+    weights, presence = torch.tensor([[0.5, 0.5]]), torch.tensor([[True, False]])
+    assert normalized_gate_entropy(weights, presence).item() == 0

@@ -88,6 +88,39 @@ def test_drop_rates_agree_with_the_drop_probabilities(strategy):
     np.testing.assert_allclose((~kept).float().mean(dim=0), drop, atol=0.012 + float(drop.prod()))
 
 
+def test_defaults():
+    masker = ModalityMasker()
+    assert (masker.strategy, masker.probability) == ("entropy", 0.9)
+    assert (masker.tau, masker.min_active, masker.ramp) == (0.4, 1, 1.0)
+
+
+@pytest.mark.parametrize("probability", [0, 1])
+def test_the_ends_of_the_range_are_allowed(probability):
+    presence = torch.ones(1, 2, dtype=torch.bool)
+    masker = ModalityMasker("random", probability=probability)
+    drop = masker.drop_probability(torch.tensor([[0.5, 0.5]]), presence)
+    assert (drop == probability).all()
+
+
+def test_drop_probabilities_never_exceed_one():
+    presence = torch.ones(1, 2, dtype=torch.bool)
+    masker = ModalityMasker("weighted_random", probability=0.9)
+    drop = masker.drop_probability(torch.tensor([[1.0, 0.0]]), presence)
+    torch.testing.assert_close(drop, torch.tensor([[0.0, 1.0]]))
+
+
+@pytest.mark.parametrize("strategy", MASKING_STRATEGIES)
+def test_drop_probabilities_keep_the_precision_and_are_zero_where_absent(strategy):
+    presence = torch.tensor([[True, True, False], [True, False, False]])
+    weights = torch.tensor([[0.6, 0.4, 0.0], [1.0, 0.0, 0.0]], dtype=torch.float64)
+    drop = ModalityMasker(strategy, probability=0.8).drop_probability(weights, presence)
+    assert drop.dtype == torch.float64
+    assert drop.shape == (2, 3)
+    assert (drop[~presence] == 0).all()
+    assert ((drop >= 0) & (drop <= 1)).all()
+    assert (drop == 0).all() == (strategy == "none")
+
+
 def test_entropy_masking_is_proportional_to_the_entropy_above_its_floor():
     presence = torch.ones(3, 2, dtype=torch.bool)
     weights = torch.tensor([[0.5, 0.5], [0.85, 0.15], [1.0, 0.0]])

@@ -1,0 +1,49 @@
+"""Warning for samples whose lengths are not those of the samples that fit has seen."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sklearn_align._typing import FloatArray
+from sklearn_align.alignment._normalizer import CentredNormalizer, sample_lengths
+from sklearn_align.alignment._recipes import NORMALIZER
+from sklearn_align.exceptions import SampleLengthWarning, warn_user
+
+
+def warn_unless_as_long(name: str, X: FloatArray, normalizer: CentredNormalizer) -> None:
+    """Warn when samples are longer, shorter or more equal in length than those of the space.
+
+    Spaces whose samples are scaled to unit length before they are centred are left alone.
+    """
+    low, median, high = normalizer.raw_lengths
+    if normalizer.directions or len(X) == 0 or median == 0:
+        return
+    lengths = sample_lengths(X[:: -(-len(X) // NORMALIZER.n_checked_samples)])
+    lengths = lengths[lengths > 0]
+    if len(lengths) == 0:
+        return
+    typical = float(np.median(lengths))
+    few = len(lengths) < NORMALIZER.min_checked_samples
+    if normalizer.length is not None:
+        factor = NORMALIZER.equal_length_factor
+    else:
+        factor = NORMALIZER.few_lengths_factor if few else NORMALIZER.length_factor
+    unlike = not low / factor <= typical <= high * factor
+    spread = float(np.ptp(np.quantile(lengths, NORMALIZER.tails)))
+    equal = (
+        not few
+        and spread <= NORMALIZER.equal_length_tolerance * typical
+        and high - low > 10 * NORMALIZER.equal_length_tolerance * median
+    )
+    if not (unlike or equal):
+        return
+    seen = f"{median:.3g}"
+    if normalizer.length is None:
+        seen += f" (mostly {low:.3g} to {high:.3g})"
+    here = f"all {typical:.3g}" if equal else f"{typical:.3g}"
+    warn_user(
+        f"The samples of {name} are {here} long, those that fit has seen {seen}. The mean that is "
+        "subtracted does not fit them. Pass vectors as they were at fit: stores that normalize "
+        "return others than the encoder gave; fit on normalized vectors then.",
+        SampleLengthWarning,
+    )

@@ -1,0 +1,135 @@
+"""Nearest neighbours in a mapped index, compared with those in an index of native samples."""
+
+from __future__ import annotations
+
+from numbers import Integral
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.utils import check_scalar
+
+from sklearn_align._linalg import scale_to_unit_length
+from sklearn_align._samples import check_samples, computing_dtype
+from sklearn_align._similarity import top_k
+from sklearn_align._typing import FloatArray
+
+METRICS = ("cosine", "euclidean", "dot")
+
+
+def neighbor_recall(
+    mapped: ArrayLike,
+    native: ArrayLike,
+    queries: ArrayLike,
+    k: int = 10,
+    *,
+    metric: str = "cosine",
+) -> float:
+    """Share of the nearest neighbours in a native index that a mapped index finds as well.
+
+    Sample ``i`` of `mapped` stands for the same text or image as sample ``i`` of `native`. With
+    ``N_q(X)`` the `k` samples of ``X`` nearest to query ``q``, the recall is the mean over all
+    queries of ``|N_q(mapped) & N_q(native)| / k``: what a search loses when an index is mapped and
+    not encoded again.
+
+    Parameters
+    ----------
+    mapped : array-like of shape (n_samples, n_features)
+        Samples of the old encoder, mapped to the new one, as ``aligner.to_target`` returns them.
+
+    native : array-like of shape (n_samples, n_features)
+        The same samples by the new encoder, in the same order.
+
+    queries : array-like of shape (n_queries, n_features)
+        Queries by the new encoder.
+
+    k : int, default=10
+        Number of nearest neighbours, at most the number of samples.
+
+    metric : {"cosine", "euclidean", "dot"}, default="cosine"
+        How the index compares vectors.
+
+    Returns
+    -------
+    recall : float
+        In [0, 1]; higher is better. Chance is ``k / n_samples``.
+
+    Raises
+    ------
+    ValueError
+        If the inputs are not finite matrices of fitting shapes, if `k` is below 1 or above the
+        number of samples, or if `metric` is unknown.
+
+    See Also
+    --------
+    retrieval_accuracy : Share of samples whose counterpart is nearest.
+
+    Notes
+    -----
+    Neighbours are searched exactly, in blocks. Of neighbours at equal distance an arbitrary one is
+    taken, so copies within an index lower the recall.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_align.metrics import neighbor_recall
+    >>> native = np.random.default_rng(0).standard_normal((50, 8))
+    >>> neighbor_recall(native, native, native[:5], k=3)
+    1.0
+    >>> neighbor_recall(-native, native, native[:5], k=3)
+    0.0
+    """
+    check_scalar(k, "k", Integral, min_val=1)
+    if metric not in METRICS:
+        raise ValueError(f"metric must be one of {list(METRICS)}, got {metric!r}.")
+    arrays = {
+        name: _as_float(X, name)
+        for name, X in (("mapped", mapped), ("native", native), ("queries", queries))
+    }
+    if arrays["mapped"].shape != arrays["native"].shape:
+        raise ValueError(
+            f"mapped has the shape {arrays['mapped'].shape} and native {arrays['native'].shape}: "
+            "sample i of both must be the same text or image in the same space."
+        )
+    if arrays["queries"].shape[1] != arrays["native"].shape[1]:
+        raise ValueError(
+            f"queries has {arrays['queries'].shape[1]} features and native "
+            f"{arrays['native'].shape[1]}: queries must be by the new encoder."
+        )
+    if k > len(arrays["native"]):
+        raise ValueError(f"k={k} is more than the {len(arrays['native'])} samples of the index.")
+    found, expected = (
+        top_k(_as_queries(arrays["queries"], metric), _as_index(arrays[name], metric), k)[1]
+        for name in ("mapped", "native")
+    )
+    hits = (found[:, :, None] == expected[:, None, :]).any(axis=2)
+    return float(hits.mean())
+
+
+def _as_float(X: ArrayLike, name: str) -> FloatArray:
+    checked = check_samples(X, input_name=name)
+    return checked.astype(computing_dtype(checked), copy=False)
+
+
+def _as_index(X: FloatArray, metric: str) -> FloatArray:
+    """Return samples whose inner products with :func:`_as_queries` order them by the metric."""
+    if metric == "dot":
+        return X
+    if metric == "cosine":
+        return _unit(X)
+    X = X.astype(np.float64)
+    return np.hstack([X, -0.5 * np.einsum("ij,ij->i", X, X)[:, None]])
+
+
+def _as_queries(X: FloatArray, metric: str) -> FloatArray:
+    """Return queries to be multiplied with :func:`_as_index`."""
+    if metric == "dot":
+        return X
+    if metric == "cosine":
+        return _unit(X)
+    return np.hstack([X.astype(np.float64), np.ones((len(X), 1))])
+
+
+def _unit(X: FloatArray) -> FloatArray:
+    Z = X.copy()
+    scale_to_unit_length(Z)
+    return Z

@@ -1,0 +1,163 @@
+"""The correction of a map by known pairs, against explicit regressions."""
+
+import numpy as np
+import pytest
+from sklearn.linear_model import Ridge, RidgeCV
+
+from sklearn_align import MiniVec2Vec
+from sklearn_align.alignment import KnownPairs, PairStart
+from sklearn_align.alignment._correction import _left_out, _Retrieval, correct_map
+from sklearn_align.alignment._recipes import CORRECTION
+from sklearn_align.metrics import retrieval_accuracy
+
+WIDTH_A, WIDTH_B = 10, 8
+
+
+def unit(X):
+    return X / np.linalg.norm(X, axis=1, keepdims=True)
+
+
+def semi_orthogonal(rng, width_A=WIDTH_A, width_B=WIDTH_B):
+    return np.linalg.qr(rng.standard_normal((width_A, width_B)))[0]
+
+
+def stretched_pairs(rng, n_pairs, noise=0.2):
+    """Pairs whose best map is an orthogonal one times unequal scales."""
+    W = semi_orthogonal(rng)
+    A = unit(rng.standard_normal((n_pairs, WIDTH_A)))
+    B = A @ W * np.geomspace(0.1, 3.0, WIDTH_B) + noise * rng.standard_normal((n_pairs, WIDTH_B))
+    return KnownPairs(A, unit(B), 1.0), W
+
+
+@pytest.mark.parametrize("n_pairs", [6, 40])
+def test_predictions_for_left_out_pairs_are_those_of_fits_without_them(n_pairs):
+    rng = np.random.default_rng(0)
+    A, R = rng.standard_normal((n_pairs, 5)), rng.standard_normal((n_pairs, 3))
+    probe = np.array([0, 2, n_pairs - 1])
+    strengths = []
+    for strength, D, left_out in _left_out(A, R, probe):
+        strengths.append(strength)
+        ridge = Ridge(strength, fit_intercept=False)
+        np.testing.assert_allclose(D, ridge.fit(A, R).coef_.T, atol=1e-9)
+        for row, index in enumerate(probe):
+            others = np.delete(np.arange(n_pairs), index)
+            expected = ridge.fit(A[others], R[others]).predict(A[[index]])[0]
+            np.testing.assert_allclose(left_out[row], expected, rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(strengths, np.logspace(-3, 3, 25)[::-1])
+
+
+def test_score_is_the_log_probability_of_the_counterpart():
+    rng = np.random.default_rng(0)
+    B, reference = unit(rng.standard_normal((4, 3))), unit(rng.standard_normal((5, 3)))
+    predicted = rng.standard_normal((4, 3))
+    cosines = unit(predicted) @ np.vstack([B, reference]).T
+    probabilities = np.exp(cosines / CORRECTION.temperature)
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    expected = np.log(np.diag(probabilities)).mean()
+    retrieval = _Retrieval(B, reference)
+    assert retrieval.score(predicted) == pytest.approx(expected)
+    assert retrieval.score(7 * predicted) == pytest.approx(expected)
+
+
+def test_a_counterpart_among_the_reference_samples_does_not_compete_with_itself():
+    rng = np.random.default_rng(0)
+    B, reference = unit(rng.standard_normal((1, 3))), unit(rng.standard_normal((5, 3)))
+    predicted = rng.standard_normal((1, 3))
+    score = _Retrieval(B, reference).score(predicted)
+    assert _Retrieval(B, np.vstack([reference, B, B])).score(predicted) == pytest.approx(score)
+    assert _Retrieval(B, np.vstack([reference, reference[:1]])).score(predicted) < score
+
+
+def test_a_stretched_space_is_corrected():
+    rng = np.random.default_rng(0)
+    pairs, W = stretched_pairs(rng, 600)
+    known, held_out = (
+        KnownPairs(pairs.A[part], pairs.B[part], 1.0) for part in (slice(300), slice(300, None))
+    )
+    corrected, strength = correct_map(W, known, held_out.B)
+    assert np.isfinite(strength)
+
+    def accuracy(matrix):
+        return retrieval_accuracy(held_out.A @ matrix, held_out.B)
+
+    plain = RidgeCV(np.logspace(-3, 3, 25), fit_intercept=False).fit(known.A, known.B)
+    assert accuracy(corrected) > accuracy(W) + 0.1
+    assert accuracy(corrected) > accuracy(plain.coef_.T) - 0.01
+    ridge = Ridge(strength, fit_intercept=False).fit(known.A, known.B - known.A @ W)
+    np.testing.assert_allclose(corrected, W + ridge.coef_.T, atol=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_pairs_that_say_nothing_leave_the_map_as_it_is(seed):
+    rng = np.random.default_rng(seed)
+    W = semi_orthogonal(rng)
+    A = unit(rng.standard_normal((200, WIDTH_A)))
+    B = unit(A @ W + 0.05 * rng.standard_normal((200, WIDTH_B)))
+    # Residuals of a quarter of the pairs belong to other samples.
+    B[:50] = np.roll(B[:50], 1, axis=0)
+    corrected, _ = correct_map(W, KnownPairs(A, B, 1.0), B[100:])
+    held_out = unit(rng.standard_normal((500, WIDTH_A)))
+    targets = unit(held_out @ W + 0.05 * rng.standard_normal((500, WIDTH_B)))
+    lost = retrieval_accuracy(held_out @ W, targets) - retrieval_accuracy(
+        held_out @ corrected, targets
+    )
+    assert lost < 0.05
+
+
+def aligner(**parameters):
+    return MiniVec2Vec(
+        init=PairStart(), selection=None, refinements=[], random_state=0, **parameters
+    )
+
+
+@pytest.fixture(scope="module")
+def stretched():
+    rng = np.random.default_rng(1)
+    pairs, _ = stretched_pairs(rng, 500)
+    return pairs.A + 0.1, 3 * pairs.B - 0.2
+
+
+@pytest.mark.filterwarnings("ignore::sklearn_align.exceptions.AlignmentWarning")
+@pytest.mark.parametrize(
+    ("correction", "n_pairs", "corrected"),
+    [
+        ("auto", 49, False),
+        ("auto", 50, True),
+        ("ridge", 49, True),
+        ("ridge", 1, False),
+        (None, 200, False),
+        ("auto", 200, True),
+    ],
+)
+def test_when_pairs_correct_the_map(stretched, correction, n_pairs, corrected):
+    A, B = stretched
+    index = np.arange(n_pairs)
+    fitted = aligner(correction=correction).fit(A, XB=B[::-1], pairs=(A[index], B[index]))
+    np.testing.assert_allclose(fitted.map_.T @ fitted.map_, np.eye(WIDTH_B), atol=1e-9)
+    assert np.isfinite(fitted.correction_strength_) == corrected
+    assert np.array_equal(fitted.linear_map_, fitted.map_) != corrected
+    centred = A - fitted.source_mean_
+    np.testing.assert_allclose(fitted.transform(A), unit(centred @ fitted.linear_map_))
+    reach = np.linalg.norm(centred, axis=1) / np.median(np.linalg.norm(centred, axis=1))
+    reach *= np.median(np.linalg.norm(B - fitted.target_mean_, axis=1))
+    np.testing.assert_allclose(
+        fitted.to_target(A), fitted.transform(A) * reach[:, None] + fitted.target_mean_
+    )
+
+
+@pytest.mark.filterwarnings("ignore::sklearn_align.exceptions.AlignmentWarning")
+def test_without_pairs_nothing_is_corrected(stretched):
+    A, B = stretched
+    fitted = MiniVec2Vec(n_init=1, refinements=[], correction="ridge", random_state=0).fit(A, B)
+    assert fitted.linear_map_ is fitted.map_
+    assert fitted.correction_strength_ == np.inf
+
+
+@pytest.mark.filterwarnings("ignore::sklearn_align.exceptions.AlignmentWarning")
+def test_a_second_fit_forgets_the_correction(stretched):
+    A, B = stretched
+    fitted = aligner().fit(A, XB=B, pairs=(A[:200], B[:200]))
+    assert np.isfinite(fitted.correction_strength_)
+    fitted.set_params(init="components").fit(A, XB=B)
+    assert fitted.correction_strength_ == np.inf
+    np.testing.assert_array_equal(fitted.linear_map_, fitted.map_)
