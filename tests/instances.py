@@ -15,14 +15,14 @@ from sklearn_align.alignment import (
 
 
 def alignment_estimators() -> list[BaseEstimator]:
-    """Return the default and settings that take other paths through ``fit``."""
+    """Return the default and settings that take other paths through ``fit``, with short runs."""
     return [
         MiniVec2Vec(),
         MiniVec2Vec(n_init=1),
-        MiniVec2Vec.from_paper(max_iter=5),
-        MiniVec2Vec(init=AnchorStart(n_runs=3), n_init=2),
+        MiniVec2Vec.from_paper(n_runs=3, n_qap_restarts=5, max_iter=5),
+        MiniVec2Vec(init=AnchorStart(n_runs=3, n_qap_restarts=5), n_init=2),
         MiniVec2Vec(
-            init="anchors",
+            init=AnchorStart(n_runs=2, n_qap_restarts=5),
             n_init=1,
             refinements=[
                 TransportRefinement(max_iter=5),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import subprocess
 import sys
 import textwrap
@@ -14,18 +15,44 @@ import sklearn_align
 
 PACKAGE = Path(sklearn_align.__file__).parent
 HEAVY = ["torch", "skorch", "matplotlib", "pandas", "polars", "dask", "pyarrow"]
-# scipy and scikit-learn load some of them where they are installed; that is not ours to change.
-BEFORE = f"""
-import sys
-import sklearn.base, sklearn.callback, sklearn.cluster, sklearn.metrics, sklearn.model_selection
-before = {{name for name in {HEAVY} if name in sys.modules}}
+LIGHT = [
+    "import sklearn_align",
+    "from sklearn_align import MiniVec2Vec",
+    "from sklearn_align import pack_modalities",
+    "import sklearn_align.alignment, sklearn_align.metrics, sklearn_align.datasets",
+    "import sklearn_align.plotting",
+    "import sklearn_align.io",
+    "import sklearn_align; dir(sklearn_align); hasattr(sklearn_align, 'nothing')",
+]
+FIT = """
+from sklearn_align import MiniVec2Vec
+from sklearn_align.datasets import make_rotated_embeddings
+data = make_rotated_embeddings(800, 24, random_state=0)
+aligner = MiniVec2Vec(n_init=1, random_state=0).fit(data.XA, data.XB)
+aligner.score(data.XA_test, data.XB_test)
 """
-LOADED = f"print([name for name in {HEAVY} if name in sys.modules and name not in before])"
+WITHOUT_FUSION = [
+    "from sklearn_align import AECFClassifier",
+    "import sklearn_align.fusion",
+    "import sklearn_align; sklearn_align.AECFRegressor",
+]
+WITHOUT_ARROW = {
+    "sample_rows": "sample_rows([], 5, 'vector')",
+    "map_batches": "map_batches(None, [], 'vector')",
+    "vectors_to_arrow": "vectors_to_arrow([[1.0]])",
+    "vectors_to_numpy": "vectors_to_numpy([[1.0]])",
+}
+DRAWING = """
+import numpy as np
+from sklearn_align.plotting import RetrievalDisplay
+Z = np.eye(5)
+RetrievalDisplay.from_predictions(Z, Z)
+"""
 
 
-def run(code: str) -> str:
+def run(code: str, *arguments: str) -> str:
     result = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)],
+        [sys.executable, "-c", textwrap.dedent(code), *arguments],
         capture_output=True,
         text=True,
         check=False,
@@ -35,51 +62,68 @@ def run(code: str) -> str:
     return result.stdout.strip()
 
 
-def without(*names: str) -> str:
-    """Return code after which importing the named packages fails as if they were not there."""
-    return f"""
-import sys
+# Runs statements one after another in one process, because importing scikit-learn takes a second.
+# Each finds the package as if it had not been imported, and prints a line of JSON: the heavy
+# packages that are loaded after it, and its error.
+EACH = """
+import json, sys
+import sklearn.base, sklearn.callback, sklearn.cluster, sklearn.metrics, sklearn.model_selection
 
 class Absent:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {names}:
-            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+        if name.partition(".")[0] in absent:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
+statements, heavy, absent = json.loads(sys.argv[1])
 sys.meta_path.insert(0, Absent())
+# scipy and scikit-learn load some of them where they are installed; that is not ours to change.
+before = [name for name in heavy if name in sys.modules]
+print(json.dumps([before, None]))
+for statement in statements:
+    for name in [one for one in sys.modules if one.partition(".")[0] == "sklearn_align"]:
+        del sys.modules[name]
+    error = None
+    try:
+        exec(statement, {})
+    except ImportError as raised:
+        error = str(raised)
+    loaded = [name for name in heavy if name in sys.modules and name not in before]
+    print(json.dumps([loaded, error]))
 """
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "import sklearn_align",
-        "from sklearn_align import MiniVec2Vec",
-        "from sklearn_align import pack_modalities",
-        "import sklearn_align.alignment, sklearn_align.metrics, sklearn_align.datasets",
-        "import sklearn_align.plotting",
-        "import sklearn_align.io",
-        "import sklearn_align; dir(sklearn_align); hasattr(sklearn_align, 'nothing')",
-    ],
-)
-def test_nothing_heavy_is_loaded(statement):
-    assert run(f"{BEFORE}\n{statement}\n{LOADED}") == "[]"
+def run_each(
+    statements: list[str], absent: tuple[str, ...] = ()
+) -> list[tuple[list[str], str | None]]:
+    """Return what scikit-learn has loaded, then what each statement has loaded and its error.
+
+    Importing the packages named in `absent` fails as if they were not there.
+    """
+    lines = run(EACH, json.dumps([statements, HEAVY, absent])).splitlines()
+    return [tuple(json.loads(line)) for line in lines]
 
 
-def test_fitting_an_aligner_loads_nothing_heavy():
-    code = """
-from sklearn_align import MiniVec2Vec
-from sklearn_align.datasets import make_rotated_embeddings
-data = make_rotated_embeddings(800, 24, random_state=0)
-aligner = MiniVec2Vec(n_init=1, random_state=0).fit(data.XA, data.XB)
-aligner.score(data.XA_test, data.XB_test)
-"""
-    assert run(f"{BEFORE}{code}{LOADED}") == "[]"
+@pytest.fixture(scope="module")
+def loaded() -> dict[str, list[str]]:
+    """Return the heavy packages that are loaded after each statement, and by scikit-learn."""
+    found = run_each([*LIGHT, FIT])
+    assert [error for _, error in found] == [None] * len(found)
+    return dict(zip(["scikit-learn", *LIGHT, FIT], [names for names, _ in found], strict=True))
+
+
+@pytest.mark.parametrize("statement", LIGHT)
+def test_nothing_heavy_is_loaded(loaded, statement):
+    assert loaded[statement] == []
+
+
+def test_fitting_an_aligner_loads_nothing_heavy(loaded):
+    assert loaded[FIT] == []
 
 
 @pytest.mark.parametrize("name", ["torch", "skorch", "matplotlib", "dask"])
-def test_scikit_learn_itself_loads_none_of_those_that_are_promised_absent(name):
+def test_scikit_learn_itself_loads_none_of_those_that_are_promised_absent(loaded, name):
     # Else the tests above could not see whether the package loads it.
-    assert run(f"{BEFORE}\nprint({name!r} in before)") == "False"
+    assert name not in loaded["scikit-learn"]
 
 
 def test_importing_changes_no_global_setting():
@@ -100,67 +144,25 @@ def test_importing_changes_no_global_setting():
 
 
 @pytest.mark.parametrize("missing", ["torch", "skorch"])
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "from sklearn_align import AECFClassifier",
-        "import sklearn_align.fusion",
-        "import sklearn_align; sklearn_align.AECFRegressor",
-    ],
-)
-def test_a_missing_extra_says_what_to_install(missing, statement):
-    code = f"""
-try:
-    {statement}
-except ImportError as error:
-    print(error)
-"""
-    assert "sklearn-align[fusion]" in run(without(missing) + code)
+def test_a_missing_extra_says_what_to_install(missing):
+    _, *found = run_each(WITHOUT_FUSION, absent=(missing,))
+    assert len(found) == len(WITHOUT_FUSION)
+    for statement, (_, error) in zip(WITHOUT_FUSION, found, strict=True):
+        assert "sklearn-align[fusion]" in error, statement
 
 
-def test_a_missing_matplotlib_says_what_to_install():
-    code = """
-import numpy as np
-from sklearn_align.plotting import RetrievalDisplay
-Z = np.eye(5)
-try:
-    RetrievalDisplay.from_predictions(Z, Z)
-except ImportError as error:
-    print(error)
-"""
-    assert "sklearn-align[plot]" in run(without("matplotlib") + code)
+def test_the_aligner_works_and_a_display_says_what_to_install_without_the_extras():
+    absent = ("torch", "skorch", "matplotlib")
+    _, (_, fit), (_, drawing) = run_each([f"{FIT}\nassert aligner.converged_", DRAWING], absent)
+    assert fit is None
+    assert "sklearn-align[plot]" in drawing
 
 
-@pytest.mark.parametrize(
-    "call",
-    [
-        "sample_rows([], 5, 'vector')",
-        "map_batches(None, [], 'vector')",
-        "vectors_to_arrow([[1.0]])",
-        "vectors_to_numpy([[1.0]])",
-    ],
-)
-def test_a_missing_pyarrow_says_what_to_install(call):
-    code = f"""
-from sklearn_align import io
-try:
-    io.{call}
-except ImportError as error:
-    print(error)
-"""
-    name = call.partition("(")[0]
-    expected = f"{name} needs pyarrow: pip install 'sklearn-align[io]'."
-    assert run(without("pyarrow") + code) == expected
-
-
-def test_the_aligner_works_without_the_fusion_extra():
-    code = """
-from sklearn_align import MiniVec2Vec
-from sklearn_align.datasets import make_rotated_embeddings
-data = make_rotated_embeddings(800, 24, random_state=0)
-print(MiniVec2Vec(n_init=1, random_state=0).fit(data.XA, data.XB).converged_)
-"""
-    assert run(without("torch", "skorch", "matplotlib") + code) == "True"
+def test_a_missing_pyarrow_says_what_to_install():
+    statements = [f"from sklearn_align import io; io.{call}" for call in WITHOUT_ARROW.values()]
+    _, *found = run_each(statements, absent=("pyarrow",))
+    for name, (_, error) in zip(WITHOUT_ARROW, found, strict=True):
+        assert error == f"{name} needs pyarrow: pip install 'sklearn-align[io]'."
 
 
 def test_unknown_names_raise_attribute_error():

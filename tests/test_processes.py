@@ -13,7 +13,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_info
 
-from sklearn_align import AECFClassifier, MiniVec2Vec
+from sklearn_align import MiniVec2Vec
 from sklearn_align.alignment import AnchorStart, NeighborRefinement
 from sklearn_align.datasets import make_multimodal_classification, make_rotated_embeddings
 
@@ -105,6 +105,9 @@ def test_parallel_searches_use_no_more_threads_than_there_are_cores(spaces, tmp_
 @pytest.mark.filterwarnings("ignore::sklearn_align.exceptions.SmallSampleWarning")
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
 def test_a_full_disk_is_an_error_and_leaves_the_estimator_as_it_is(spaces, fusion_data):
+    # Workers import this file, and torch takes them two seconds.
+    from sklearn_align import AECFClassifier
+
     aligner = quick(AnchorStart(n_runs=1))
     classifier = AECFClassifier(max_epochs=1, random_state=0)
     X, y = fusion_data.data, fusion_data.target

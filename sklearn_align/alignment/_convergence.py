@@ -197,7 +197,10 @@ def draw_distinct_samples(X: FloatArray, random_state: np.random.RandomState) ->
     """
     n_wanted = 2 * CONVERGENCE.n_score_samples
     n_drawn = min(len(X), n_wanted + CONVERGENCE.n_spare_samples)
-    samples = np.unique(X[random_state.choice(len(X), n_drawn, replace=False)], axis=0)
+    samples = X[random_state.choice(len(X), n_drawn, replace=False)]
+    # `numpy.unique` along an axis would turn an interrupt into a TypeError.
+    samples = samples[np.lexsort(samples.T[::-1])]
+    samples = samples[np.append(True, (samples[1:] != samples[:-1]).any(axis=1))]
     samples = samples[random_state.permutation(len(samples))]
     cosine = samples @ samples.T
     np.fill_diagonal(cosine, -1)

@@ -234,8 +234,8 @@ def test_wrong_pairs_degrade_gracefully(paired, share):
 def test_pairs_of_real_encoders_do_not_hurt(sentences):
     indices = slice(0, 20)
     aligner = MiniVec2Vec(random_state=0).fit(
-        sentences.XA[:2000],
-        sentences.XB[:2000],
+        sentences.XA[:1500],
+        sentences.XB[:1500],
         pairs=(sentences.XA_test[indices], sentences.XB_test[indices]),
     )
     assert aligner.converged_

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from copy import deepcopy
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +17,13 @@ from threadpoolctl import threadpool_info
 
 import sklearn_align
 from sklearn_align import MiniVec2Vec
-from sklearn_align.alignment import AnchorStart, ComponentStart, TransportRefinement
+from sklearn_align.alignment import (
+    AnchorStart,
+    ComponentStart,
+    TransportRefinement,
+    _convergence,
+    _selection,
+)
 from tests.repetitions import repetitions
 
 pytestmark = [
@@ -25,6 +33,17 @@ pytestmark = [
 ]
 PACKAGE = str(Path(sklearn_align.__file__).parent)
 METHODS = ["transform", "to_target", "transform_target", "inverse_transform", "score"]
+
+
+@pytest.fixture(autouse=True)
+def few_iterations(monkeypatch):
+    """Let the stages be short, so that interrupts fall on all of them and not on inner loops."""
+    selection = replace(
+        _selection.SELECTION, n_initial_iterations=2, full_rounds=(1, 1), final_rounds=(1, 1)
+    )
+    monkeypatch.setattr(_selection, "SELECTION", selection)
+    convergence = replace(_convergence.CONVERGENCE, min_runs=2, max_runs=3)
+    monkeypatch.setattr(_convergence, "CONVERGENCE", convergence)
 
 
 def tiny(**parameters):
@@ -37,6 +56,12 @@ def tiny(**parameters):
             **parameters,
         }
     )
+
+
+@pytest.fixture(scope="module")
+def fitted_before():
+    """Return a fitted aligner, to be copied and not to be changed."""
+    return tiny().fit(*spaces(0))
 
 
 def spaces(seed, n_samples=40, widths=(4, 5)):
@@ -218,7 +243,7 @@ EXCEPTIONS_ONLY = {"start in a thread", "teardown"}
         if failure not in EXCEPTIONS_ONLY or isinstance(error, Exception)
     ],
 )
-def test_errors_of_the_users_own_objects(failure, error):
+def test_errors_of_the_users_own_objects(failure, error, fitted_before):
     spoiled = FAILURES[failure](error)
     A, B = spaces(1)
     parameters = dict(vars(spoiled))
@@ -229,7 +254,7 @@ def test_errors_of_the_users_own_objects(failure, error):
     with pytest.raises(NotFittedError):
         spoiled.transform(A)
 
-    fitted = tiny().fit(*spaces(0))
+    fitted = deepcopy(fitted_before)
     fitted.set_params(**spoiled.get_params(deep=False))
     fitted.set_callbacks(*getattr(spoiled, "_skl_callbacks", []))
     before = state(fitted)
@@ -282,8 +307,8 @@ BAD_PARAMETERS = [
 
 
 @pytest.mark.parametrize("kind", REFUSED)
-def test_refused_arguments_change_nothing(kind):
-    fitted, fresh = tiny().fit(*spaces(0)), tiny()
+def test_refused_arguments_change_nothing(kind, fitted_before):
+    fitted, fresh = deepcopy(fitted_before), tiny()
     before = state(fitted)
     for aligner in (fitted, fresh):
         with pytest.raises(ValueError, match=r".+"):
@@ -294,8 +319,8 @@ def test_refused_arguments_change_nothing(kind):
 
 
 @pytest.mark.parametrize("parameters", BAD_PARAMETERS, ids=repr)
-def test_refused_parameters_change_nothing(parameters):
-    fitted, fresh = tiny().fit(*spaces(0)), tiny(**parameters)
+def test_refused_parameters_change_nothing(parameters, fitted_before):
+    fitted, fresh = deepcopy(fitted_before), tiny(**parameters)
     fitted.set_params(**parameters)
     before = state(fitted)
     for aligner in (fitted, fresh):

@@ -20,6 +20,7 @@ from sklearn_align.alignment import (
     ClusterRefinement,
     MutualNeighborRefinement,
     NeighborRefinement,
+    TransportRefinement,
 )
 from sklearn_align.datasets import make_rotated_embeddings
 from sklearn_align.exceptions import AlignmentWarning, PairingWarning, SmallSampleWarning
@@ -380,7 +381,10 @@ def test_history_of_a_fit(spaces, quick):
     [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, repetitions(2, 5)))],
 )
 def test_separately_trained_encoders_are_aligned(sentences, seed):
-    aligner = MiniVec2Vec(random_state=seed).fit(sentences.XA, sentences.XB)
+    # With fewer samples it is harder.
+    n_samples = 3000 if seed == 0 else 2000
+    aligner = MiniVec2Vec(random_state=seed)
+    aligner.fit(sentences.XA[:n_samples], sentences.XB[:n_samples])
     assert aligner.converged_
     assert accuracy(aligner, sentences) >= 0.9
     assert aligner.map_.dtype == np.float32
@@ -389,7 +393,7 @@ def test_separately_trained_encoders_are_aligned(sentences, seed):
 
 @pytest.mark.slow
 def test_the_published_recipe_on_separately_trained_encoders(sentences):
-    aligner = MiniVec2Vec.from_paper(max_iter=30, random_state=0)
+    aligner = MiniVec2Vec.from_paper(max_iter=15, random_state=0)
     with warnings.catch_warnings():
         # The convergence check needs a map that is nearly as good as it can be.
         warnings.simplefilter("ignore", AlignmentWarning)
@@ -399,7 +403,8 @@ def test_the_published_recipe_on_separately_trained_encoders(sentences):
 
 @pytest.mark.slow
 def test_anchor_starts_on_separately_trained_encoders(sentences):
-    aligner = MiniVec2Vec(init="anchors", n_init=3, random_state=0)
+    refinement = TransportRefinement(max_iter=20, sample_size=1500)
+    aligner = MiniVec2Vec(init="anchors", n_init=2, refinements=[refinement], random_state=0)
     aligner.fit(sentences.XA, sentences.XB)
     assert accuracy(aligner, sentences) >= 0.9
 

@@ -82,6 +82,14 @@ def test_fits_in_parallel_threads():
         assert W.tobytes() == alone[setting].tobytes()
 
 
+@pytest.fixture
+def restored_threads():
+    """Put the numbers of threads back that a limit restores wrongly where they were patched."""
+    with threadpool_limits(None):
+        yield
+
+
+@pytest.mark.usefixtures("restored_threads")
 def test_fits_wait_for_one_another_where_they_limit_threads(monkeypatch):
     controller = ThreadpoolController()
     blas = controller.select(user_api="blas").lib_controllers
@@ -188,33 +196,54 @@ CONTEXTS = [
 ]
 
 
+@pytest.fixture(scope="module")
+def fitted_alone():
+    return aligner().fit(*spaces(100, 4))
+
+
 @pytest.mark.parametrize("context", CONTEXTS, ids=repr)
 @pytest.mark.parametrize("n_jobs", [None, 2, -1])
-def test_every_backend_of_joblib(context, n_jobs):
-    A, B = spaces(100, 4)
-    expected = aligner().fit(A, B).map_
+def test_every_backend_of_joblib(fitted_alone, context, n_jobs):
     with joblib.parallel_config(**context):
-        assert aligner(n_jobs=n_jobs).fit(A, B).map_.tobytes() == expected.tobytes()
+        fitted = aligner(n_jobs=n_jobs).fit(*spaces(100, 4))
+    assert fitted.map_.tobytes() == fitted_alone.map_.tobytes()
+
+
+@pytest.fixture(scope="module")
+def views():
+    """Return two views of one space.
+
+    Their map is one that rounding, which old releases of NumPy do not repeat in another process,
+    cannot turn into another one.
+    """
+    rng = np.random.default_rng(0)
+    A = rng.gamma(1, 1, (300, 6)).astype(np.float32)
+    return A, A @ np.linalg.qr(rng.normal(size=(6, 6)))[0].astype(np.float32)
+
+
+def search_for(views, n_jobs=None):
+    model = aligner(refinements=[TransportRefinement(20)])
+    grid = {"n_init": [1, 2], "n_jobs": [2]}
+    search = GridSearchCV(model, grid, cv=2, n_jobs=n_jobs, error_score="raise")
+    return search.fit(views[0], XB=views[1])
+
+
+@pytest.fixture(scope="module")
+def search_alone(views):
+    return search_for(views)
 
 
 @pytest.mark.parametrize("backend", ["loky", "multiprocessing", "threading"])
-def test_inside_a_parallel_search(backend):
-    # Two views of one space have a map that rounding, which old releases of NumPy do not repeat in
-    # another process, cannot turn into another one.
-    rng = np.random.default_rng(0)
-    A = rng.gamma(1, 1, (300, 6)).astype(np.float32)
-    B = A @ np.linalg.qr(rng.normal(size=(6, 6)))[0].astype(np.float32)
-    grid = {"n_init": [1, 2], "n_jobs": [2]}
-    model = aligner(refinements=[TransportRefinement(20)])
+def test_inside_a_parallel_search(views, search_alone, backend):
     with joblib.parallel_config(backend=backend):
-        search = GridSearchCV(model, grid, cv=2, n_jobs=2, error_score="raise").fit(A, XB=B)
-    alone = GridSearchCV(model, grid, cv=2, error_score="raise").fit(A, XB=B)
+        search = search_for(views, n_jobs=2)
+    alone = search_alone
     np.testing.assert_allclose(
         search.cv_results_["mean_test_score"], alone.cv_results_["mean_test_score"], rtol=1e-3
     )
     found, expected = search.best_estimator_, alone.best_estimator_
     np.testing.assert_allclose(found.map_, expected.map_, atol=1e-3)
-    assert found.score(A, B) > 0.99
+    assert found.score(*views) > 0.99
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

@@ -7,12 +7,14 @@ from sklearn.utils.estimator_checks import check_param_validation, parametrize_w
 
 from sklearn_align.fusion import AECFClassifier, AECFEmbedder, AECFRegressor
 
+# A few long steps, which the data of the checks need to be learned.
+SHORT = {"max_epochs": 8, "lr": 0.01}
 ESTIMATORS = [
-    AECFClassifier(),
-    AECFRegressor(),
-    AECFEmbedder(),
+    AECFClassifier(**SHORT),
+    AECFRegressor(**SHORT),
+    AECFEmbedder(**SHORT),
     # with this setting NaN is allowed anywhere, and the checks put it there
-    AECFClassifier(partial_missing="impute", max_epochs=20),
+    AECFClassifier(**SHORT, partial_missing="impute"),
 ]
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import warnings
+from functools import cache
 
 import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from sklearn_align._typing import FloatArray
 
@@ -24,6 +25,12 @@ def k_means_centers(
     """
     model = KMeans(n_clusters, init=init, n_init=1, random_state=random_state)
     # Threads of k-means add their parts of a centre in the order in which they finish.
-    with threadpool_limits(1, user_api="openmp"), warnings.catch_warnings():
+    with _openmp().limit(limits=1), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Number of distinct clusters", ConvergenceWarning)
         return np.asarray(model.fit(X).cluster_centers_)
+
+
+@cache
+def _openmp() -> ThreadpoolController:
+    """Find scikit-learn's OpenMP among the libraries that are loaded, which takes milliseconds."""
+    return ThreadpoolController().select(user_api="openmp")
