@@ -7,16 +7,14 @@ from importlib.util import find_spec
 if "PYTEST_XDIST_WORKER" in os.environ:
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
-<<<<<<< HEAD
-
-# Examples in docstrings cannot be skipped one by one.
-collect_ignore = [] if find_spec("pyarrow") else ["sklearn_align/io"]
-=======
     # Where a test asks for two threads, a waiting one would take the core of the other worker.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import pytest
 from threadpoolctl import threadpool_info
+
+# Examples in docstrings cannot be skipped one by one.
+collect_ignore = [] if find_spec("pyarrow") else ["sklearn_align/io"]
 
 
 def _numbers_of_threads():
@@ -33,4 +31,3 @@ def _threads_as_before():
     yield
     after = _numbers_of_threads()
     assert {path: after[path] for path in before} == before
->>>>>>> faster
