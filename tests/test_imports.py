@@ -79,6 +79,8 @@ sys.meta_path.insert(0, Absent())
 # scipy and scikit-learn load some of them where they are installed; that is not ours to change.
 before = [name for name in heavy if name in sys.modules]
 print(json.dumps([before, None]))
+for name in [one for one in sys.modules if one.partition(".")[0] in absent]:
+    del sys.modules[name]
 for statement in statements:
     for name in [one for one in sys.modules if one.partition(".")[0] == "sklearn_align"]:
         del sys.modules[name]

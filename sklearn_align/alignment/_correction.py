@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 from scipy import linalg
+from scipy.special import logsumexp
 
 from sklearn_align._linalg import unit_rows
 from sklearn_align._typing import Float64Array, FloatArray
@@ -21,20 +22,23 @@ def correct_map(
     The correction ``D`` minimises ``|B - A (W + D)|^2 + strength |D|^2`` over the known pairs. The
     strength is chosen by leaving out one pair at a time (:func:`_left_out`) and retrieving its
     counterpart among the other known ones and `reference` (n_reference, n_features_B). Returns the
-    corrected map, in float64, and the strength; infinity leaves the map as it is.
+    corrected map, in float64, and the strength. It is infinite, and the map left as it is, unless a
+    correction retrieves clearly better than the map.
     """
     A, B = pairs.A.astype(np.float64), pairs.B.astype(np.float64)
     W = W.astype(np.float64)
     residual = B - A @ W
     probe = np.linspace(0, len(A) - 1, min(len(A), CORRECTION.n_probe_pairs)).astype(np.intp)
     retrieval = _Retrieval(B[probe], reference.astype(np.float64))
-    # A correction must be better than none, also where both are equally good.
-    best = retrieval.score((A @ W)[probe])
+    plain = retrieval.scores((A @ W)[probe])
+    best = -CORRECTION.min_relative_gain * float(plain.mean())
     corrected, strength = W, float("inf")
     for candidate, D, left_out in _left_out(A, residual, probe):
-        score = retrieval.score((A @ W)[probe] + left_out)
-        if score > best:
-            best, corrected, strength = score, W + D, candidate
+        gains = retrieval.scores((A @ W)[probe] + left_out) - plain
+        gain = float(gains.mean())
+        standard_error = float(gains.std()) / len(gains) ** 0.5
+        if gain > max(best, CORRECTION.min_standard_errors * standard_error):
+            best, corrected, strength = gain, W + D, candidate
     return corrected, strength
 
 
@@ -58,7 +62,7 @@ def _left_out(
 
 
 class _Retrieval:
-    """Mean log-probability of the right counterpart under a softmax over cosines.
+    """Log-probabilities of the right counterparts under a softmax over cosines.
 
     Candidates are the counterparts of all probed pairs and the reference samples.
     """
@@ -71,11 +75,12 @@ class _Retrieval:
         copies[np.arange(len(B)), np.arange(len(B))] = False
         self.copies = copies
 
-    def score(self, predicted: Float64Array) -> float:
-        """Score predictions (n_probe_pairs, n_features_B); higher is better."""
-        logits = unit_rows(predicted) @ self.others.T / CORRECTION.temperature
-        logits[self.copies] = -np.inf
-        own = logits[np.arange(len(logits)), np.arange(len(logits))]
-        largest = logits.max(axis=1)
-        total = np.exp(logits - largest[:, None]).sum(axis=1)
-        return float(np.mean(own - largest - np.log(total)))
+    def scores(self, predicted: Float64Array) -> Float64Array:
+        """Score predictions (n_probe_pairs, n_features_B) one by one; higher is better."""
+        cosine = unit_rows(predicted) @ self.others.T
+        cosine[self.copies] = -np.inf
+        differences = cosine - np.diagonal(cosine)[:, None]
+        at_temperatures = [
+            -logsumexp(differences / temperature, axis=1) for temperature in CORRECTION.temperatures
+        ]
+        return np.asarray(max(at_temperatures, key=np.mean))

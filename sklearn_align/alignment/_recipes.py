@@ -235,12 +235,19 @@ class CorrectionSettings:
 
     # Pairs below which correction="auto" leaves the map as it is.
     min_pairs: int = 50
-    log_strengths: tuple[float, float] = (-3.0, 3.0)
-    n_strengths: int = 25
+    # With weaker penalties, a few wrong pairs do more harm than right ones do good.
+    log_strengths: tuple[float, float] = (0.5, 3.0)
+    n_strengths: int = 21
     # Pairs that are left out in turn, and other samples among which counterparts are retrieved.
     n_probe_pairs: int = 1000
     n_reference_samples: int = 1500
-    temperature: float = 0.05
+    # Of these, the temperature is taken with which a candidate predicts best, so that it is
+    # compared by the order of the samples and not by how confident it is.
+    temperatures: tuple[float, ...] = (0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 5.0)
+    # A correction must raise the mean log-probability by as many standard errors, and by this
+    # fraction of its distance from zero. Corrections by wrong pairs do not.
+    min_standard_errors: float = 1.0
+    min_relative_gain: float = 0.005
     # One minus the cosine below which a reference sample is the counterpart itself.
     same_sample: float = 1e-5
 
