@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sklearn_align._modalities import ModalityLayout, pack_modalities
-    from sklearn_align.alignment import MiniVec2Vec
+    from sklearn_align.alignment import MiniVec2Vec, load_map
     from sklearn_align.fusion import AECFClassifier, AECFConfig, AECFEmbedder, AECFRegressor
 
 try:
@@ -26,6 +26,7 @@ _LAZY_NAMES = {
     "AECFRegressor": "sklearn_align.fusion",
     "MiniVec2Vec": "sklearn_align.alignment",
     "ModalityLayout": "sklearn_align._modalities",
+    "load_map": "sklearn_align.alignment",
     "pack_modalities": "sklearn_align._modalities",
 }
 _SUBPACKAGES = ("alignment", "datasets", "exceptions", "fusion", "io", "metrics", "plotting")
@@ -37,6 +38,7 @@ __all__ = [
     "AECFRegressor",
     "MiniVec2Vec",
     "ModalityLayout",
+    "load_map",
     "pack_modalities",
 ]
 

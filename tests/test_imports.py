@@ -15,6 +15,7 @@ import sklearn_align
 
 PACKAGE = Path(sklearn_align.__file__).parent
 HEAVY = ["torch", "skorch", "matplotlib", "pandas", "polars", "dask", "pyarrow"]
+HEAVY += ["safetensors", "onnx"]
 LIGHT = [
     "import sklearn_align",
     "from sklearn_align import MiniVec2Vec",
@@ -41,6 +42,24 @@ WITHOUT_ARROW = {
     "map_batches": "map_batches(None, [], 'vector')",
     "vectors_to_arrow": "vectors_to_arrow([[1.0]])",
     "vectors_to_numpy": "vectors_to_numpy([[1.0]])",
+}
+# They follow the export to a file that needs no other package, in a folder named FOLDER.
+EXPORT = """
+import warnings
+from sklearn_align import MiniVec2Vec, load_map
+from sklearn_align.alignment import to_torch
+from sklearn_align.datasets import make_rotated_embeddings
+data = make_rotated_embeddings(100, 6, random_state=0)
+with warnings.catch_warnings(action="ignore"):
+    aligner = MiniVec2Vec(n_init=1, refinements=[]).fit(data.XA, data.XB)
+aligner.export(FOLDER + "/map.npz")
+assert load_map(FOLDER + "/map.npz").converged_ == aligner.converged_
+"""
+WITHOUT_FORMATS = {
+    "aligner.export(FOLDER + '/map.safetensors')": "export",
+    "aligner.export(FOLDER + '/map.onnx')": "export",
+    "load_map(FOLDER + '/written.safetensors')": "export",
+    "to_torch(aligner)": "fusion",
 }
 DRAWING = """
 import numpy as np
@@ -122,7 +141,7 @@ def test_fitting_an_aligner_loads_nothing_heavy(loaded):
     assert loaded[FIT] == []
 
 
-@pytest.mark.parametrize("name", ["torch", "skorch", "matplotlib", "dask"])
+@pytest.mark.parametrize("name", ["torch", "skorch", "matplotlib", "dask", "safetensors", "onnx"])
 def test_scikit_learn_itself_loads_none_of_those_that_are_promised_absent(loaded, name):
     # Else the tests above could not see whether the package loads it.
     assert name not in loaded["scikit-learn"]
@@ -165,6 +184,16 @@ def test_a_missing_pyarrow_says_what_to_install():
     _, *found = run_each(statements, absent=("pyarrow",))
     for name, (_, error) in zip(WITHOUT_ARROW, found, strict=True):
         assert error == f"{name} needs pyarrow: pip install 'sklearn-align[io]'."
+
+
+def test_an_export_without_its_package_says_what_to_install(tmp_path):
+    (tmp_path / "written.safetensors").write_bytes(bytes(9))
+    setting = f"FOLDER = {str(tmp_path)!r}\n{EXPORT}\n"
+    statements = [setting, *(setting + call for call in WITHOUT_FORMATS)]
+    _, (_, without_formats), *found = run_each(statements, ("safetensors", "onnx", "torch"))
+    assert without_formats is None
+    for (call, extra), (_, error) in zip(WITHOUT_FORMATS.items(), found, strict=True):
+        assert f"sklearn-align[{extra}]" in str(error), call
 
 
 def test_unknown_names_raise_attribute_error():
@@ -210,6 +239,8 @@ def test_heavy_modules_are_imported_where_they_may_be(path):
     heavy = {name.partition(".")[0] for name in imported_modules(path, top_level_only=True)}
     heavy &= set(HEAVY)
     allowed = {"torch", "skorch"} if path.is_relative_to(PACKAGE / "fusion") else set()
+    if path == PACKAGE / "alignment" / "_torch.py":  # which to_torch imports
+        allowed = {"torch"}
     assert heavy <= allowed
 
 

@@ -1,7 +1,9 @@
 """Alignment of embedding spaces from unpaired samples."""
 
+from sklearn_align.alignment._load import load_map
 from sklearn_align.alignment._mini_vec2vec import MiniVec2Vec
 from sklearn_align.alignment._problem import AlignmentProblem, KnownPairs
+from sklearn_align.alignment._to_torch import to_torch
 from sklearn_align.alignment.refinements import (
     ClusterRefinement,
     MutualNeighborRefinement,
@@ -24,4 +26,6 @@ __all__ = [
     "Refinement",
     "Start",
     "TransportRefinement",
+    "load_map",
+    "to_torch",
 ]

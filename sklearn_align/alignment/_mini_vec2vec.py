@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from numbers import Integral
@@ -24,6 +25,7 @@ from sklearn_align._state import all_or_nothing, check_version, with_version
 from sklearn_align._typing import FloatArray
 from sklearn_align.alignment._convergence import check_convergence, warn_unless_converged
 from sklearn_align.alignment._correction import correct_map
+from sklearn_align.alignment._export import export_map
 from sklearn_align.alignment._inputs import (
     check_pairs,
     choose_target,
@@ -201,6 +203,10 @@ class MiniVec2Vec(
     feature_names_target_in_ : ndarray of shape (n_features_target_,)
         Names of the target features, when the target samples have string names. Checked wherever
         target samples come in, as those of the source are.
+
+    metadata_ : dict of str
+        What :meth:`export` was given as `metadata`, in an aligner from
+        :func:`~sklearn_align.load_map`; absent in others.
 
     See Also
     --------
@@ -450,6 +456,7 @@ class MiniVec2Vec(
         if XB is None:
             refuse_labels(target)
         self._set_target_names(names_of(target_given))
+        self.__dict__.pop("metadata_", None)  # They describe the map of a file.
         starts = list_starts(self.init, self.n_init, self.selection)
         refinements = list_refinements(self.refinements)
         random_state = check_random_state(self.random_state)
@@ -763,6 +770,54 @@ class MiniVec2Vec(
             out=out,
             dtype=dtype,
         )
+
+    def export(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        format: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        """Write the map to a file without pickled code.
+
+        The file holds the map, means, lengths and names of the features of both spaces, the results
+        of the convergence check and the version of this package, but no samples and no parameters.
+        It appears as a whole or not at all.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file; one that exists is replaced.
+
+        format : {"npz", "safetensors", "onnx"} or None, default=None
+            The format, by default that of the ending of the file name.
+
+            - "npz": :func:`~sklearn_align.load_map` reads it, with the same results to the bit.
+            - "safetensors": the same; needs safetensors.
+            - "onnx": a graph from "source" (batch, n_features) to "target", as :meth:`to_target`,
+              and "unit", as :meth:`transform`, all in float32; needs onnx.
+
+        metadata : dict of str to str, default=None
+            Entries to store, such as the names of both encoders. None stores `metadata_` of an
+            aligner from :func:`~sklearn_align.load_map`. Keys that start with ``"sklearn_align."``
+            are those of the package.
+
+        Raises
+        ------
+        TypeError
+            When a key or a value of `metadata` is no str.
+        ValueError
+            When there is no such format, a key of `metadata` is one of the package, a number of the
+            map is not finite, or lengths are out of the range of an ONNX graph.
+        ImportError
+            When a package that the format needs is not installed.
+
+        See Also
+        --------
+        sklearn_align.load_map : Reads npz and safetensors.
+        sklearn_align.alignment.to_torch : Makes a torch module.
+        """
+        export_map(self, path, format, metadata)
 
     def inverse_transform(self, X: ArrayLike) -> FloatArray:
         """Map the output of :meth:`transform` back to raw coordinates of the source space.
