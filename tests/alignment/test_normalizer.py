@@ -187,7 +187,7 @@ def test_arguments_are_left_alone(samples):
 
 @pytest.mark.parametrize("length", [None, 1.0])
 @pytest.mark.parametrize("source_length", [None, 1.0])
-@pytest.mark.parametrize("source_radius", [0.0, 2.0])
+@pytest.mark.parametrize("source_radius", [0.0, 0.5])
 def test_lengths_are_kept_where_those_of_both_spaces_vary(length, source_length, source_radius):
     source = CentredNormalizer(np.zeros(2), source_radius, source_length)
     expected = length is None and source_length is None and source_radius > 0
@@ -265,7 +265,7 @@ def test_the_largest_length_is_scaled_by_a_normal_number():
 
 
 def test_norms_of_any_range():
-    X = np.array([[3.0, 4], [3e-200, 4e-200], [3e200, 4e200], [0, 0], [1e308, 1e308]])
+    X = np.array([[3.0, 4], [3e-200, 4e-200], [3e200, 4e200], [0, 0], [1.5e308, 1.5e308]])
     largest = np.finfo(np.float64).max / 4
     np.testing.assert_allclose(module._norms(X), [5, 5e-200, 5e200, 0, largest])
     assert module._norms(X[:, :0]).tolist() == [0] * len(X)
@@ -373,6 +373,7 @@ MESSAGE = (
         (1e39, 1.0, MESSAGE.format("1e+39", "1")),
         (-1e39, 1.0, MESSAGE.format("1e+39", "1")),
         (0.0, 1e-46, MESSAGE.format("1e-46", "1e-46")),
+        (0.0, 1.3e-45, MESSAGE.format("1.3e-45", "1.3e-45")),
     ],
 )
 def test_raw_coordinates_out_of_range(mean, radius, message):
@@ -408,3 +409,81 @@ def test_the_largest_length_that_counts_is_refused():
     back = normalizer.inverse_transform(Z, np.array([0.9 * largest]))
     np.testing.assert_allclose(back, 0.9 * largest * Z)
     assert normalizer.inverse_transform(Z[:0]).shape == (0, 2)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_results_in_the_array_that_is_given(samples, dtype):
+    for X in (samples, unit(samples), samples * 10.0 ** np.linspace(-1, 1, 200)[:, None]):
+        normalizer = CentredNormalizer.fit(X)
+        out = np.empty(X.shape, dtype)
+        assert normalizer.transform(X.astype(dtype), out=out) is out
+        Z = out.copy()
+        assert normalizer.inverse_transform(Z, out=out) is out
+        np.testing.assert_array_equal(out, normalizer.inverse_transform(Z))
+
+
+def test_no_samples():
+    far = CentredNormalizer(np.array([1e20, 0.0]), 1.0, None)
+    none = np.empty((0, 2), np.float32)
+    assert far.inverse_transform(none).shape == (0, 2)
+    for directions in (False, True):
+        normalizer = CentredNormalizer(np.zeros(2), 1.0, None, directions)
+        assert normalizer.transform(none).shape == (0, 2)
+        assert normalizer.transform(none, np.ones((2, 5))).shape == (0, 5)
+        assert normalizer.transform(none).dtype == np.float32
+
+
+def test_the_length_of_equally_long_samples_is_named():
+    normalizer = CentredNormalizer(np.zeros(2), 1.0, 1e39)
+    with pytest.raises(ValueError, match="out of the range") as raised:
+        normalizer.inverse_transform(np.array([[0.6, 0.8]], np.float32))
+    assert str(raised.value) == MESSAGE.format("1e+39", "1e+39")
+
+
+def test_the_smallest_number_is_in_range():
+    smallest = float(np.finfo(np.float32).smallest_subnormal)
+    normalizer = CentredNormalizer(np.zeros(2), smallest, None)
+    back = normalizer.inverse_transform(np.array([[1, 0]], np.float32))
+    assert back.tolist() == [[smallest, 0]]
+
+
+@pytest.mark.parametrize(
+    ("mean", "lengths"), [([1.6e308, 0], [4e307]), ([0.0, 0.0], [np.inf]), ([-1.6e308, 0], [4e307])]
+)
+def test_coordinates_out_of_range_are_refused_without_a_warning(mean, lengths):
+    normalizer = CentredNormalizer(np.array(mean), 1.0, None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for sign in (-1, 1):
+            Z = np.array([[sign, 0.0]])
+            if abs(mean[0] + sign * lengths[0]) < 1.7e308:
+                assert np.isfinite(normalizer.inverse_transform(Z, np.array(lengths))).all()
+                continue
+            with pytest.raises(ValueError, match="out of the range of float64"):
+                normalizer.inverse_transform(Z, np.array(lengths))
+
+
+def test_differences_out_of_range_have_a_direction():
+    mean = np.array([-1.5e308, -1.5e308])
+    X = np.array([[1.5e308, 1.5e308], [1.5e308, -1.5e308], [0, 0]])
+    differences = np.array([[3.0, 3], [3, 0], [1.5, 1.5]])
+    W = np.array([[1.0, -1], [2, 3]])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        np.testing.assert_allclose(module.unit_samples(X, mean), unit(differences))
+        np.testing.assert_allclose(module.unit_samples(X, mean, W), unit(differences @ W))
+        largest = np.finfo(np.float64).max / 4
+        np.testing.assert_array_equal(module.sample_lengths(X[2:], mean), [largest])
+
+
+def test_the_mean_is_in_range_where_the_sum_is_not():
+    largest = np.finfo(np.float64).max
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        X = np.array([[1.7e308, -1.7e308, 1.0], [1.5e308, -1.5e308, 2]])
+        np.testing.assert_allclose(module._mean(X), [1.6e308, -1.6e308, 1.5], rtol=1e-15)
+        alternating = np.tile([[1.7e308], [-1.7e308]], (16, 1))
+        np.testing.assert_array_equal(module._mean(alternating), [0])
+        for n_samples in range(2, 50):
+            X = np.tile([largest, -largest], (n_samples, 1))
+            np.testing.assert_allclose(module._mean(X), [largest, -largest], rtol=1e-15)
