@@ -93,6 +93,14 @@ def test_type_of_the_result(dtype, computing):
     np.testing.assert_array_equal(out, Z)
 
 
+def test_a_result_of_the_computing_type_is_written_directly(monkeypatch):
+    monkeypatch.setattr(module, "_convert", None)
+    X, W = make_space("centred", 4, 0), make_map((4, 7))
+    source, out = CentredNormalizer.fit(X), np.empty((60, 7))
+    np.testing.assert_allclose(map_samples(X, W, source, out=out), unit_mapped(X, W, source))
+    assert map_samples(X.astype(np.float32), W, source).dtype == np.float32
+
+
 @pytest.mark.parametrize("widths", [(64, 2), (2, 64)])
 def test_no_more_than_a_block_is_held(widths, monkeypatch):
     monkeypatch.setattr(module, "_BLOCK_BYTES", 2**15)
