@@ -529,3 +529,8 @@ def test_pairs_must_be_finite(small, side):
     pairs[side][2, 1] = np.inf
     with pytest.raises(ValueError, match=rf"pairs\[{side}\] contains infinity"):
         known_pairs(*small, pairs)
+    # Finite numbers that the type of the space does not hold.
+    spaces = [X.astype(np.float32) for X in small]
+    pairs[side][2, 1] = 1e300
+    with pytest.raises(ValueError, match=rf"pairs\[{side}\] contains infinity"):
+        known_pairs(*spaces, pairs)
