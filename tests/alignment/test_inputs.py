@@ -129,7 +129,7 @@ def test_two_pairs_that_can_be_read_in_two_ways_are_refused(paired, quick, form)
         (np.array([0, 5]), [1, 6]),
         (pd.Series([0, 5]), (1, 6)),
     ],
-    ids=repr,
+    ids=["tuple of arrays", "list of arrays", "array and list", "Series and tuple"],
 )
 def test_two_pairs_as_arrays_have_one_reading(paired, pairs):
     A, B, _ = paired
@@ -301,7 +301,7 @@ def test_the_search_runs_in_single_precision_with_pairs(paired, quick, dtype):
         (7, ()),
         (pd.DataFrame({"a": [1, 2]}), (2, 1)),
     ],
-    ids=repr,
+    ids=["matrix", "lists", "list", "range", "unequal lists", "number", "data frame"],
 )
 def test_shape_of_an_array_like(y, shape):
     assert shape_of(y) == shape
@@ -315,7 +315,9 @@ def test_a_shape_that_is_no_tuple_is_not_believed():
     assert shape_of(Figures([1, 2, 3])) == (3,)
 
 
-@pytest.mark.parametrize("y", [[1, 2, 3], np.arange(3), pd.Series([1, 2, 3])], ids=repr)
+@pytest.mark.parametrize(
+    "y", [[1, 2, 3], np.arange(3), pd.Series([1, 2, 3])], ids=["list", "array", "Series"]
+)
 def test_a_vector_becomes_a_column(y):
     with pytest.warns(DataConversionWarning) as caught:
         column = choose_target(None, y, "X")
@@ -429,7 +431,11 @@ def test_known_pairs_are_unit_samples_in_single_precision(small):
         np.testing.assert_allclose(side, CentredNormalizer.fit(X).transform(X[rows]), atol=1e-6)
 
 
-@pytest.mark.parametrize("pairs", [None, ([], []), (np.zeros((0, 3)), np.zeros((0, 2)))], ids=repr)
+@pytest.mark.parametrize(
+    "pairs",
+    [None, ([], []), (np.zeros((0, 3)), np.zeros((0, 2)))],
+    ids=["None", "no indices", "no samples"],
+)
 def test_without_pairs_there_are_none(small, pairs):
     assert known_pairs(*small, pairs) is None
 
