@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from scipy import sparse
 from sklearn.exceptions import DataConversionWarning
 
 from sklearn_align import MiniVec2Vec
@@ -300,8 +301,9 @@ def test_the_search_runs_in_single_precision_with_pairs(paired, quick, dtype):
         ([[1, 2], [3]], (2,)),
         (7, ()),
         (pd.DataFrame({"a": [1, 2]}), (2, 1)),
+        (sparse.csr_matrix(np.ones((4, 2))), (4, 2)),
     ],
-    ids=["matrix", "lists", "list", "range", "unequal lists", "number", "data frame"],
+    ids=["matrix", "lists", "list", "range", "unequal lists", "number", "data frame", "sparse"],
 )
 def test_shape_of_an_array_like(y, shape):
     assert shape_of(y) == shape
@@ -469,9 +471,14 @@ MESSAGES = {
         "pairs must hold as many rows_A as rows_B, got shapes (3,) and ().",
     ),
     "width": ((np.ones((4, 3)), np.ones((4, 3))), "pairs[1] has 3 features, but its space has 2."),
+    "no columns": (
+        (np.ones((4, 0)), np.ones((4, 2))),
+        "Found array with 0 feature(s) (shape=(4, 0)) while a minimum of 1 is required by "
+        "MiniVec2Vec.",
+    ),
     "three dimensions": (
-        (np.ones((4, 3, 1)), np.ones((4, 2))),
-        f"{VECTORS}float64 of shape (4, 3, 1) and float64 of shape (4, 2).",
+        (np.ones((4, 3, 1), np.int8), np.ones((4, 2))),
+        f"{VECTORS}int8 of shape (4, 3, 1) and float64 of shape (4, 2).",
     ),
     "no whole numbers": (
         (np.arange(2), np.array([0.0, 1.0])),
@@ -499,7 +506,7 @@ MESSAGES = {
 @pytest.mark.parametrize("case", MESSAGES)
 def test_what_is_said_of_pairs_that_cannot_be_used(small, case):
     pairs, message = MESSAGES[case]
-    with pytest.raises(ValueError, match="pairs") as raised:
+    with pytest.raises(ValueError, match=r"pairs|MiniVec2Vec") as raised:
         known_pairs(*small, pairs)
     assert str(raised.value) == message
 
@@ -540,3 +547,13 @@ def test_pairs_must_be_finite(small, side):
     pairs[side][2, 1] = 1e300
     with pytest.raises(ValueError, match=rf"pairs\[{side}\] contains infinity"):
         known_pairs(*spaces, pairs)
+
+
+@pytest.mark.parametrize("dtype", [object, np.uint8, np.int16, np.uint64])
+def test_indices_of_any_integer_type(small, dtype):
+    A, B = small
+    rows_A, rows_B = np.array([0, 19, 4]), np.array([14, 0, 7])
+    expected = known_pairs(A, B, (rows_A, rows_B))
+    seen = known_pairs(A, B, (rows_A.astype(dtype), rows_B.astype(dtype)))
+    np.testing.assert_array_equal(seen.A, expected.A)
+    np.testing.assert_array_equal(seen.B, expected.B)
