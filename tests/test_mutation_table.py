@@ -1,8 +1,10 @@
 """The sample of changes that are tried, and their counts."""
 
 import json
+from argparse import Namespace
 
-from tests.benchmarks.mutation_table import count, draw, read_results
+from tests.benchmarks.mutation_table import HEADER, count, draw, main, read_results
+from tests.benchmarks.tables import read_table, write_table
 
 RESULTS = {
     "sklearn_align/_linalg.py": {f"l{i}": None for i in range(9)},
@@ -32,4 +34,27 @@ def test_changes_are_counted_by_outcome(tmp_path):
     (tmp_path / "_empty.py.meta").write_text('{"exit_code_by_key": {}}', encoding="utf-8")
     results = read_results(tmp_path)
     assert results == {"sklearn_align/_linalg.py": codes}
-    assert count(codes) == [6, 5, 3, 1, 1, 0.6]
+    assert count(codes) == [6, 5, 3, 1, 1]
+
+
+def test_modules_that_were_not_tried_keep_their_lines(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a", "b", "c"):
+        (tmp_path / f"{name}.py").touch()
+    old = [[f"{name}.py", 10, 8, 6, 1, 1, 0.75] for name in ("c", "b", "gone")]
+    write_table(tmp_path / "mutation.csv", HEADER, [*old, ["all", 30, 24, 18, 3, 3, 0.75]])
+    (tmp_path / "mutants").mkdir()
+    results = {"a": [1, 1, 0, None], "b": [1, None], "c": [None, None]}
+    for name, codes in results.items():
+        by_key = {f"{name}{i}": code for i, code in enumerate(codes)}
+        path = tmp_path / "mutants" / f"{name}.py.meta"
+        path.write_text(json.dumps({"exit_code_by_key": by_key}), encoding="utf-8")
+    main(Namespace(mutants=tmp_path / "mutants", out=tmp_path, sample=None, seed=0))
+    header, *lines = read_table(tmp_path / "mutation.csv")
+    assert header == list(HEADER)
+    assert lines == [
+        ["a.py", "4", "3", "2", "1", "0", "0.667"],
+        ["b.py", "2", "1", "1", "0", "0", "1.000"],
+        ["c.py", "10", "8", "6", "1", "1", "0.750"],
+        ["all", "16", "12", "9", "2", "1", "0.750"],
+    ]

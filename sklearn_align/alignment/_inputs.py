@@ -125,7 +125,9 @@ def check_pairs(
                     f"{name} has {checked.shape[1]} features, but its space has {space.shape[1]}."
                 )
             dtype = computing_dtype(space)
-            samples.append(check_array(checked, dtype=dtype, input_name=name))
+            # Numbers that the type does not hold become infinite and are refused.
+            with np.errstate(over="ignore"):
+                samples.append(check_array(checked, dtype=dtype, input_name=name))
     else:
         raise ValueError(
             "pairs must be two integer vectors (sample indices) or two matrices (the samples "

@@ -1,11 +1,14 @@
 """The correction of a map by known pairs, against explicit regressions."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from sklearn.linear_model import Ridge, RidgeCV
 
 from sklearn_align import MiniVec2Vec
 from sklearn_align.alignment import KnownPairs, PairStart
+from sklearn_align.alignment import _correction as module
 from sklearn_align.alignment._correction import _left_out, _Retrieval, correct_map
 from sklearn_align.alignment._recipes import CORRECTION
 from sklearn_align.metrics import retrieval_accuracy
@@ -62,14 +65,68 @@ def test_score_is_the_log_probability_of_the_counterpart():
     np.testing.assert_allclose(retrieval.scores(7 * predicted), expected)
 
 
+@pytest.fixture
+def one_temperature(monkeypatch):
+    setting = dataclasses.replace(CORRECTION, temperatures=(0.05,))
+    monkeypatch.setattr(module, "CORRECTION", setting)
+
+
+@pytest.mark.usefixtures("one_temperature")
 def test_a_counterpart_among_the_reference_samples_does_not_compete_with_itself():
     rng = np.random.default_rng(0)
     B, reference = unit(rng.standard_normal((1, 3))), unit(rng.standard_normal((5, 3)))
-    predicted = rng.standard_normal((1, 3))
+    predicted = B + 0.3 * rng.standard_normal((1, 3))
     score = _Retrieval(B, reference).scores(predicted)
     with_copies = _Retrieval(B, np.vstack([reference, B, B])).scores(predicted)
     np.testing.assert_allclose(with_copies, score)
-    assert _Retrieval(B, np.vstack([reference, reference[:1]])).scores(predicted) < score
+    near = unit(B + 1e-2 * rng.standard_normal((1, 3)))
+    assert _Retrieval(B, np.vstack([reference, near])).scores(predicted) < score - 0.1
+
+
+@pytest.mark.usefixtures("one_temperature")
+def test_equal_counterparts_do_not_compete_with_one_another():
+    B = np.array([[1.0, 0, 0], [1.0, 0, 0], [0, 1.0, 0]])
+    retrieval = _Retrieval(B, np.empty((0, 3)))
+    odds = np.exp(-1 / 0.05)
+    np.testing.assert_allclose(retrieval.scores(B), -np.log1p([odds, odds, 2 * odds]))
+
+
+def test_a_map_that_leaves_nothing_is_not_corrected():
+    A = np.eye(6)
+    corrected, strength = correct_map(np.eye(6), KnownPairs(A, A, 1.0), A)
+    assert strength == np.inf
+    np.testing.assert_array_equal(corrected, np.eye(6))
+
+
+@pytest.mark.parametrize(
+    ("n_pairs", "expected"), [(9, [0, 4, 8]), (4, [0, 1, 3]), (3, [0, 1, 2]), (2, [0, 1])]
+)
+def test_pairs_that_are_left_out_are_spread_over_all(n_pairs, expected, monkeypatch):
+    seen = []
+
+    def spy(A, R, probe):
+        seen.append(probe.tolist())
+        return iter(())
+
+    monkeypatch.setattr(module, "_left_out", spy)
+    monkeypatch.setattr(module, "CORRECTION", dataclasses.replace(CORRECTION, n_probe_pairs=3))
+    pairs, W = stretched_pairs(np.random.default_rng(0), n_pairs)
+    correct_map(W, pairs, pairs.B)
+    assert seen == [expected]
+
+
+def test_single_precision_is_computed_in_double_precision():
+    pairs, W = stretched_pairs(np.random.default_rng(0), 100)
+    single = KnownPairs(pairs.A.astype(np.float32), pairs.B.astype(np.float32), 1.0)
+    expected = correct_map(
+        W.astype(np.float32).astype(float),
+        KnownPairs(single.A.astype(float), single.B.astype(float), 1.0),
+        single.B.astype(float),
+    )
+    corrected, strength = correct_map(W.astype(np.float32), single, single.B)
+    assert corrected.dtype == np.float64
+    assert strength == expected[1]
+    np.testing.assert_array_equal(corrected, expected[0])
 
 
 def test_a_stretched_space_is_corrected():

@@ -6,11 +6,22 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from scipy import sparse
+from sklearn.exceptions import DataConversionWarning
 
 from sklearn_align import MiniVec2Vec
-from sklearn_align.alignment._inputs import check_pairs, choose_target
+from sklearn_align.alignment import _inputs
+from sklearn_align.alignment._inputs import (
+    check_pairs,
+    choose_target,
+    clip_to_samples,
+    draw_samples,
+    refuse_labels,
+    shape_of,
+)
 from sklearn_align.alignment._normalizer import CentredNormalizer
 from sklearn_align.datasets import make_rotated_embeddings
+from sklearn_align.exceptions import SmallSampleWarning
 from sklearn_align.metrics import retrieval_accuracy
 
 
@@ -119,7 +130,7 @@ def test_two_pairs_that_can_be_read_in_two_ways_are_refused(paired, quick, form)
         (np.array([0, 5]), [1, 6]),
         (pd.Series([0, 5]), (1, 6)),
     ],
-    ids=repr,
+    ids=["tuple of arrays", "list of arrays", "array and list", "Series and tuple"],
 )
 def test_two_pairs_as_arrays_have_one_reading(paired, pairs):
     A, B, _ = paired
@@ -129,15 +140,15 @@ def test_two_pairs_as_arrays_have_one_reading(paired, pairs):
     np.testing.assert_array_equal(seen.B, expected.B)
 
 
-def known_pairs(A, B, pairs):
+def known_pairs(A, B, pairs, *, names=(None, None), weight=1.0):
     normalizers = (CentredNormalizer.fit(A), CentredNormalizer.fit(B))
     return check_pairs(
         pairs,
         A,
         B,
         normalizers=normalizers,
-        names=(None, None),
-        weight=1.0,
+        names=names,
+        weight=weight,
         estimator=MiniVec2Vec(),
     )
 
@@ -213,7 +224,8 @@ def test_a_larger_weight_follows_the_pairs_more_closely(paired, quick):
     indices = np.arange(50)
 
     def cosine(weight):
-        aligner = quick(pair_weight=weight).fit(A, B, pairs=(indices, wrong))
+        # A correction by the pairs follows them whatever their weight in the search.
+        aligner = quick(pair_weight=weight, correction=None).fit(A, B, pairs=(indices, wrong))
         Z, T = aligner.transform(A[indices]), aligner.transform_target(B[wrong])
         return (Z * T).sum(axis=1).mean()
 
@@ -274,3 +286,274 @@ def test_the_search_runs_in_single_precision_with_pairs(paired, quick, dtype):
     aligner = quick(refinements=[Spy()]).fit(A.astype(dtype), B.astype(dtype), pairs=pairs)
     assert {array.dtype for array in seen} == {np.dtype(np.float32)}
     assert aligner.map_.dtype == dtype
+
+
+# Parts
+
+
+@pytest.mark.parametrize(
+    ("y", "shape"),
+    [
+        (np.zeros((4, 2)), (4, 2)),
+        ([[1, 2], [3, 4], [5, 6]], (3, 2)),
+        ([1, 2, 3], (3,)),
+        (range(5), (5,)),
+        ([[1, 2], [3]], (2,)),
+        (7, ()),
+        (pd.DataFrame({"a": [1, 2]}), (2, 1)),
+        (sparse.csr_matrix(np.ones((4, 2))), (4, 2)),
+    ],
+    ids=["matrix", "lists", "list", "range", "unequal lists", "number", "data frame", "sparse"],
+)
+def test_shape_of_an_array_like(y, shape):
+    assert shape_of(y) == shape
+
+
+def test_a_shape_that_is_no_tuple_is_not_believed():
+    class Figures(list):
+        def shape(self):
+            return "round"
+
+    assert shape_of(Figures([1, 2, 3])) == (3,)
+
+
+@pytest.mark.parametrize(
+    "y", [[1, 2, 3], np.arange(3), pd.Series([1, 2, 3])], ids=["list", "array", "Series"]
+)
+def test_a_vector_becomes_a_column(y):
+    with pytest.warns(DataConversionWarning) as caught:
+        column = choose_target(None, y, "X")
+    assert [str(warning.message) for warning in caught] == [
+        "y is one-dimensional and is taken as a target space with a single feature. If y holds "
+        "labels, pass the samples of the target space as XB=..."
+    ]
+    assert column.shape == (3, 1)
+    assert column[:, 0].tolist() == list(y)
+
+
+def test_no_target_space():
+    with pytest.raises(ValueError, match="requires") as raised:
+        choose_target(None, None, "Caller")
+    assert str(raised.value) == (
+        "Caller requires y to be passed, but the target y is None. Pass the samples of the target "
+        "space as fit(XA, XB)."
+    )
+
+
+def two_values(low, high, shape=(300, 2), dtype=float):
+    return np.where(np.random.default_rng(0).random(shape) < 0.5, low, high).astype(dtype)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "dtype"), [(0, 1, bool), (0, 1, float), (-1, 1, np.int8), (3, 70, np.float32)]
+)
+def test_two_whole_numbers_are_labels(low, high, dtype, monkeypatch):
+    y = two_values(low, high, dtype=dtype)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="multilabel") as raised:
+            refuse_labels(y)
+        monkeypatch.setattr(_inputs, "sample_blocks", lambda *_: [slice(0, 150), slice(150, 300)])
+    assert str(raised.value) == (
+        f"y has two dimensions and no values but {y.min()} and {y.max()}, which are multilabel "
+        "targets, also if you convert it to float. Pass the samples of the target space by name, "
+        "as XB=..., which are never taken for labels."
+    )
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        two_values(0, 1, (300, 1)),
+        two_values(0, 0.5),
+        two_values(0.5, 1),
+        two_values(0, 0),
+        np.where(np.arange(300)[:, None] == [200, -1], 2, two_values(0, 3)),
+        np.where(np.arange(300)[:, None] == [99, -1], 2, two_values(0, 3)),
+        np.random.default_rng(0).standard_normal((300, 2)),
+    ],
+    ids=["a column", "a half", "from a half", "one value", "a third one late", "a third one", "x"],
+)
+def test_other_matrices_are_samples(y):
+    refuse_labels(y)
+
+
+@pytest.mark.parametrize("max_samples", [None, 30, 31])
+def test_all_samples_are_taken_where_they_are_few(max_samples):
+    X = np.random.default_rng(0).standard_normal((30, 3))
+    assert draw_samples("X", X, max_samples, np.random.RandomState(0)) is X
+
+
+def test_samples_are_drawn_once_each_in_their_order():
+    X = np.arange(30)[:, None] + [0, 100, 200]
+    seen = [draw_samples("X", X, 20, np.random.RandomState(seed)) for seed in (0, 0, 1)]
+    np.testing.assert_array_equal(seen[0], seen[1])
+    assert not np.array_equal(seen[0], seen[2])
+    for drawn in seen:
+        assert drawn.shape == (20, 3)
+        assert (np.diff(drawn[:, 0]) > 0).all()
+        assert (drawn == drawn[:, :1] + [0, 100, 200]).all()
+
+
+def test_equal_samples_are_refused():
+    X = np.tile([1.0, 2.0], (9, 1))
+    with pytest.raises(ValueError, match="equal") as raised:
+        draw_samples("the name", X, None, np.random.RandomState(0))
+    assert str(raised.value) == (
+        "All samples of the name are equal, so there is no geometry to align. Pass samples that "
+        "differ."
+    )
+    X[3, 1] = 2.5
+    assert draw_samples("X", X, None, np.random.RandomState(0)) is X
+
+
+def test_a_value_up_to_the_number_of_samples_is_kept():
+    assert clip_to_samples("n_clusters", 7, 8) == 7
+    assert clip_to_samples("n_clusters", 8, 8) == 8
+    with pytest.warns(SmallSampleWarning) as caught:
+        assert clip_to_samples("n_clusters", 9, 8) == 8
+    assert [str(warning.message) for warning in caught] == [
+        "n_clusters=9 was reduced to 8, the number of samples. Pass more samples or a smaller "
+        "n_clusters."
+    ]
+
+
+@pytest.fixture(scope="module")
+def small():
+    A, B = np.random.default_rng(0).standard_normal((2, 20, 3))
+    return A, B[:15, :2]
+
+
+def test_known_pairs_are_unit_samples_in_single_precision(small):
+    A, B = small
+    rows_A, rows_B = np.array([0, 19, 4]), np.array([14, 0, 7])
+    seen = known_pairs(A, B, (rows_A, rows_B), weight=2.5)
+    assert seen.weight == 2.5
+    for X, rows, side in ((A, rows_A, seen.A), (B, rows_B, seen.B)):
+        assert side.dtype == np.float32
+        np.testing.assert_allclose(side, CentredNormalizer.fit(X).transform(X[rows]), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "pairs",
+    [None, ([], []), (np.zeros((0, 3)), np.zeros((0, 2)))],
+    ids=["None", "no indices", "no samples"],
+)
+def test_without_pairs_there_are_none(small, pairs):
+    assert known_pairs(*small, pairs) is None
+
+
+WAY_OUT = (
+    " A list of pairs [(a, b), ...] is turned into such a tuple by "
+    "pairs=tuple(numpy.array(pairs).T), an array of shape (n_pairs, 2) by "
+    "pairs=(pairs[:, 0], pairs[:, 1])."
+)
+TUPLE = (
+    "pairs must be a tuple (rows_A, rows_B) of two index vectors or of two matrices of paired "
+    "samples, got "
+)
+VECTORS = (
+    "pairs must be two integer vectors (sample indices) or two matrices (the samples themselves), "
+    "got "
+)
+MESSAGES = {
+    "set": ({1, 2}, f"{TUPLE}set.{WAY_OUT}"),
+    "array": (np.zeros((4, 2), int), f"{TUPLE}ndarray of shape (4, 2).{WAY_OUT}"),
+    "list of three": ([1, 2, 3], f"{TUPLE}list of length 3.{WAY_OUT}"),
+    "bytes": (b"ab", f"{TUPLE}bytes of length 2.{WAY_OUT}"),
+    "text": ("ab", f"{TUPLE}str of length 2.{WAY_OUT}"),
+    "other lengths": (
+        (np.arange(3), np.arange(4)),
+        "pairs must hold as many rows_A as rows_B, got shapes (3,) and (4,).",
+    ),
+    "numbers": ((1, 2), "pairs must hold as many rows_A as rows_B, got shapes () and ()."),
+    "a number": (
+        (np.arange(3), 2),
+        "pairs must hold as many rows_A as rows_B, got shapes (3,) and ().",
+    ),
+    "width": ((np.ones((4, 3)), np.ones((4, 3))), "pairs[1] has 3 features, but its space has 2."),
+    "no columns": (
+        (np.ones((4, 0)), np.ones((4, 2))),
+        "Found array with 0 feature(s) (shape=(4, 0)) while a minimum of 1 is required by "
+        "MiniVec2Vec.",
+    ),
+    "three dimensions": (
+        (np.ones((4, 3, 1), np.int8), np.ones((4, 2))),
+        f"{VECTORS}int8 of shape (4, 3, 1) and float64 of shape (4, 2).",
+    ),
+    "no whole numbers": (
+        (np.arange(2), np.array([0.0, 1.0])),
+        f"{VECTORS}int64 of shape (2,) and float64 of shape (2,). Indices are converted by "
+        "rows.astype(int), a mask by numpy.flatnonzero(mask).",
+    ),
+    "beyond A": (
+        (np.array([3, 20]), np.arange(2)),
+        "pairs: rows_A must lie in [0, 19], got values from 3 to 20.",
+    ),
+    "below B": (
+        (np.arange(2), np.array([3, -1])),
+        "pairs: rows_B must lie in [0, 14], got values from -1 to 3.",
+    ),
+    "two ways": (
+        [(0, 5.5), (1, "word")],
+        "pairs=[[0, 5.5], [1, ...]] can be read in two ways: as rows_A=[0, 5.5] and "
+        "rows_B=[1, ...], or as the pairs (0, 5.5) and (1, ...). Pass the two sides as arrays: "
+        "pairs=(numpy.array([0, 5.5]), numpy.array([1, ...])) for the former, "
+        "pairs=(numpy.array([0, 1]), numpy.array([5.5, ...])) for the latter.",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", MESSAGES)
+def test_what_is_said_of_pairs_that_cannot_be_used(small, case):
+    pairs, message = MESSAGES[case]
+    with pytest.raises(ValueError, match=r"pairs|MiniVec2Vec") as raised:
+        known_pairs(*small, pairs)
+    assert str(raised.value) == message
+
+
+def test_indices_are_refused_after_a_split(small, monkeypatch):
+    A, B = small
+    monkeypatch.setattr(_inputs, "called_from_cross_validation", lambda: True)
+    with pytest.raises(ValueError, match="cross-validation") as raised:
+        known_pairs(A, B, (np.arange(4), np.arange(4)))
+    assert str(raised.value) == (
+        "pairs holds sample indices, which no longer point to the same samples after a "
+        "cross-validation split. Pass the paired samples themselves: "
+        "pairs=(XA[rows_A], XB[rows_B])."
+    )
+    assert len(known_pairs(A, B, (A[:4], B[:4]))) == 4
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_names_of_pairs_are_those_of_their_space(small, side):
+    names = [np.array(["a", "b", "c"], object), np.array(["d", "e"], object)]
+    frames = [
+        pd.DataFrame(X[:4], columns=list(columns)) for X, columns in zip(small, names, strict=True)
+    ]
+    assert len(known_pairs(*small, frames, names=names)) == 4
+    frames[side] = frames[side].rename(columns=str.upper)
+    with pytest.raises(ValueError, match=rf"pairs\[{side}\]: The feature names should match"):
+        known_pairs(*small, frames, names=names)
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_pairs_must_be_finite(small, side):
+    pairs = [X[:4].copy() for X in small]
+    pairs[side][2, 1] = np.inf
+    with pytest.raises(ValueError, match=rf"pairs\[{side}\] contains infinity"):
+        known_pairs(*small, pairs)
+    # Finite numbers that the type of the space does not hold.
+    spaces = [X.astype(np.float32) for X in small]
+    pairs[side][2, 1] = 1e300
+    with pytest.raises(ValueError, match=rf"pairs\[{side}\] contains infinity"):
+        known_pairs(*spaces, pairs)
+
+
+@pytest.mark.parametrize("dtype", [object, np.uint8, np.int16, np.uint64])
+def test_indices_of_any_integer_type(small, dtype):
+    A, B = small
+    rows_A, rows_B = np.array([0, 19, 4]), np.array([14, 0, 7])
+    expected = known_pairs(A, B, (rows_A, rows_B))
+    seen = known_pairs(A, B, (rows_A.astype(dtype), rows_B.astype(dtype)))
+    np.testing.assert_array_equal(seen.A, expected.A)
+    np.testing.assert_array_equal(seen.B, expected.B)

@@ -193,9 +193,13 @@ def test_longer_and_shorter_samples_cause_a_warning(mapped, factor):
     aligner, X = mapped
     expected = 0 if aligner.source_normalized_ else 1
     for n_samples in (1, 25, 300):
-        record = caught(aligner.transform, factor * X[:n_samples])
-        assert len(record) == expected
-        assert all(one.filename == __file__ for one in record)
+        assert len(caught(aligner.transform, factor * X[:n_samples])) == expected
+
+
+def test_the_warning_points_to_the_caller(mapped):
+    aligner, X = mapped
+    for warning in caught(aligner.transform, 100 * X):
+        assert warning.filename == __file__
 
 
 def test_samples_that_a_store_has_normalized_cause_a_warning():

@@ -8,6 +8,7 @@ from dataclasses import FrozenInstanceError
 
 import numpy as np
 import pytest
+from sklearn.base import BaseEstimator
 
 from sklearn_align import MiniVec2Vec
 from sklearn_align.alignment import (
@@ -102,3 +103,111 @@ def test_every_argument_of_the_published_recipe_reaches_a_step():
         changed = MiniVec2Vec.from_paper(**{name: parameter.default / 2})
         assert repr(changed.get_params()) != repr(default.get_params()), name
     assert MiniVec2Vec.from_paper(random_state=3).random_state == 3
+
+
+# Parts
+
+
+@pytest.mark.parametrize(
+    ("init", "n_init", "selection", "expected"),
+    [
+        ("components", "auto", "halving", 12),
+        ("components", 3, "halving", 3),
+        ("components", 30, "halving", 30),
+        ("components", 1, None, 1),
+        ("anchors", "auto", "halving", 12),
+        ("anchors", 1, None, 1),
+        (AnchorStart(), "auto", "halving", 12),
+        (AnchorStart(), 1, None, 1),
+        ([AnchorStart()], "auto", None, 1),
+        ((AnchorStart(), ComponentStart()), "auto", "halving", 2),
+        ((AnchorStart(), ComponentStart()), 1, None, 1),
+    ],
+)
+def test_number_of_starts(init, n_init, selection, expected):
+    assert len(list_starts(init, n_init, selection)) == expected
+
+
+def test_starts_of_the_recipes_in_turn():
+    components = list_starts("components", 14, "halving")
+    assert [repr(start) for start in components] == [
+        repr(ComponentStart(**_recipes.ROBUST.starts[i % 12])) for i in range(14)
+    ]
+    n_samples = _recipes.ANCHORS.n_match_samples
+    assert [repr(start) for start in list_starts("anchors", 1, None)] == [
+        repr(AnchorStart(**_recipes.PAPER.starts[0], n_match_samples=n_samples))
+    ]
+    one = Identity()
+    assert list_starts(one, 3, "halving") == [one] * 3
+
+
+REFUSED = {
+    "nothing": (
+        ([], "auto", "halving"),
+        "The 'init' parameter of MiniVec2Vec is an empty list: pass at least one initialization, "
+        "'components' or 'anchors'.",
+    ),
+    "two with none": (
+        ("components", 2, None),
+        "selection=None takes a single initialization, but n_init=2 and init='components' ask for "
+        "2. Set n_init=1, or selection='halving'.",
+    ),
+    "two in a list": (
+        ([ComponentStart(7), ComponentStart(8)], "auto", None),
+        "selection=None takes a single initialization, but n_init='auto' and "
+        "init=[ComponentStart(n_components=7), ComponentStart(n_components=8)] ask for 2. Set "
+        "n_init=1, or selection='halving'.",
+    ),
+    "a class": (
+        (ComponentStart, "auto", "halving"),
+        "The 'init' parameter of MiniVec2Vec must be 'components', 'anchors', an object or a list "
+        "of objects with a method initial_map(problem, random_state), got <class "
+        "'sklearn_align.alignment.starts._components.ComponentStart'>.",
+    ),
+    "no start": (
+        ([AnchorStart(), 3], "auto", "halving"),
+        "The 'init' parameter of MiniVec2Vec must be 'components', 'anchors', an object or a list "
+        "of objects with a method initial_map(problem, random_state), got 3.",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_starts_that_are_refused(case):
+    arguments, message = REFUSED[case]
+    with pytest.raises(ValueError, match="init") as raised:
+        list_starts(*arguments)
+    assert str(raised.value) == message
+
+
+@pytest.mark.parametrize("step", [3, TransportRefinement, Identity()], ids=["3", "class", "start"])
+def test_refinements_that_are_refused(step):
+    with pytest.raises(ValueError, match="refinements") as raised:
+        list_refinements([TransportRefinement(), step])
+    assert str(raised.value) == (
+        "The 'refinements' parameter of MiniVec2Vec must be 'robust', 'paper' or a list of objects "
+        f"with a method iterate(problem, W, random_state), got {step!r}."
+    )
+
+
+def test_parameters_of_steps_are_validated():
+    with pytest.raises(ValueError, match="'n_components' parameter of ComponentStart"):
+        list_starts(ComponentStart(-1), 1, "halving")
+    with pytest.raises(ValueError, match="'max_iter' parameter of TransportRefinement"):
+        list_refinements([TransportRefinement(max_iter=-1)])
+
+
+def test_refinements_of_a_list_are_taken_as_they_are():
+    class Step(BaseEstimator):
+        """An estimator without constraints."""
+
+        def iterate(self, problem, W, random_state):
+            yield W
+
+    steps = (TransportRefinement(), Step())
+    assert list_refinements(steps) == list(steps)
+    assert list_refinements([]) == []
+    for name, recipe in (("robust", _recipes.ROBUST), ("paper", _recipes.PAPER)):
+        settings = [dict(values) for _, values in recipe.refinements]
+        for step, expected in zip(list_refinements(name), settings, strict=True):
+            assert expected.items() <= step.get_params().items()

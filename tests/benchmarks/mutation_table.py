@@ -11,7 +11,9 @@ changed function, and keeps what it found in ``mutants/``. Settings are in ``set
 run lists the changes of all modules. With ``--sample``, this module prints the names of that many
 changes of each module, drawn at random, or of all of them where there are fewer; the modules in
 ``WHOLE`` are tried as a whole. Without it, it writes the table. Changes in functions that no test
-of the selection reaches count as not noticed.
+of the selection reaches count as not noticed. Modules of which this run tried no change keep their
+lines in the table, so that one module can be tried alone; lines of modules that are gone are left
+out.
 """
 
 from __future__ import annotations
@@ -20,10 +22,10 @@ import argparse
 import json
 import random
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.benchmarks.tables import add_output_option, write_table
+from tests.benchmarks.tables import add_output_option, read_table, write_table
 
 HEADER = (
     "module",
@@ -65,18 +67,28 @@ def draw(by_module: Mapping[str, Results], size: int, seed: int) -> list[str]:
     return names
 
 
-def count(results: Results) -> list[float]:
+def count(results: Results) -> list[int]:
     """Count the changes that were tried, by outcome, from mutmut's exit codes."""
     codes = Counter(code for code in results.values() if code is not None)
     tried = codes.total()
     noticed = tried - codes[SURVIVED] - codes[NOT_REACHED]
+    return [len(results), tried, noticed, codes[SURVIVED], codes[NOT_REACHED]]
+
+
+def read_counts(path: Path, root: Path) -> dict[str, list[int]]:
+    """Counts of the modules below `root` in a table that was written before."""
+    if not path.exists():
+        return {}
+    lines = read_table(path)[1:]
+    return {name: [int(n) for n in counts] for name, *counts, _ in lines if (root / name).is_file()}
+
+
+def table_of(counts: Mapping[str, Sequence[int]]) -> list[list[str | float]]:
+    """Lines of the table, by name, and one for all modules, with the shares noticed."""
+    sums = [sum(column) for column in zip(*counts.values(), strict=True)]
     return [
-        len(results),
-        tried,
-        noticed,
-        codes[SURVIVED],
-        codes[NOT_REACHED],
-        noticed / max(tried, 1),
+        [name, *numbers, numbers[2] / max(numbers[1], 1)]
+        for name, numbers in [*sorted(counts.items()), ("all", sums)]
     ]
 
 
@@ -86,12 +98,16 @@ def main(args: argparse.Namespace) -> None:
     if args.sample is not None:
         print(*draw(by_module, args.sample, args.seed), sep="\n")
         return
-    lines = [[name, *count(results)] for name, results in by_module.items()]
-    everything = {key: code for results in by_module.values() for key, code in results.items()}
-    lines.append(["all", *count(everything)])
+    path = args.out / "mutation.csv"
+    counts = read_counts(path, Path())
+    for name, results in by_module.items():
+        numbers = count(results)
+        if numbers[1] or name not in counts:
+            counts[name] = numbers
+    lines = table_of(counts)
     for line in lines:
         print(*line)
-    write_table(args.out / "mutation.csv", HEADER, lines)
+    write_table(path, HEADER, lines)
 
 
 if __name__ == "__main__":
