@@ -28,7 +28,7 @@ from sklearn_align.alignment import (
     NeighborRefinement,
     TransportRefinement,
 )
-from sklearn_align.alignment._threads import Workers, one_fit_at_a_time
+from sklearn_align.alignment._threads import one_fit_at_a_time
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn_align.exceptions.AlignmentWarning"),
@@ -156,14 +156,6 @@ def test_the_limit_ends_after_the_last_thread(monkeypatch):
             aligner(init=[Slow(), Failing()], n_init=2, n_jobs=2).fit(A, B)
         assert len(seen) == 1
         assert thread_counts() == before
-
-
-def test_no_thread_begins_after_the_end():
-    workers = Workers()
-    with workers:
-        workers.close()
-    with pytest.raises(RuntimeError, match="has ended"), workers:
-        pass
 
 
 class ProcessesOnly(ParallelBackendBase):
