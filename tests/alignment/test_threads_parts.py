@@ -14,7 +14,7 @@ def test_no_thread_begins_after_the_end():
     workers = Workers()
     with workers:
         workers.close()
-    with pytest.raises(RuntimeError, match="has ended"), workers:
+    with pytest.raises(RuntimeError, match=r"^The fit has ended\.$"), workers:
         pass
 
 
