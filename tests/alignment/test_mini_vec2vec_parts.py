@@ -606,7 +606,7 @@ def test_names_of_what_goes_back():
     names = [f"minivec2vec{j}" for j in range(WIDTH_B)]
     assert aligner.get_feature_names_out().tolist() == names
     aligner.inverse_transform(pd.DataFrame(B, columns=names))
-    with pytest.raises(ValueError, match="^X has the feature names a, b, c, "):
+    with pytest.raises(ValueError, match=r"^X has the feature names a, b, c, "):
         aligner.inverse_transform(pd.DataFrame(B, columns=list("abcd")))
 
 
