@@ -86,8 +86,7 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
 
     masking : {"none", "random", "weighted_random", "entropy_min", "entropy_max", "entropy"}, \
             default="entropy"
-        How modalities are dropped in training, see
-        :class:`~sklearn_align.fusion.ModalityMasker`.
+        How modalities are dropped in training: :class:`~sklearn_align.fusion.ModalityMasker`.
 
     masking_prob : float in [0, 1], default=0.9
         Mean probability that a modality is dropped; 0.5 suits "random" masking.
@@ -125,8 +124,7 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
         "monotone": penalty on a subset that is more confident.
 
     label_smoothing : float in [0, 1), default=0.0
-        Share of a class target that is spread over all classes. It worsens the calibration of
-        complete samples.
+        Share of a class target spread over all classes; worsens calibration of complete samples.
 
     focal_gamma : float, default=0.0
         Focusing power of the focal loss; several labels only.
@@ -386,8 +384,7 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
         y : ndarray of shape (n_samples,) or (n_samples, n_labels)
             Class labels, or indicators.
         """
-        probabilities = class_probabilities(self, X)
-        return self._targets.decode(probabilities)
+        return self._targets.decode(class_probabilities(self, X))
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Accuracy; for several labels, the share of samples in which all of them are right.
