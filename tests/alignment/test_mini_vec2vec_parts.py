@@ -638,3 +638,15 @@ def test_tags():
     tags = MiniVec2Vec().__sklearn_tags__()
     assert tags.transformer_tags.preserves_dtype == ["float64", "float32"]
     assert tags.target_tags.required is True
+
+
+def test_arguments_of_an_export(monkeypatch):
+    calls = []
+    monkeypatch.setattr(module, "export_map", lambda *arguments: calls.append(arguments))
+    aligner = MiniVec2Vec()
+    aligner.export("file.npz")
+    aligner.export("file", format="onnx", metadata={"source": "a"})
+    assert calls == [
+        (aligner, "file.npz", None, None),
+        (aligner, "file", "onnx", {"source": "a"}),
+    ]
