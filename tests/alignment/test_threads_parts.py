@@ -56,6 +56,27 @@ def test_the_end_does_not_wait_for_threads_that_have_gone():
     assert not closing.is_alive()
 
 
+def test_the_end_notices_that_a_thread_has_gone_without_a_word():
+    workers = Workers()
+    begun, release, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def work():
+        workers.__enter__()
+        begun.set()
+        assert release.wait(60)
+
+    def close():
+        workers.close()
+        ended.set()
+
+    threading.Thread(target=work, daemon=True).start()
+    assert begun.wait(60)
+    threading.Thread(target=close, daemon=True).start()
+    assert not ended.wait(0.1)
+    release.set()
+    assert ended.wait(60)
+
+
 class Library:
     """What is asked of a library with threads."""
 
