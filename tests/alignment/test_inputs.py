@@ -481,7 +481,7 @@ MESSAGES = {
         f"{VECTORS}int8 of shape (4, 3, 1) and float64 of shape (4, 2).",
     ),
     "no whole numbers": (
-        (np.arange(2), np.array([0.0, 1.0])),
+        (np.arange(2, dtype=np.int64), np.array([0.0, 1.0])),
         f"{VECTORS}int64 of shape (2,) and float64 of shape (2,). Indices are converted by "
         "rows.astype(int), a mask by numpy.flatnonzero(mask).",
     ),

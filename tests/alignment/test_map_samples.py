@@ -128,7 +128,7 @@ REFUSED = {
         "(60, 6). Pass numpy.empty((60, 7), dtype).",
     ),
     "whole numbers": (
-        {"out": np.empty((60, 7), int)},
+        {"out": np.empty((60, 7), np.int64)},
         f"out must have the shape (60, 7) and one of the types {ALLOWED}, got int64 of shape "
         "(60, 7). Pass numpy.empty((60, 7), dtype).",
     ),
