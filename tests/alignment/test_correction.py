@@ -99,6 +99,43 @@ def test_a_map_that_leaves_nothing_is_not_corrected():
 
 
 @pytest.mark.parametrize(
+    ("gains", "chosen"),
+    [
+        # A gain counts from twice its standard error on, here a quarter of its deviation ...
+        ([(0.505, 1.0)], 0),
+        ([(0.495, 1.0)], None),
+        # ... and from a hundredth of the score of the map on, here of 10.
+        ([(0.101, 0.0)], 0),
+        ([(0.099, 0.0)], None),
+        ([(0.2, 0.0), (0.3, 0.0), (0.25, 0.0)], 1),
+        ([(0.2, 0.0), (0.2, 0.0)], 0),
+    ],
+)
+def test_gain_of_a_correction(gains, chosen, monkeypatch):
+    signs = np.tile([1.0, -1.0], 8)
+    plain = -10 + signs
+    scores = iter([plain, *(plain + mean + deviation * signs for mean, deviation in gains)])
+
+    class Scores:
+        def __init__(self, B, reference):
+            pass
+
+        def scores(self, predicted):
+            return next(scores)
+
+    settings = dataclasses.replace(CORRECTION, min_standard_errors=2.0, min_relative_gain=0.01)
+    monkeypatch.setattr(module, "CORRECTION", settings)
+    monkeypatch.setattr(module, "_Retrieval", Scores)
+    monkeypatch.setattr(
+        module, "_left_out", lambda A, R, probe: ((i, i + 1.0, 0 * R) for i in range(len(gains)))
+    )
+    pairs, W = stretched_pairs(np.random.default_rng(0), 16)
+    corrected, strength = correct_map(W, pairs, pairs.B)
+    assert strength == (np.inf if chosen is None else chosen)
+    np.testing.assert_allclose(corrected, W if chosen is None else W + chosen + 1)
+
+
+@pytest.mark.parametrize(
     ("n_pairs", "expected"), [(9, [0, 4, 8]), (4, [0, 1, 3]), (3, [0, 1, 2]), (2, [0, 1])]
 )
 def test_pairs_that_are_left_out_are_spread_over_all(n_pairs, expected, monkeypatch):
