@@ -273,10 +273,12 @@ def sample_lengths(X: FloatArray, mean: FloatArray | None = None) -> Float64Arra
 def _norms(samples: Float64Array) -> Float64Array:
     """Euclidean norms (n_samples,) of any range, at most the largest length that counts."""
     largest = np.abs(samples).max(axis=1, initial=0.0)
-    safe = np.where((largest > 0) & np.isfinite(largest), largest, 1.0)
-    scaled = np.linalg.norm(np.nan_to_num(samples / safe[:, None]), axis=1)
+    is_finite = np.isfinite(largest)
+    safe = np.where((largest > 0) & is_finite, largest, 1.0)
+    finite = np.where(is_finite[:, None], samples, 0.0)
+    scaled = np.linalg.norm(finite / safe[:, None], axis=1)
     with np.errstate(over="ignore"):
-        norms = np.where(np.isfinite(largest), scaled * safe, np.inf)
+        norms = np.where(is_finite, scaled * safe, np.inf)
     return np.asarray(np.minimum(norms, _LARGEST_LENGTH))
 
 

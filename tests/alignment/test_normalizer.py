@@ -478,7 +478,10 @@ def test_differences_out_of_range_have_a_direction():
         np.testing.assert_allclose(module.unit_samples(X, mean), unit(differences))
         np.testing.assert_allclose(module.unit_samples(X, mean, W), unit(differences @ W))
         largest = np.finfo(np.float64).max / 4
-        np.testing.assert_array_equal(module.sample_lengths(X[2:], mean), [largest])
+        np.testing.assert_array_equal(module.sample_lengths(X, mean), [largest] * 3)
+        lengths = np.empty(3)
+        module.unit_samples(X, mean, lengths=lengths)
+        np.testing.assert_array_equal(lengths, [largest] * 3)
 
 
 def test_the_mean_is_in_range_where_the_sum_is_not():
