@@ -68,7 +68,6 @@ class _Retrieval:
     """
 
     def __init__(self, B: Float64Array, reference: Float64Array) -> None:
-        self.B = B
         self.others = np.vstack([B, reference])
         # The counterpart itself may be among the reference samples.
         copies = np.greater(B @ self.others.T, 1 - CORRECTION.same_sample)

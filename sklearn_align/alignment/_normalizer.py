@@ -121,6 +121,7 @@ class CentredNormalizer:
                 )
         if out is not None and V is not out:
             out[:] = V
+            return out
         return V
 
     def _raw(self, Z: FloatArray, lengths: Float64Array, out: FloatArray | None) -> FloatArray:
