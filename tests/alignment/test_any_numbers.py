@@ -86,7 +86,7 @@ def draw_samples(rng, kind, n_samples, width, dtype, scale):
         X = np.where(np.arange(n_samples)[:, None] % 2, X[0], X[1])
     elif kind == "whole numbers":
         X = np.round(5 * X)
-    X /= np.abs(X).max()
+    X /= np.abs(X).max() or 1.0
     if kind == "one long":
         X[1:] /= 1e4
     limit = np.iinfo(dtype).max if dtype.kind in "iu" else np.finfo(dtype).max
