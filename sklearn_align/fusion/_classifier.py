@@ -101,8 +101,7 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
         Number of modalities of a sample that are never dropped.
 
     entropy_weight : float, default=0.2
-        Largest weight of the gate's entropy in the loss. With less than 0.1, the gate may use one
-        modality only.
+        Largest weight of the gate's entropy; below 0.1, the gate may use a single modality only.
 
     entropy_free_epochs, entropy_warmup_epochs : int, default=0 and 5
         Epochs without entropy term, and epochs of its rise; then a cosine takes it to 0.
@@ -384,7 +383,8 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
         y : ndarray of shape (n_samples,) or (n_samples, n_labels)
             Class labels, or indicators.
         """
-        return self._targets.decode(class_probabilities(self, X))
+        probabilities = class_probabilities(self, X)
+        return self._targets.decode(probabilities)
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Accuracy; for several labels, the share of samples in which all of them are right.
