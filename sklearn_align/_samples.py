@@ -11,6 +11,8 @@ from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils.validation import validate_data
 
 _BLOCK_BYTES = 16 * 2**20
+# Types in which mapped samples may be asked for.
+OUTPUT_TYPES = ("float16", "float32", "float64")
 
 
 def computing_dtype(X: Any) -> np.dtype[Any]:

@@ -27,14 +27,14 @@ def correct_map(
     """
     A, B = pairs.A.astype(np.float64), pairs.B.astype(np.float64)
     W = W.astype(np.float64)
-    residual = B - A @ W
+    mapped = A @ W
     probe = np.linspace(0, len(A) - 1, min(len(A), CORRECTION.n_probe_pairs)).astype(np.intp)
     retrieval = _Retrieval(B[probe], reference.astype(np.float64))
-    plain = retrieval.scores((A @ W)[probe])
+    plain = retrieval.scores(mapped[probe])
     best = -CORRECTION.min_relative_gain * float(plain.mean())
     corrected, strength = W, float("inf")
-    for candidate, D, left_out in _left_out(A, residual, probe):
-        gains = retrieval.scores((A @ W)[probe] + left_out) - plain
+    for candidate, D, left_out in _left_out(A, B - mapped, probe):
+        gains = retrieval.scores(mapped[probe] + left_out) - plain
         gain = float(gains.mean())
         standard_error = float(gains.std()) / len(gains) ** 0.5
         if gain > max(best, CORRECTION.min_standard_errors * standard_error):

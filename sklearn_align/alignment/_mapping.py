@@ -7,13 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from sklearn_align._samples import computing_dtype, sample_blocks
+from sklearn_align._samples import OUTPUT_TYPES, computing_dtype, sample_blocks
 from sklearn_align._typing import FloatArray
 from sklearn_align.alignment._normalizer import CentredNormalizer
 
 # A block, its centred copy and its result fit in the cache.
 _BLOCK_BYTES = 2 * 2**20
-_OUTPUT_TYPES = ("float16", "float32", "float64")
 
 
 def map_samples(
@@ -57,15 +56,15 @@ def _result(
     dtype: DTypeLike | None,
 ) -> FloatArray:
     """Return `out`, if it can hold the result, or a new array."""
-    if dtype is not None and np.dtype(dtype).name not in _OUTPUT_TYPES:
-        raise ValueError(f"dtype must be one of {list(_OUTPUT_TYPES)} or None, got {dtype!r}.")
+    if dtype is not None and np.dtype(dtype).name not in OUTPUT_TYPES:
+        raise ValueError(f"dtype must be one of {list(OUTPUT_TYPES)} or None, got {dtype!r}.")
     if out is None:
         return np.empty(shape, dtype=computing if dtype is None else dtype)
     if not isinstance(out, np.ndarray):
         raise TypeError(f"out must be a NumPy array or None, got {type(out).__name__}.")
-    if out.shape != shape or out.dtype.name not in _OUTPUT_TYPES or not out.dtype.isnative:
+    if out.shape != shape or out.dtype.name not in OUTPUT_TYPES or not out.dtype.isnative:
         raise ValueError(
-            f"out must have the shape {shape} and one of the types {list(_OUTPUT_TYPES)}, got "
+            f"out must have the shape {shape} and one of the types {list(OUTPUT_TYPES)}, got "
             f"{out.dtype} of shape {out.shape}. Pass numpy.empty({shape}, dtype)."
         )
     if dtype is not None and np.dtype(dtype) != out.dtype:

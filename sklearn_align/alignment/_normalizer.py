@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sklearn_align._linalg import scale_to_unit_length, squared_lengths
+from sklearn_align._linalg import scale_to_unit_length, squared_lengths, unit_rows
 from sklearn_align._samples import computing_dtype, sample_blocks
 from sklearn_align._typing import Float64Array, FloatArray
 from sklearn_align.alignment._recipes import NORMALIZER
@@ -233,9 +233,7 @@ def _limited_mean(X: FloatArray, lengths: Float64Array, limit: float) -> Float64
     for block in sample_blocks(X.shape, 8, _BLOCK_BYTES):
         samples = X[block].astype(np.float64)
         long = lengths[block] > limit
-        directions = samples[long]
-        scale_to_unit_length(directions)
-        samples[long] = directions * limit
+        samples[long] = unit_rows(samples[long]) * limit
         total += samples.sum(axis=0) / len(X)
     return total
 
@@ -243,10 +241,9 @@ def _limited_mean(X: FloatArray, lengths: Float64Array, limit: float) -> Float64
 def _mean_direction(X: FloatArray) -> Float64Array:
     """Mean in float64 of samples scaled to unit length; zeros count as zeros: (n_features,)."""
     total = np.zeros(X.shape[1])
-    for block in sample_blocks(X.shape, computing_dtype(X).itemsize, _BLOCK_BYTES):
-        U = X[block].astype(computing_dtype(X))
-        scale_to_unit_length(U)
-        total += U.sum(axis=0, dtype=np.float64)
+    dtype = computing_dtype(X)
+    for block in sample_blocks(X.shape, dtype.itemsize, _BLOCK_BYTES):
+        total += unit_rows(X[block].astype(dtype, copy=False)).sum(axis=0, dtype=np.float64)
     return total / len(X)
 
 

@@ -43,9 +43,9 @@ class AlignmentModule(nn.Module):
         self.target_normalized = aligner.target_normalized_
         self.target_length = aligner.target_length_
         self.target_radius = aligner.target_radius_
-        varying = aligner.source_length_ is None and aligner.source_radius_ > 0
-        # The factor of lengths from one space to the other, None where they do not vary.
-        self.length_ratio = aligner.target_radius_ / aligner.source_radius_ if varying else None
+        kept = aligner._target_normalizer.keeps_lengths_of(aligner._source_normalizer)
+        # The factor of lengths from one space to the other, None where they are not kept.
+        self.length_ratio = aligner.target_radius_ / aligner.source_radius_ if kept else None
 
     @overload
     def forward(self, features: Tensor) -> Tensor: ...

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from sklearn_align._compose import final_estimator, reach_final
+from sklearn_align._samples import OUTPUT_TYPES
 from sklearn_align._typing import BoolArray
 from sklearn_align.io._arrow import import_pyarrow
 from sklearn_align.io._sources import read_batches
@@ -23,8 +24,6 @@ from sklearn_align.io._vectors import (
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-_DTYPES = ("float16", "float32", "float64")
 
 
 def map_batches(
@@ -115,8 +114,8 @@ def map_batches(
     if on_invalid not in ("raise", "null"):
         raise ValueError(f"on_invalid must be 'raise' or 'null'; got {on_invalid!r}")
     out_dtype = None if dtype is None else np.dtype(dtype)
-    if out_dtype is not None and out_dtype.name not in _DTYPES:
-        raise ValueError(f"dtype must be one of {_DTYPES} or None; got {dtype!r}")
+    if out_dtype is not None and out_dtype.name not in OUTPUT_TYPES:
+        raise ValueError(f"dtype must be one of {OUTPUT_TYPES} or None; got {dtype!r}")
     check_list_type(list_type)
     mapper = _Mapper(aligner, column, on_invalid == "null", out_dtype)
     return _mapped(mapper, batches, out_column, list_type)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import check_scalar
 
-from sklearn_align._linalg import scale_to_unit_length
+from sklearn_align._linalg import unit_rows
 from sklearn_align._samples import check_samples, computing_dtype
 from sklearn_align._similarity import top_k
 from sklearn_align._typing import FloatArray
@@ -115,7 +115,7 @@ def _as_index(X: FloatArray, metric: str) -> FloatArray:
     if metric == "dot":
         return X
     if metric == "cosine":
-        return _unit(X)
+        return unit_rows(X)
     X = X.astype(np.float64)
     return np.hstack([X, -0.5 * np.einsum("ij,ij->i", X, X)[:, None]])
 
@@ -125,11 +125,5 @@ def _as_queries(X: FloatArray, metric: str) -> FloatArray:
     if metric == "dot":
         return X
     if metric == "cosine":
-        return _unit(X)
+        return unit_rows(X)
     return np.hstack([X.astype(np.float64), np.ones((len(X), 1))])
-
-
-def _unit(X: FloatArray) -> FloatArray:
-    Z = X.copy()
-    scale_to_unit_length(Z)
-    return Z
