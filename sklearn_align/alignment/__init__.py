@@ -9,6 +9,7 @@ from sklearn_align.alignment.refinements import (
     MutualNeighborRefinement,
     NeighborRefinement,
     Refinement,
+    StochasticTransportRefinement,
     TransportRefinement,
 )
 from sklearn_align.alignment.starts import AnchorStart, ComponentStart, PairStart, Start
@@ -25,6 +26,7 @@ __all__ = [
     "PairStart",
     "Refinement",
     "Start",
+    "StochasticTransportRefinement",
     "TransportRefinement",
     "load_map",
     "to_torch",

@@ -91,8 +91,9 @@ class MiniVec2Vec(
     refinements : {"robust", "paper"} or list of refinements, default="robust"
         Steps that improve the chosen map, in order.
 
-        - "robust": three times :class:`~sklearn_align.alignment.TransportRefinement`, on small
-          samples, then on large ones with whitened directions.
+        - "robust": :class:`~sklearn_align.alignment.TransportRefinement` on small samples of both
+          sides, then :class:`~sklearn_align.alignment.StochasticTransportRefinement` twice, with
+          some and with all target samples.
         - "paper": :class:`~sklearn_align.alignment.NeighborRefinement` (Refine-1), then
           :class:`~sklearn_align.alignment.ClusterRefinement` (Refine-2).
         - a list of objects that follow :class:`~sklearn_align.alignment.Refinement`.

@@ -61,29 +61,10 @@ ROBUST = Recipe(
         ),
         # The score hardly rises any more, but weak directions still turn: no early stop.
         (
-            "TransportRefinement",
-            _settings(
-                max_iter=20,
-                sample_size=3500,
-                epsilon=(0.035, 0.03),
-                whitening=(0.6, 0.6),
-                smoothing=1.0,
-                momentum=0.8,
-                n_iter_no_change=None,
-            ),
+            "StochasticTransportRefinement",
+            _settings(max_iter=16, target_sample_size=7000, step=(1.0, 0.5)),
         ),
-        (
-            "TransportRefinement",
-            _settings(
-                max_iter=4,
-                sample_size=7000,
-                epsilon=(0.03, 0.03),
-                whitening=(0.6, 0.6),
-                smoothing=1.0,
-                momentum=0.5,
-                n_iter_no_change=None,
-            ),
-        ),
+        ("StochasticTransportRefinement", _settings(max_iter=40, whitening=0.3)),
     ),
 )
 
@@ -147,6 +128,22 @@ class TransportSettings:
     min_variance: float = 1e-3
     # Above this epsilon, exp(cosine / epsilon) stays far inside the range of float32.
     min_unshifted_epsilon: float = 0.025
+
+
+@dataclass(frozen=True)
+class StochasticTransportSettings:
+    """Transport from batches to all targets, see `refinements.StochasticTransportRefinement`."""
+
+    # With epsilon="auto": the value for up to so many targets, and how it falls with more.
+    reference_epsilon: float = 0.03
+    n_reference_targets: int = 7000
+    epsilon_power: float = 0.4
+    min_epsilon: float = 0.015
+    # Weights of target samples: updates with the first batch, power of the update by later ones,
+    # and the mass below which a sample counts as if it had received so much.
+    n_first_updates: int = 2
+    update_power: float = 0.5
+    min_mass: float = 0.05
 
 
 @dataclass(frozen=True)
@@ -292,6 +289,7 @@ COMPONENTS = ComponentSettings()
 ICA = IcaSettings()
 GRAPH_MATCHING = GraphMatchingSettings()
 TRANSPORT = TransportSettings()
+STOCHASTIC_TRANSPORT = StochasticTransportSettings()
 SELECTION = SelectionSettings()
 CONVERGENCE = ConvergenceSettings()
 CORRECTION = CorrectionSettings()

@@ -11,10 +11,12 @@ from sklearn_align.alignment import (
     MutualNeighborRefinement,
     NeighborRefinement,
     Refinement,
+    StochasticTransportRefinement,
     TransportRefinement,
 )
 from sklearn_align.alignment.refinements import _mutual_neighbors
 from sklearn_align.alignment.refinements._protocol import blend
+from sklearn_align.alignment.solvers._semi_dual import SemiDual
 from sklearn_align.alignment.solvers._sinkhorn import transport_cross_covariance
 from sklearn_align.exceptions import SmallSampleWarning
 from sklearn_align.metrics import mean_cosine_similarity, retrieval_accuracy
@@ -23,6 +25,7 @@ BUILT_IN = [
     NeighborRefinement(max_iter=15, n_neighbors=10),
     ClusterRefinement(n_clusters=60, smoothing=1.0),
     TransportRefinement(max_iter=15),
+    StochasticTransportRefinement(max_iter=10),
     MutualNeighborRefinement(),
 ]
 
@@ -215,6 +218,55 @@ def test_transport_against_the_algorithm_written_out(problem, rough, momentum):
     assert next(settings, None) is None
 
 
+def test_stochastic_transport_against_the_algorithm_written_out(problem, rough):
+    pairs = KnownPairs(problem.A[:5], problem.B[:5], 2.0)
+    with_pairs = AlignmentProblem(problem.A[:300], problem.B[:200], pairs)
+    refinement = StochasticTransportRefinement(
+        3,
+        sample_size=150,
+        target_sample_size=120,
+        epsilon=0.1,
+        whitening=0.4,
+        step=(0.8, 0.2),
+        momentum=0.3,
+    )
+    stream, W, change = np.random.RandomState(0), rough, 0.0
+    transport, steps = SemiDual(with_pairs.B, 0.1, 0.4), iter((0.8, 0.4, 0.2))
+    for refined in maps(refinement, with_pairs, rough):
+        X = with_pairs.sample("A", 150, stream)
+        C = transport.cross_covariance(X, W, 120, stream)
+        change = 0.3 * change + (polar_factor(150 * C + 2.0 * pairs.A.T @ pairs.B) - W)
+        W = polar_factor(W + next(steps) * change)
+        np.testing.assert_allclose(refined, W, atol=1e-9)
+    assert next(steps, None) is None
+
+
+@pytest.mark.parametrize(
+    ("n_targets", "target_sample_size", "epsilon"),
+    [
+        (100, None, 0.03),
+        (7000, None, 0.03),
+        (14_000, None, 0.03 * 0.5**0.4),
+        (100_000, None, 0.015),
+        (100_000, 14_000, 0.03 * 0.5**0.4),
+        (14_000, 100_000, 0.03 * 0.5**0.4),
+    ],
+)
+def test_epsilon_follows_the_number_of_targets(n_targets, target_sample_size, epsilon):
+    refinement = StochasticTransportRefinement(target_sample_size=target_sample_size)
+    assert refinement._epsilon(n_targets) == pytest.approx(epsilon)
+    assert refinement.set_params(epsilon=0.2)._epsilon(n_targets) == 0.2
+
+
+def test_steps_that_become_smaller_average_over_batches(problem, rough):
+    def change_of_the_last_step(step):
+        refinement = StochasticTransportRefinement(20, sample_size=100, step=step)
+        *_, last_but_one, last = maps(refinement, problem, rough)
+        return np.linalg.norm(last - last_but_one)
+
+    assert change_of_the_last_step((1.0, 0.05)) < 0.3 * change_of_the_last_step((1.0, 1.0))
+
+
 @pytest.mark.parametrize(
     ("scores", "n_maps"),
     [
@@ -255,6 +307,13 @@ def test_a_rise_by_the_tolerance_counts(problem, rough):
 def test_schedules_are_two_numbers(problem, rough, parameters, message):
     with pytest.raises(ValueError, match=message):
         maps(TransportRefinement(**parameters), problem, rough)
+
+
+@pytest.mark.parametrize("step", [(1.0,), (1.0, 0.0), (1.0, "x"), [1.0, -0.1], (1.0, np.inf)])
+def test_steps_are_two_positive_numbers(problem, rough, step):
+    message = "'step' parameter of StochasticTransportRefinement must be .* two positive floats"
+    with pytest.raises(ValueError, match=message):
+        maps(StochasticTransportRefinement(step=step), problem, rough)
 
 
 def test_schedules_of_whitening_may_be_negative(problem, rough):

@@ -4,6 +4,9 @@ from sklearn_align.alignment.refinements._clusters import ClusterRefinement
 from sklearn_align.alignment.refinements._mutual_neighbors import MutualNeighborRefinement
 from sklearn_align.alignment.refinements._neighbors import NeighborRefinement
 from sklearn_align.alignment.refinements._protocol import Refinement
+from sklearn_align.alignment.refinements._stochastic_transport import (
+    StochasticTransportRefinement,
+)
 from sklearn_align.alignment.refinements._transport import TransportRefinement
 
 __all__ = [
@@ -11,5 +14,6 @@ __all__ = [
     "MutualNeighborRefinement",
     "NeighborRefinement",
     "Refinement",
+    "StochasticTransportRefinement",
     "TransportRefinement",
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,6 +17,7 @@ from sklearn_align._constraints import (
 from sklearn_align._linalg import polar_factor
 from sklearn_align._typing import FloatArray
 from sklearn_align.alignment._problem import AlignmentProblem
+from sklearn_align.alignment._schedules import check_schedule
 from sklearn_align.alignment.refinements._protocol import blend
 from sklearn_align.alignment.solvers._sinkhorn import transport_cross_covariance
 
@@ -121,7 +121,8 @@ class TransportRefinement(BaseEstimator):
         self, problem: AlignmentProblem, W: FloatArray, random_state: np.random.RandomState
     ) -> Iterator[FloatArray]:
         """Yield the map after every iteration; see :class:`Refinement`."""
-        self._check_schedules()
+        check_schedule(self, "epsilon", positive=True)
+        check_schedule(self, "whitening", positive=False)
         best = -np.inf
         change = np.zeros_like(W)
         epsilons = np.geomspace(*self.epsilon, self.max_iter)
@@ -149,15 +150,3 @@ class TransportRefinement(BaseEstimator):
                 if score < best + self.tol:
                     break
                 best = score
-
-    def _check_schedules(self) -> None:
-        """Raise unless `epsilon` and `whitening` are pairs of numbers."""
-        for name, positive in (("epsilon", True), ("whitening", False)):
-            values = getattr(self, name)
-            numbers = [v for v in values if isinstance(v, Real) and np.isfinite(float(v))]
-            if len(values) != 2 or len(numbers) != 2 or (positive and min(numbers) <= 0):
-                raise ValueError(
-                    f"The {name!r} parameter of TransportRefinement must be a tuple of two "
-                    f"{'positive ' if positive else ''}floats, the first and the last value, got "
-                    f"{values!r}."
-                )

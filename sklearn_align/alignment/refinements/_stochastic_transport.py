@@ -1,0 +1,133 @@
+"""Refinement by soft matching of batches of source samples with all target samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from numbers import Real
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from sklearn_align._constraints import FRACTION_BELOW_ONE, POSITIVE, POSITIVE_INT
+from sklearn_align._linalg import polar_factor
+from sklearn_align._sklearn import StrOptions
+from sklearn_align._typing import FloatArray
+from sklearn_align.alignment._problem import AlignmentProblem
+from sklearn_align.alignment._recipes import STOCHASTIC_TRANSPORT
+from sklearn_align.alignment._schedules import check_schedule
+from sklearn_align.alignment.solvers._semi_dual import SemiDual
+
+
+class StochasticTransportRefinement(BaseEstimator):
+    """Procrustes on a balanced soft matching of a batch with all target samples.
+
+    Weak directions are learned from near neighbours, which are the nearer the more target samples
+    there are. So every iteration compares a batch ``X`` of source samples with all target samples
+    ``Y``, without holding the matrix of their similarities. The plan
+
+    ``P_ij = b_j * exp(x_i W y_j / epsilon) / sum_l b_l * exp(x_i W y_l / epsilon)``
+
+    has target weights ``b``, which are learned along with the map, so that every target sample
+    receives the same mass over the batches: stochastic ascent of the semi-dual of entropic optimal
+    transport [1]_. The map follows the Procrustes solution for ``X.T P Y`` with momentum, in steps
+    that become smaller from one iteration to the next. Small steps average over many batches, as
+    the mean of the iterates does [2]_: a single matching fits the accidents of its samples.
+
+    Parameters
+    ----------
+    max_iter : int, default=40
+        Number of iterations.
+
+    sample_size : int or None, default=2500
+        Source samples per iteration; None takes all.
+
+    target_sample_size : int or None, default=None
+        Target samples per iteration; None takes all.
+
+    epsilon : float or "auto", default="auto"
+        Entropic regularisation in units of the cosine. "auto" stands for .03 with at most 7,000
+        target samples, and for less with more of them, whose neighbours are nearer:
+        ``.03 * (7000 / n_targets) ** .4``, at least .015.
+
+    whitening : float, default=0.0
+        Samples are compared after every direction is divided by this power of its standard
+        deviation, see :class:`TransportRefinement`.
+
+    step : tuple of two floats, default=(1.0, 0.05)
+        Length of the first and of the last step, interpolated geometrically. A step of 1 without
+        momentum replaces the map by the new solution.
+
+    momentum : float, default=0.5
+        Fraction of the last change that is added to the next one, in [0, 1).
+
+    See Also
+    --------
+    TransportRefinement : Draws equally many samples of both sides; faster from a rough map.
+
+    References
+    ----------
+    .. [1] A. Genevay, M. Cuturi, G. Peyré, F. Bach, "Stochastic optimization for large-scale
+       optimal transport", NeurIPS 2016, Algorithm 2.
+    .. [2] B. T. Polyak, A. B. Juditsky, "Acceleration of stochastic approximation by averaging",
+       SIAM Journal on Control and Optimization 30(4), 1992.
+
+    Examples
+    --------
+    >>> from sklearn_align.alignment import StochasticTransportRefinement
+    >>> StochasticTransportRefinement(max_iter=80)
+    StochasticTransportRefinement(max_iter=80)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "max_iter": [POSITIVE_INT],
+        "sample_size": [POSITIVE_INT, None],
+        "target_sample_size": [POSITIVE_INT, None],
+        "epsilon": [POSITIVE, StrOptions({"auto"})],
+        "whitening": [Real],
+        "step": [tuple, list],
+        "momentum": [FRACTION_BELOW_ONE],
+    }
+
+    def __init__(
+        self,
+        max_iter: int = 40,
+        *,
+        sample_size: int | None = 2500,
+        target_sample_size: int | None = None,
+        epsilon: float | str = "auto",
+        whitening: float = 0.0,
+        step: tuple[float, float] = (1.0, 0.05),
+        momentum: float = 0.5,
+    ) -> None:
+        self.max_iter = max_iter
+        self.sample_size = sample_size
+        self.target_sample_size = target_sample_size
+        self.epsilon = epsilon
+        self.whitening = whitening
+        self.step = step
+        self.momentum = momentum
+
+    def iterate(
+        self, problem: AlignmentProblem, W: FloatArray, random_state: np.random.RandomState
+    ) -> Iterator[FloatArray]:
+        """Yield the map after every iteration; see :class:`Refinement`."""
+        check_schedule(self, "step", positive=True)
+        transport = SemiDual(problem.B, self._epsilon(len(problem.B)), self.whitening)
+        change = np.zeros_like(W)
+        for step in np.geomspace(*self.step, self.max_iter).astype(W.dtype):
+            X = problem.sample("A", self.sample_size, random_state)
+            C = transport.cross_covariance(X, W, self.target_sample_size, random_state)
+            change = self.momentum * change + (problem.solve_cross_covariance(len(X) * C) - W)
+            W = polar_factor(W + step * change)
+            yield W
+
+    def _epsilon(self, n_targets: int) -> float:
+        """Return the regularisation for the targets of one iteration."""
+        if not isinstance(self.epsilon, str):
+            return float(self.epsilon)
+        settings = STOCHASTIC_TRANSPORT
+        n = min(n_targets, self.target_sample_size or n_targets)
+        ratio = min(1.0, settings.n_reference_targets / n)
+        epsilon = settings.reference_epsilon * ratio**settings.epsilon_power
+        return max(settings.min_epsilon, epsilon)
