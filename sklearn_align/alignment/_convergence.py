@@ -31,18 +31,25 @@ class Convergence:
 
     agreement: float
     relative_score: float
+    # Measured on known pairs that were left out; NaN without them.
+    expected_accuracy: float = float("nan")
+    min_relative_score: float = CONVERGENCE.min_relative_score
 
     @property
     def converged(self) -> bool:
-        """Whether agreement and relative score both reach their thresholds."""
+        """Whether the measured accuracy, or else both other figures, reach their thresholds."""
+        if not np.isnan(self.expected_accuracy):
+            return self.expected_accuracy >= CONVERGENCE.min_expected_accuracy
         return (
             self.agreement >= CONVERGENCE.min_agreement
-            and self.relative_score >= CONVERGENCE.min_relative_score
+            and self.relative_score >= self.min_relative_score
         )
 
     @property
     def reason(self) -> str:
         """What is missing when the map has not converged."""
+        if not np.isnan(self.expected_accuracy):
+            return "few of the known pairs that were left out are retrieved"
         if self.agreement >= CONVERGENCE.min_agreement:
             return "mapped samples are farther from target samples than those from one another"
         return "no independent run leads to the same map"
@@ -52,11 +59,19 @@ def warn_unless_converged(evidence: Convergence) -> None:
     """Warn that a map has not converged, with the figures and what helps."""
     if evidence.converged:
         return
+    if np.isnan(evidence.expected_accuracy):
+        figures = (
+            f"agreement_={evidence.agreement:.3f}, needed {CONVERGENCE.min_agreement}; "
+            f"relative_score_={evidence.relative_score:.3f}, needed {evidence.min_relative_score}"
+        )
+    else:
+        figures = (
+            f"expected_accuracy_={evidence.expected_accuracy:.3f}, needed "
+            f"{CONVERGENCE.min_expected_accuracy}"
+        )
     warn_user(
-        f"The alignment did not converge: {evidence.reason} (agreement_={evidence.agreement:.3f}, "
-        f"needed {CONVERGENCE.min_agreement}; relative_score_={evidence.relative_score:.3f}, "
-        f"needed {CONVERGENCE.min_relative_score}). More samples, some known pairs (pairs=...), "
-        "more candidates (n_init=...) or closer encoders help.",
+        f"The alignment did not converge: {evidence.reason} ({figures}). More samples, "
+        "some known pairs (pairs=...), more candidates (n_init=...) or closer encoders help.",
         AlignmentWarning,
     )
 
@@ -68,28 +83,43 @@ def check_convergence(
     independent_maps: Sequence[FloatArray],
     start: Start | None,
     random_state: np.random.RandomState,
+    *,
+    expected_accuracy: float = float("nan"),
 ) -> Convergence:
     """Check a map (n_features_A, n_features_B) without labels.
+
+    With an accuracy that was measured on known pairs, no further independent runs are made.
 
     `independent_maps` are maps of the reduced problem that were found independently of it, `start`
     is the initialization it came from, None for the consensus of several.
     """
     score = relative_score(problem, W, random_state)
-    high = score >= CONVERGENCE.min_relative_score
+    min_relative_score = min_relative_score_of(W)
+    high = score >= min_relative_score
     credible = high and score <= CONVERGENCE.max_credible_score
+    measured = not np.isnan(expected_accuracy)
     n_runs = CONVERGENCE.max_runs if credible else CONVERGENCE.min_runs
+    if measured:
+        n_runs = len(independent_maps)
     agreement = agreement_with_independent_runs(
         reduced, W, independent_maps, start, random_state, n_more=n_runs - len(independent_maps)
     )
     undecided = CONVERGENCE.min_agreement_to_continue <= agreement < CONVERGENCE.min_agreement
-    if undecided and high and not credible:
+    if undecided and high and not credible and not measured:
         more = agreement_with_independent_runs(
             reduced, W, [], start, random_state, n_more=CONVERGENCE.max_runs - n_runs
         )
         agreement = max(agreement, more)
     if agreement < CONVERGENCE.min_agreement:
         agreement = max(agreement, agreement_with_pairs(problem, W, random_state))
-    return Convergence(agreement, score)
+    return Convergence(agreement, score, expected_accuracy, min_relative_score)
+
+
+def min_relative_score_of(W: FloatArray) -> float:
+    """Relative score that a right map between spaces of these widths reaches."""
+    if min(W.shape) >= CONVERGENCE.wide:
+        return CONVERGENCE.min_relative_score_wide
+    return CONVERGENCE.min_relative_score
 
 
 def agreement_with_independent_runs(

@@ -25,6 +25,8 @@ REQUIRED_ARRAYS = frozenset({"linear_map", "source_mean", "target_mean"})
 # The orthogonal map, where it is not the linear map itself.
 OPTIONAL_ARRAYS = frozenset({"map"})
 SIDES = ("source", "target")
+# Results of the convergence check that are numbers, without the "_" of the attribute.
+FIGURES = ("alignment_score", "agreement", "relative_score")
 
 
 class MapState(NamedTuple):
@@ -77,7 +79,7 @@ def state_of(aligner: MiniVec2Vec, metadata: Mapping[str, str] | None) -> MapSta
         "converged": _text(bool(aligner.converged_)),
         "n_iter": str(int(aligner.n_iter_)),
     }
-    for name in ("alignment_score", "agreement", "relative_score", "correction_strength"):
+    for name in (*FIGURES, "expected_accuracy", "correction_strength"):
         own[name] = _text(getattr(aligner, f"{name}_"))
     for side in SIDES:
         for name in ("normalized", "length", "radius"):
@@ -123,10 +125,11 @@ def fitted_attributes(state: MapState) -> dict[str, Any]:
         "correction_strength_": strength,
         "converged_": _parse(own, "converged", _boolean),
         "n_iter_": _parse(own, "n_iter", int),
-        **{
-            f"{name}_": _parse(own, name, _number)
-            for name in ("alignment_score", "agreement", "relative_score")
-        },
+        **{f"{name}_": _parse(own, name, _number) for name in FIGURES},
+        # Files of earlier versions do not have it; it is NaN without known pairs.
+        "expected_accuracy_": _parse(
+            {"expected_accuracy": "nan", **own}, "expected_accuracy", _accuracy
+        ),
         "metadata_": {k: v for k, v in state.metadata.items() if not k.startswith(PREFIX)},
     }
     names = zip(SIDES, ("feature_names_in_", "feature_names_target_in_"), strict=True)
@@ -213,6 +216,13 @@ def _boolean(text: str) -> bool:
 def _number(text: str) -> float:
     value = float(text)
     if not np.isfinite(value):
+        raise ValueError
+    return value
+
+
+def _accuracy(text: str) -> float:
+    value = float(text)
+    if not (np.isnan(value) or 0 <= value <= 1):
         raise ValueError
     return value
 

@@ -196,7 +196,12 @@ class ConvergenceSettings:
     # Wrong maps agree with independent ones on few samples, right maps on nearly all.
     min_agreement: float = 0.7
     # Right maps come close to the score of one space with itself, also between dissimilar encoders.
+    # In wide spaces it falls as samples become more, because few samples are fitted by accident.
     min_relative_score: float = 0.6
+    min_relative_score_wide: float = 0.4
+    wide: int = 128
+    # Accuracy on known pairs that are left out, which replaces both figures.
+    min_expected_accuracy: float = 0.5
     # A map that scores far above a space with itself fits the noise of the samples.
     max_credible_score: float = 1.5
     n_probe_samples: int = 1500
@@ -224,6 +229,20 @@ class ConvergenceSettings:
     n_target_samples: int = 1500
     n_iterations_without_pairs: int = 10
     min_pairs: int = 5
+
+
+@dataclass(frozen=True)
+class HeldOutSettings:
+    """Accuracy on known pairs that are left out of a second fit, see `_held_out`."""
+
+    # Target samples among which the expected accuracy is meant.
+    n_targets: int = 1000
+    # One minus the cosine below which a target sample is the counterpart itself.
+    same_sample: float = 1e-5
+    # Known pairs from which on the accuracy is measured, and the fraction that is left out for it.
+    min_pairs: int = 50
+    left_out: float = 0.25
+    min_left_out: int = 25
 
 
 @dataclass(frozen=True)
@@ -292,6 +311,7 @@ TRANSPORT = TransportSettings()
 STOCHASTIC_TRANSPORT = StochasticTransportSettings()
 SELECTION = SelectionSettings()
 CONVERGENCE = ConvergenceSettings()
+HELD_OUT = HeldOutSettings()
 CORRECTION = CorrectionSettings()
 SCORE = ScoreSettings()
 NORMALIZER = NormalizerSettings()

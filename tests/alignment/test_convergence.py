@@ -22,6 +22,7 @@ from sklearn_align.alignment._convergence import (
     agreement_with_independent_runs,
     check_convergence,
     draw_distinct_samples,
+    min_relative_score_of,
     relative_score,
     warn_unless_converged,
 )
@@ -318,6 +319,41 @@ def test_both_thresholds_count(agreement, score, converged, reason):
         assert reason in evidence.reason
 
 
+@pytest.mark.parametrize(("accuracy", "converged"), [(0.5, True), (0.499, False)])
+def test_a_measured_accuracy_decides_alone(accuracy, converged):
+    for agreement, score in ((0.0, 0.0), (1.0, 1.0)):
+        evidence = Convergence(agreement, score, accuracy)
+        assert evidence.converged is converged
+    with pytest.warns(
+        AlignmentWarning, match=r"left out are retrieved \(expected_accuracy_=0.250, ne"
+    ):
+        warn_unless_converged(Convergence(1.0, 1.0, 0.25))
+
+
+@pytest.mark.parametrize(("shape", "needed"), [((127, 500), 0.6), ((500, 127), 0.6),
+                                               ((128, 500), 0.4), ((500, 128), 0.4)])  # fmt: skip
+def test_the_relative_score_that_is_needed_depends_on_the_width(shape, needed):
+    assert min_relative_score_of(np.empty(shape)) == needed
+    assert Convergence(0.7, needed, min_relative_score=needed).converged
+    assert not Convergence(0.7, needed - 0.001, min_relative_score=needed).converged
+
+
+def test_no_further_runs_where_the_accuracy_is_measured(spaces, problem, monkeypatch):
+    reduced = reduce_problem(problem, np.random.RandomState(0))
+    monkeypatch.setattr(_convergence, "SuccessiveHalving", None)
+    evidence = check_convergence(
+        problem,
+        reduced,
+        spaces.rotation.astype(np.float32),
+        [],
+        None,
+        np.random.RandomState(0),
+        expected_accuracy=0.9,
+    )
+    assert evidence.converged
+    assert evidence.expected_accuracy == 0.9
+
+
 def test_the_warning_has_the_figures_and_what_helps():
     with pytest.warns(AlignmentWarning) as caught:
         warn_unless_converged(Convergence(0.25, 0.5))
@@ -376,8 +412,11 @@ def test_how_many_runs_are_made_and_what_counts(
     monkeypatch.setattr(_convergence, "relative_score", relative)
     monkeypatch.setattr(_convergence, "agreement_with_independent_runs", runs)
     monkeypatch.setattr(_convergence, "agreement_with_pairs", pairs)
+    monkeypatch.setattr(_convergence, "min_relative_score_of", lambda W: 0.6)
     found = check_convergence("problem", "reduced", "W", ["V"] * independent, "start", "stream")
-    assert found == Convergence(expected, score)
+    assert (found.agreement, found.relative_score) == (expected, score)
+    assert np.isnan(found.expected_accuracy)
+    assert found.min_relative_score == 0.6
     assert calls == list(zip((independent, 0), n_more, strict=False))
 
 

@@ -384,8 +384,8 @@ def test_when_a_correction_is_computed(correction, n_pairs, asked, strength, mon
     rng = np.random.default_rng(0)
     A, B = rng.random((20, WIDTH_A)), rng.random((3001, WIDTH_B))
     pairs = KnownPairs(rng.random((n_pairs, WIDTH_A)), rng.random((n_pairs, WIDTH_B)), 1.0)
-    aligner._correct_map(AlignmentProblem(A, B, pairs))
-    assert aligner.correction_strength_ == (strength if asked else np.inf)
+    found, aligner._corrected_map = aligner._correct(aligner.map_, AlignmentProblem(A, B, pairs))
+    assert found == (strength if asked else np.inf)
     assert len(calls) == asked
     if asked:
         assert calls[0][0] is aligner.map_
@@ -408,7 +408,7 @@ def test_reference_samples_of_a_correction(n_target, monkeypatch):
     aligner, _, _ = by_hand(correction="ridge")
     rng = np.random.default_rng(0)
     A, B = rng.random((9, WIDTH_A)), rng.random((n_target, WIDTH_B))
-    aligner._correct_map(AlignmentProblem(A, B, KnownPairs(A, B[:9], 1.0)))
+    aligner._correct(aligner.map_, AlignmentProblem(A, B, KnownPairs(A, B[:9], 1.0)))
     assert len(seen[0]) == (1500 if n_target == 1500 else 751)
 
 
@@ -417,8 +417,8 @@ def test_evidence_of_the_convergence_check(aligner, selected, monkeypatch):
     calls, warned = [], []
     evidence = SimpleNamespace(agreement=0.25, relative_score=0.5, converged="perhaps")
 
-    def check(*arguments):
-        calls.append(arguments)
+    def check(*arguments, expected_accuracy):
+        calls.append((*arguments, expected_accuracy))
         return evidence
 
     monkeypatch.setattr(module, "check_convergence", check)
@@ -428,6 +428,7 @@ def test_evidence_of_the_convergence_check(aligner, selected, monkeypatch):
         candidates=[SimpleNamespace(start="best"), SimpleNamespace(start="second")],
     )
     problem, (W,) = Problem(), maps(1)
+    aligner.expected_accuracy_ = 0.75
     aligner._check_convergence(problem, "reduced", W, state if selected else None, "random")
     assert calls == [
         (
@@ -437,6 +438,7 @@ def test_evidence_of_the_convergence_check(aligner, selected, monkeypatch):
             ["one", "two"] if selected else [],
             "best" if selected else None,
             "random",
+            0.75,
         )
     ]
     assert warned == [evidence]

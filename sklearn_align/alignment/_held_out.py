@@ -1,0 +1,61 @@
+"""Accuracy on known pairs that the map has not been fitted to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from sklearn_align._linalg import unit_rows
+from sklearn_align._typing import FloatArray
+from sklearn_align.alignment._problem import AlignmentProblem, KnownPairs
+from sklearn_align.alignment._recipes import HELD_OUT
+
+# Fits a map to the samples and the pairs of a problem.
+FitMap = Callable[[AlignmentProblem], FloatArray]
+
+
+def accuracy_on_pairs(
+    problem: AlignmentProblem, fit_map: FitMap, random_state: np.random.RandomState
+) -> float:
+    """Fraction of left-out pairs whose counterpart is nearest among 1,000 target samples.
+
+    A quarter of the known pairs is left out of a second fit with all samples. It has fewer pairs
+    than the map that is judged, so that it is rather worse. NaN with too few pairs.
+    """
+    if problem.pairs is None or len(problem.pairs) < HELD_OUT.min_pairs:
+        return float("nan")
+    used, left_out = split_pairs(problem.pairs, random_state)
+    W = fit_map(AlignmentProblem(problem.A, problem.B, used, random_state=random_state))
+    return retrieval_of_pairs(W, left_out, problem.B, random_state)
+
+
+def split_pairs(
+    pairs: KnownPairs, random_state: np.random.RandomState
+) -> tuple[KnownPairs, KnownPairs]:
+    """Pairs to fit with, and pairs that are left out."""
+    n_left_out = max(HELD_OUT.min_left_out, int(HELD_OUT.left_out * len(pairs)))
+    order = random_state.permutation(len(pairs))
+    left_out, used = order[:n_left_out], order[n_left_out:]
+    return (
+        KnownPairs(pairs.A[used], pairs.B[used], pairs.weight),
+        KnownPairs(pairs.A[left_out], pairs.B[left_out], pairs.weight),
+    )
+
+
+def retrieval_of_pairs(
+    W: FloatArray, pairs: KnownPairs, B: FloatArray, random_state: np.random.RandomState
+) -> float:
+    """Fraction of pairs whose counterpart is nearest among 1,000 target samples.
+
+    The others are samples of `B` (n_samples, n_features_B), fewer if there are fewer, without those
+    that are the counterpart itself.
+    """
+    n_others = min(len(B), HELD_OUT.n_targets - 1)
+    others = B[random_state.choice(len(B), n_others, replace=False)]
+    mapped = unit_rows(pairs.A @ W)
+    own = np.einsum("ij,ij->i", mapped, pairs.B)
+    cosine = mapped @ others.T
+    is_counterpart = np.greater(pairs.B @ others.T, 1 - HELD_OUT.same_sample)
+    cosine[is_counterpart] = -np.inf
+    return float((own > cosine.max(axis=1)).mean())
