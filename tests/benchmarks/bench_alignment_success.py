@@ -1,6 +1,7 @@
 """Seeds and pairs of encoders: which alignments succeed, and whether `converged_` is right.
 
 python -m tests.benchmarks.bench_alignment_success --data sentences.npz --seeds 10
+python -m tests.benchmarks.bench_alignment_success --data sentences.npz encoders.npz --encoders
 
 With ``--n-pairs``, a few known pairs are passed to fit. With ``--unrelated``, the targets are
 unrelated to the source, and the table shows how often the convergence check rejects the map.
@@ -20,6 +21,7 @@ from sklearn_align.exceptions import AlignmentWarning
 from tests.benchmarks.alignment_data import (
     SHIPPED_PAIR,
     Spaces,
+    load_archives,
     load_spaces,
     top1_and_cosine,
     unrelated_spaces,
@@ -34,6 +36,19 @@ NAMES = {
     "static:minilm": "static token vectors to the last layer",
     "minilm_layer4:minilm": "layer 4 to the last layer",
 }
+# Sentence encoders that were trained independently.
+ENCODER_PAIRS = (
+    "minilm:mpnet",
+    "use:e5",
+    "minilm:e5",
+    "minilm:use",
+    "e5:mpnet",
+    "use:mpnet",
+    "minilm:wordllama",
+    "wordllama:mpnet",
+    "wordllama:e5",
+    "use:wordllama",
+)
 UNRELATED = ("normal", "shuffled", "digits")
 KEYS = ("pair", "n_samples", "n_pairs", "wrong", "n_init", "seed")
 KEYS_UNRELATED = ("pair", "target", "n_samples", "n_init", "seed")
@@ -143,13 +158,15 @@ def write_unrelated(runs: Runs, path: Path) -> None:
 def main(args: argparse.Namespace) -> None:
     """Run what is missing and write the table."""
     seeds = range(args.first_seed, args.first_seed + args.seeds)
-    name = "alignment_success"
+    name = "alignment_encoders" if args.encoders else "alignment_success"
+    if args.encoders:
+        args.pairs = ENCODER_PAIRS
     if args.unrelated:
         runs = Runs(args.out, f"{name}_unrelated", KEYS_UNRELATED)
     else:
         runs = Runs(args.out, name, KEYS)
     for pair in args.pairs if args.data else ["shipped"]:
-        spaces = load_spaces(args.data, pair)
+        spaces = load_archives(args.data, pair) if args.data else load_spaces(None, pair)
         keys = {"pair": pair, "n_samples": args.n_samples, "n_init": args.n_init}
         if args.unrelated:
             wanted = [keys | {"target": kind, "seed": s} for kind in UNRELATED for s in seeds]
@@ -165,7 +182,7 @@ def main(args: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, help="archive of encoders; else the shipped pair")
+    parser.add_argument("--data", type=Path, nargs="+", help="archives; else the shipped pair")
     parser.add_argument("--pairs", nargs="+", default=PAIRS, help="source:target")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--first-seed", type=int, default=0)
@@ -173,6 +190,7 @@ if __name__ == "__main__":
     parser.add_argument("--n-pairs", type=int, default=0, help="known pairs")
     parser.add_argument("--wrong", type=float, default=0.0, help="share of wrong known pairs")
     parser.add_argument("--unrelated", action="store_true", help="targets without a match")
+    parser.add_argument("--encoders", action="store_true", help="ten pairs of encoders")
     parser.add_argument("--n-init", type=lambda v: v if v == "auto" else int(v), default="auto")
     parser.add_argument("--n-jobs", type=int, default=1)
     add_output_option(parser)

@@ -130,4 +130,4 @@ class StochasticTransportRefinement(BaseEstimator):
         n = min(n_targets, self.target_sample_size or n_targets)
         ratio = min(1.0, settings.n_reference_targets / n)
         epsilon = settings.reference_epsilon * ratio**settings.epsilon_power
-        return max(settings.min_epsilon, epsilon)
+        return float(max(settings.min_epsilon, epsilon))

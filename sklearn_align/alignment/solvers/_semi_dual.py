@@ -6,7 +6,7 @@ import numpy as np
 
 from sklearn_align._linalg import scale_to_unit_length, unit_rows
 from sklearn_align._similarity import row_blocks
-from sklearn_align._typing import FloatArray
+from sklearn_align._typing import FloatArray, IntArray
 from sklearn_align.alignment._recipes import STOCHASTIC_TRANSPORT
 from sklearn_align.alignment.solvers._sinkhorn import partial_whitening
 
@@ -41,9 +41,9 @@ class SemiDual:
         (n_features_A, n_features_B).
         """
         n_all = len(self._Y)
-        chosen: slice | FloatArray = slice(None)
+        chosen: slice | IntArray = slice(None)
         if n_targets is not None and n_targets < n_all:
-            chosen = random_state.choice(n_all, n_targets, replace=False)
+            chosen = random_state.choice(n_all, n_targets, replace=False).astype(np.intp)
         Y, weights = self._Y[chosen], self.weights[chosen]
         mapped, compared = X @ W, Y
         if self._whitening:
