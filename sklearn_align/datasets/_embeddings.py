@@ -3,35 +3,52 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from scipy.stats import ortho_group
+from sklearn.preprocessing import normalize
 from sklearn.utils import Bunch, check_random_state, check_scalar
 
 from sklearn_align._typing import Float64Array, IntArray
 from sklearn_align.datasets._checks import check_finite, check_result
 from sklearn_align.datasets._files import read_arrays, read_description
 
+# Names of both encoders of a pair, from which the names of the columns are made.
+_SENTENCE_PAIRS = {"word2vec": ("word2vec_a", "word2vec_b"), "minilm_mpnet": ("minilm", "mpnet")}
 _SENTENCE_KINDS = ["film review", "film plot", "question", "product review", "opinion phrase"]
 
 
-def load_sentence_embeddings(*, return_X_y: bool = False) -> Any:
+def load_sentence_embeddings(
+    *, pair: Literal["word2vec", "minilm_mpnet"] = "word2vec", return_X_y: bool = False
+) -> Any:
     """Load sentences embedded by two separately trained encoders, unpaired.
 
-    Two word2vec models, trained apart, embed English sentences: other sentences in `XA` than in
-    `XB`. Held-out sentences are embedded by both, for evaluation.
+    The encoders embed English sentences: other sentences in `XA` than in `XB`. Held-out sentences
+    are embedded by both, for evaluation.
 
-    ================= ======
-    Samples in `XA`     3000
-    Samples in `XB`     3000
-    Held-out pairs      1500
-    Features             300
-    Kinds of text          5
-    ================= ======
+    ======================= ============== ==================
+    Pair                    "word2vec"     "minilm_mpnet"
+    ======================= ============== ==================
+    First encoder           word2vec       all-MiniLM-L6-v2
+    Second encoder          word2vec       all-mpnet-base-v2
+    Samples in `XA`         3000           5000
+    Samples in `XB`         3000           5000
+    Held-out pairs          1500           1500
+    Features of A           300            384
+    Features of B           300            768
+    Length of a sample      varies         1
+    Stored as               float16        int8
+    Kinds of text           5              5
+    ======================= ============== ==================
 
     Parameters
     ----------
+    pair : {"word2vec", "minilm_mpnet"}, default="word2vec"
+        Encoders. "word2vec" is a pair of models of the same kind and width, trained on other
+        samples of text, whose spaces are nearly rotations of one another. "minilm_mpnet" is a pair
+        of sentence encoders of different architecture and width, whose spaces differ more.
+
     return_X_y : bool, default=False
         Return ``(XA, XB)`` instead of a Bunch.
 
@@ -40,19 +57,19 @@ def load_sentence_embeddings(*, return_X_y: bool = False) -> Any:
     data : :class:`~sklearn.utils.Bunch`
         Dictionary-like, with the attributes
 
-        XA : ndarray of shape (3000, 300), float32
+        XA : ndarray of shape (n_samples, n_features_A), float32
             Embeddings by the first encoder.
-        XB : ndarray of shape (3000, 300), float32
+        XB : ndarray of shape (n_samples, n_features_B), float32
             Embeddings of other sentences by the second encoder.
-        XA_test : ndarray of shape (1500, 300), float32
+        XA_test : ndarray of shape (n_test, n_features_A), float32
             Held-out sentences, by the first encoder.
-        XB_test : ndarray of shape (1500, 300), float32
+        XB_test : ndarray of shape (n_test, n_features_B), float32
             The same sentences in the same order, by the second encoder.
-        labels_A : ndarray of shape (3000,)
+        labels_A : ndarray of shape (n_samples,)
             Kind of text of each sample of `XA`, see `label_names`.
-        labels_B : ndarray of shape (3000,)
+        labels_B : ndarray of shape (n_samples,)
             The same for `XB`.
-        labels_test : ndarray of shape (1500,)
+        labels_test : ndarray of shape (n_test,)
             The same for the held-out sentences.
         label_names : list of str
             Names of the kinds: reviews and plots of films, questions, reviews of products, and
@@ -65,6 +82,11 @@ def load_sentence_embeddings(*, return_X_y: bool = False) -> Any:
     (XA, XB) : tuple of ndarray
         If `return_X_y` is true.
 
+    Raises
+    ------
+    ValueError
+        If `pair` is unknown.
+
     See Also
     --------
     make_rotated_embeddings : Synthetic spaces whose true map is known.
@@ -75,11 +97,22 @@ def load_sentence_embeddings(*, return_X_y: bool = False) -> Any:
     >>> data = load_sentence_embeddings()
     >>> data.XA.shape, data.XB.shape, data.XA_test.shape
     ((3000, 300), (3000, 300), (1500, 300))
+    >>> data = load_sentence_embeddings(pair="minilm_mpnet")
+    >>> data.XA.shape, data.XB.shape
+    ((5000, 384), (5000, 768))
     """
-    arrays = {
-        key: values.astype(np.int64 if key.startswith("labels") else np.float32)
-        for key, values in read_arrays("sentences_word2vec.npz").items()
-    }
+    if not (isinstance(pair, str) and pair in _SENTENCE_PAIRS):
+        raise ValueError(f"pair must be one of {[*_SENTENCE_PAIRS]}, got {pair!r}.")
+    name_A, name_B = _SENTENCE_PAIRS[pair]
+    arrays: dict[str, Any] = {}
+    for key, values in read_arrays(f"sentences_{pair}.npz").items():
+        if key.startswith("labels"):
+            arrays[key] = values.astype(np.int64)
+        elif values.dtype == np.int8:
+            # Quantised unit vectors: the length restores the scale.
+            arrays[key] = normalize(values.astype(np.float32), copy=False)
+        else:
+            arrays[key] = values.astype(np.float32)
     if return_X_y:
         return arrays["XA"], arrays["XB"]
     return Bunch(
@@ -91,9 +124,9 @@ def load_sentence_embeddings(*, return_X_y: bool = False) -> Any:
         labels_B=arrays["labels_B"],
         labels_test=arrays["labels_test"],
         label_names=list(_SENTENCE_KINDS),
-        feature_names_A=[f"word2vec_a{j}" for j in range(arrays["XA"].shape[1])],
-        feature_names_B=[f"word2vec_b{j}" for j in range(arrays["XB"].shape[1])],
-        DESCR=read_description("sentences_word2vec.rst"),
+        feature_names_A=[f"{name_A}{j}" for j in range(arrays["XA"].shape[1])],
+        feature_names_B=[f"{name_B}{j}" for j in range(arrays["XB"].shape[1])],
+        DESCR=read_description(f"sentences_{pair}.rst"),
     )
 
 

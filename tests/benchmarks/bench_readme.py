@@ -17,7 +17,13 @@ from pathlib import Path
 from tests.benchmarks.tables import add_output_option, write_table
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-ALIGNMENT_METHODS = ("before alignment", "aligned, no pairs", "supervised oracle")
+ALIGNMENT_METHODS = (
+    "before alignment",
+    "aligned, no pairs",
+    "Procrustes, 1,000 pairs",
+    "ridge, 1,000 pairs",
+    "supervised oracle",
+)
 FUSION_METHODS = ("AECF", "concat + modality dropout", "gradient boosting")
 
 

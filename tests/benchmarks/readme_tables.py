@@ -21,7 +21,7 @@ def alignment(tables: Path) -> str:
     """Output of examples/align_embeddings.py."""
     header, *lines = read_table(tables / "readme_alignment.csv")
     (_, (converged, agreement)) = read_table(tables / "readme_convergence.csv")
-    widths = [20, *[max(8, len(name) + 3) for name in header[1:]]]
+    widths = [24, *[max(8, len(name) + 3) for name in header[1:]]]
     printed = [
         line[0].ljust(widths[0])
         + "".join(cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True))

@@ -1,7 +1,10 @@
+import re
+
 import numpy as np
 import pytest
 from scipy.linalg import orthogonal_procrustes
-from sklearn.neighbors import NearestCentroid
+from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
+from sklearn.preprocessing import normalize
 
 from sklearn_align.datasets import load_sentence_embeddings, make_rotated_embeddings
 from sklearn_align.metrics import mean_cosine_similarity, retrieval_accuracy
@@ -58,6 +61,67 @@ class TestSentences:
         rotation, _ = orthogonal_procrustes(A, B)
         Z = centred(data.XA, data.XA) @ rotation
         assert mean_cosine_similarity(Z, centred(data.XB, data.XB)) < 0.2
+
+
+class TestSentenceEncoders:
+    @pytest.fixture(scope="class")
+    @staticmethod
+    def data():
+        return load_sentence_embeddings(pair="minilm_mpnet")
+
+    def test_contents(self, data):
+        assert data.XA.shape == (5000, 384)
+        assert data.XB.shape == (5000, 768)
+        assert data.XA_test.shape == (1500, 384)
+        assert data.XB_test.shape == (1500, 768)
+        for key in ("XA", "XB", "XA_test", "XB_test"):
+            assert data[key].dtype == np.float32
+            np.testing.assert_allclose(np.linalg.norm(data[key], axis=1), 1, rtol=1e-5)
+        assert data.feature_names_A == [f"minilm{j}" for j in range(384)]
+        assert data.feature_names_B == [f"mpnet{j}" for j in range(768)]
+        for credit in ("all-MiniLM-L6-v2", "all-mpnet-base-v2", "Apache License 2.0"):
+            assert credit in data.DESCR
+
+    def test_labels(self, data):
+        for side in ("A", "B"):
+            assert len(data[f"labels_{side}"]) == 5000
+            clf = KNeighborsClassifier(10).fit(data[f"X{side}"], data[f"labels_{side}"])
+            assert clf.score(data[f"X{side}_test"], data.labels_test) > 0.6
+
+    def test_tuple(self, data):
+        XA, XB = load_sentence_embeddings(pair="minilm_mpnet", return_X_y=True)
+        np.testing.assert_array_equal(XA, data.XA)
+        np.testing.assert_array_equal(XB, data.XB)
+
+    def test_held_out_samples_are_pairs_that_an_orthogonal_map_finds(self, data):
+        A, B = centred(data.XA_test, data.XA), centred(data.XB_test, data.XB)
+        U, _, Vt = np.linalg.svd(A[:1000].T @ B[:1000], full_matrices=False)
+        assert retrieval_accuracy(A[1000:] @ U @ Vt, B[1000:]) > 0.97
+        # The map is particular to the pairs: with the counterparts moved by one it finds nothing.
+        U, _, Vt = np.linalg.svd(A[:1000].T @ np.roll(B[:1000], 1, axis=0), full_matrices=False)
+        assert retrieval_accuracy(A[1000:] @ U @ Vt, B[1000:]) < 0.05
+
+    def test_sides_do_not_hold_the_same_sentences(self, data):
+        A, B = centred(data.XA_test, data.XA), centred(data.XB_test, data.XB)
+        U, _, Vt = np.linalg.svd(A[:1000].T @ B[:1000], full_matrices=False)
+
+        def cosine_with_the_nearest(X, Y):
+            return (normalize(X @ U @ Vt) @ normalize(Y).T).max(axis=1)
+
+        held_out = cosine_with_the_nearest(A[1000:], B[1000:])
+        sides = cosine_with_the_nearest(centred(data.XA, data.XA)[:1000], centred(data.XB, data.XB))
+        assert np.median(sides) < np.quantile(held_out, 0.1)
+
+    def test_default_is_the_word2vec_pair(self):
+        np.testing.assert_array_equal(
+            load_sentence_embeddings().XA, load_sentence_embeddings(pair="word2vec").XA
+        )
+
+    @pytest.mark.parametrize("pair", ["minilm", "minilm_mpnet.npz", None, ["word2vec"]])
+    def test_unknown_pair(self, pair):
+        message = f"pair must be one of ['word2vec', 'minilm_mpnet'], got {pair!r}."
+        with pytest.raises(ValueError, match=re.escape(message)):
+            load_sentence_embeddings(pair=pair)
 
 
 class TestRotated:

@@ -89,6 +89,7 @@ def test_sizes_of_the_files_and_their_licence():
     folder = files("sklearn_align.datasets").joinpath("data")
     size = {entry.name: len(entry.read_bytes()) for entry in folder.iterdir()}
     assert size["sentences_word2vec.npz"] < 6e6
+    assert size["sentences_minilm_mpnet.npz"] < 8e6
     assert size["avmnist.npz"] + size["mfeat.npz"] < 4e6
     licence = folder.joinpath("LICENSE-DATA").read_text(encoding="utf-8")
     for name in size:
