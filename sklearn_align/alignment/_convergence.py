@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import cycle, islice
 
 import numpy as np
@@ -13,6 +13,7 @@ from sklearn_align._linalg import principal_axes, unit_rows
 from sklearn_align._similarity import max_csls
 from sklearn_align._typing import FloatArray
 from sklearn_align.alignment._agreement import agreement_with_pairs, map_agreement
+from sklearn_align.alignment._ambiguity import OtherMap, find_equal_map
 from sklearn_align.alignment._problem import AlignmentProblem, ReducedProblem
 from sklearn_align.alignment._recipes import CONVERGENCE, ROBUST, SCORE
 from sklearn_align.alignment._selection import (
@@ -22,7 +23,7 @@ from sklearn_align.alignment._selection import (
     same_analysis,
 )
 from sklearn_align.alignment.starts import ComponentStart, Start
-from sklearn_align.exceptions import AlignmentWarning, warn_user
+from sklearn_align.exceptions import AlignmentWarning, AmbiguousAlignmentWarning, warn_user
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,21 @@ class Convergence:
 
     agreement: float
     relative_score: float
+    # Another map that explains the samples as well, which is looked for where all else is right.
+    equal_map: OtherMap | None = None
+
+    @property
+    def ambiguous(self) -> bool:
+        """Whether another map explains the samples as well."""
+        return self.equal_map is not None
 
     @property
     def converged(self) -> bool:
+        """Whether both figures reach their thresholds and no other map is as good."""
+        return self.credible and not self.ambiguous
+
+    @property
+    def credible(self) -> bool:
         """Whether agreement and relative score both reach their thresholds."""
         return (
             self.agreement >= CONVERGENCE.min_agreement
@@ -51,6 +64,16 @@ class Convergence:
 def warn_unless_converged(evidence: Convergence) -> None:
     """Warn that a map has not converged, with the figures and what helps."""
     if evidence.converged:
+        return
+    if evidence.equal_map is not None:
+        warn_user(
+            "The alignment is ambiguous: another map, which sends only "
+            f"{evidence.equal_map.agreement:.0%} of the samples to the same place, scores "
+            f"{evidence.equal_map.score:.0%} as high. The spaces are symmetric, unrelated, or too "
+            "narrow for so few samples. Some known pairs (pairs=...) decide which map is right; "
+            "more samples or wider spaces help where there is no symmetry.",
+            AmbiguousAlignmentWarning,
+        )
         return
     warn_user(
         f"The alignment did not converge: {evidence.reason} (agreement_={evidence.agreement:.3f}, "
@@ -89,7 +112,19 @@ def check_convergence(
         agreement = max(agreement, more)
     if agreement < CONVERGENCE.min_agreement:
         agreement = max(agreement, agreement_with_pairs(problem, W, random_state))
-    return Convergence(agreement, score)
+    return _look_for_equal_map(Convergence(agreement, score), reduced, W, random_state)
+
+
+def _look_for_equal_map(
+    evidence: Convergence,
+    reduced: ReducedProblem,
+    W: FloatArray,
+    random_state: np.random.RandomState,
+) -> Convergence:
+    """Add to the evidence for a map whether another one is as good, unless it failed anyway."""
+    if not evidence.credible:
+        return evidence
+    return replace(evidence, equal_map=find_equal_map(reduced, W, random_state))
 
 
 def agreement_with_independent_runs(

@@ -177,7 +177,13 @@ class MiniVec2Vec(
         it). Near 1 after a success.
 
     converged_ : bool
-        Whether `agreement_` is at least 0.7 and `relative_score_` at least 0.6.
+        Whether `agreement_` is at least 0.7, `relative_score_` at least 0.6 and the map is not
+        ambiguous.
+
+    ambiguous_ : bool
+        Whether another map, which sends most samples elsewhere, scores nearly as high: the spaces
+        are symmetric, or unrelated and narrow. Only looked for where `agreement_` and
+        `relative_score_` are high enough, else False.
 
     history_ : list of dict
         A record for each stage: its name `stage`, the label-free score after each iteration
@@ -442,6 +448,8 @@ class MiniVec2Vec(
         -----
         AlignmentWarning
             When the convergence check fails; `converged_` is False then.
+        AmbiguousAlignmentWarning
+            When it fails because another map is as good; a kind of AlignmentWarning.
         SmallSampleWarning
             When a number of clusters or neighbors was clipped to the number of samples.
         """
@@ -601,6 +609,7 @@ class MiniVec2Vec(
         evidence = check_convergence(problem, reduced, W, independent_maps, start, random_state)
         self.agreement_ = evidence.agreement
         self.relative_score_ = evidence.relative_score
+        self.ambiguous_ = evidence.ambiguous
         self.converged_ = evidence.converged
         warn_unless_converged(evidence)
 

@@ -230,6 +230,34 @@ class ConvergenceSettings:
 
 
 @dataclass(frozen=True)
+class AmbiguitySettings:
+    """Search for another map that scores as high, see `_ambiguity`."""
+
+    # Score of another map, where that of the map is 1 and that of arbitrary maps 0, from which the
+    # map is ambiguous, and the fraction of samples that both send to the same place at most.
+    min_score: float = 0.87
+    max_agreement: float = 0.5
+    # Spaces of at most this width are searched for reflections and with random maps.
+    max_width: int = 32
+    n_random_maps: int = 12
+    n_arbitrary_maps: int = 5
+    n_score_samples: int = 800
+    # More iterations are made with the maps that score best after the first ones.
+    n_first_iterations: int = 15
+    n_iterations: int = 40
+    n_finalists: int = 4
+    # Independent components that are permuted, and the similarity of each with itself.
+    n_components: int = 64
+    n_component_samples: int = 1500
+    similarity_with_itself: float = -6.0
+    refinement: Settings = field(
+        default_factory=lambda: _settings(
+            sample_size=500, epsilon=(0.055, 0.045), momentum=0.9, n_iter_no_change=None
+        )
+    )
+
+
+@dataclass(frozen=True)
 class CorrectionSettings:
     """Ridge regression on known pairs, see `_correction`."""
 
@@ -294,6 +322,7 @@ GRAPH_MATCHING = GraphMatchingSettings()
 TRANSPORT = TransportSettings()
 SELECTION = SelectionSettings()
 CONVERGENCE = ConvergenceSettings()
+AMBIGUITY = AmbiguitySettings()
 CORRECTION = CorrectionSettings()
 SCORE = ScoreSettings()
 NORMALIZER = NormalizerSettings()

@@ -1,0 +1,159 @@
+"""Ambiguity of a map without labels: whether quite another map explains the samples as well."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from sklearn_align._linalg import polar_factor, unit_rows
+from sklearn_align._typing import FloatArray
+from sklearn_align.alignment._agreement import map_agreement
+from sklearn_align.alignment._problem import AlignmentProblem, KnownPairs, ReducedProblem, Side
+from sklearn_align.alignment._recipes import AMBIGUITY, Contrast
+from sklearn_align.alignment.refinements import TransportRefinement
+from sklearn_align.alignment.solvers._component_statistics import (
+    Components,
+    component_relations,
+    component_similarity,
+)
+from sklearn_align.alignment.solvers._fastica import Whitening, fast_ica
+from sklearn_align.alignment.solvers._graph_matching import match_graphs
+
+
+@dataclass(frozen=True)
+class OtherMap:
+    """A map that was compared with the one that is checked.
+
+    `agreement` is the fraction of samples that both send to the same place; `score` the label-free
+    score of the other map, where that of the checked map is 1 and that of arbitrary maps is 0.
+    """
+
+    score: float
+    agreement: float
+
+
+def find_equal_map(
+    reduced: ReducedProblem, W: FloatArray, random_state: np.random.RandomState
+) -> OtherMap | None:
+    """Find a map that differs from `W` and scores as high; None where there is none.
+
+    `W` (n_features_A, n_features_B) is a map at full width. In a symmetric space, `W` composed with
+    a symmetry is such a map, and between unrelated narrow spaces there are many maps that are
+    equally good. Known pairs rule out maps that do not send them to their counterparts.
+    """
+    best = best_other_map(reduced, W, random_state)
+    return best if best is not None and best.score >= AMBIGUITY.min_score else None
+
+
+def best_other_map(
+    reduced: ReducedProblem, W: FloatArray, random_state: np.random.RandomState
+) -> OtherMap | None:
+    """Refine other maps, and return the one that differs from `W` and scores highest."""
+    narrow = min(reduced.A.shape[1], reduced.B.shape[1]) <= AMBIGUITY.max_width
+    # Refined on all samples, because a map that is fitted to few of them scores high on these.
+    problem = AlignmentProblem(
+        reduced.A, reduced.B, score_sample_size=AMBIGUITY.n_score_samples, random_state=random_state
+    )
+    probe = problem.sample("A", AMBIGUITY.n_score_samples, random_state)
+    # The map is refined as the others are, so that its score is comparable with theirs.
+    W = _refine(problem, polar_factor(reduced.reduce(W)), random_state, AMBIGUITY.n_iterations)
+    arbitrary = [_random_map(W, random_state) for _ in range(AMBIGUITY.n_arbitrary_maps)]
+    of_arbitrary = float(np.mean([problem.score(V) for V in arbitrary]))
+    scale = problem.score(W) - of_arbitrary
+    if scale <= 0:
+        return None
+    others = [
+        _refine(problem, V, random_state, AMBIGUITY.n_first_iterations)
+        for V in _first_maps(reduced, W, random_state, narrow=narrow)
+    ]
+    others = [V for V in others if map_agreement(probe, W, V) < AMBIGUITY.max_agreement]
+    others.sort(key=lambda V: -problem.score(V))
+    found: list[OtherMap] = []
+    for first in others:
+        V = _refine(problem, first, random_state, AMBIGUITY.n_iterations)
+        agreement = map_agreement(probe, W, V)
+        if agreement < AMBIGUITY.max_agreement and _fits_pairs(reduced.pairs, W, V):
+            found.append(OtherMap((problem.score(V) - of_arbitrary) / scale, agreement))
+            if found[-1].score >= AMBIGUITY.min_score or len(found) == AMBIGUITY.n_finalists:
+                break
+    return max(found, key=lambda other: other.score, default=None)
+
+
+def _first_maps(
+    reduced: ReducedProblem, W: FloatArray, random_state: np.random.RandomState, *, narrow: bool
+) -> Iterator[FloatArray]:
+    """Yield `W` composed with candidates for a symmetry, and arbitrary maps in narrow spaces."""
+    yield -W
+    sides: tuple[Side, ...] = ("A", "B")
+    contrasts: tuple[Contrast, ...] = ("skew", "logcosh")
+    for side in sides:
+        for contrast in contrasts:
+            components = _components(reduced, side, contrast, random_state)
+            permutation = _permutation(components, random_state)
+            yield permutation @ W if side == "A" else W @ permutation
+            if narrow and side == "A":
+                for reflection in _reflections(components.directions):
+                    yield reflection @ W
+    if narrow:
+        for reflection in _reflections(np.eye(len(W), dtype=W.dtype)):
+            yield reflection @ W  # Of the principal axes, in which the reduced problem is given.
+        for _ in range(AMBIGUITY.n_random_maps):
+            yield _random_map(W, random_state)
+
+
+def _components(
+    reduced: ReducedProblem, side: Side, contrast: Contrast, random_state: np.random.RandomState
+) -> Components:
+    """Independent components of one space, from at most as many samples as are needed."""
+    X = reduced.principal_coordinates(side)
+    if len(X) > AMBIGUITY.n_component_samples:
+        X = X[random_state.choice(len(X), AMBIGUITY.n_component_samples, replace=False)]
+    whitening = Whitening.fit(X)
+    sources, directions = fast_ica(
+        whitening, AMBIGUITY.n_components, contrast=contrast, random_state=random_state
+    )
+    return Components.oriented(sources, directions)
+
+
+def _permutation(components: Components, random_state: np.random.RandomState) -> FloatArray:
+    """Orthogonal matrix that sends components to others with the same relations."""
+    relations = component_relations(components)
+    similarity = component_similarity(components, components)
+    # Without it, every component would be matched with itself.
+    np.fill_diagonal(similarity, AMBIGUITY.similarity_with_itself)
+    first, second = match_graphs(relations, relations, similarity, random_state=random_state)
+    D = components.directions
+    return polar_factor(D[:, first] @ D[:, second].T)
+
+
+def _reflections(directions: FloatArray) -> Iterator[FloatArray]:
+    """Yield orthogonal matrices that change the sign of one direction (n_features, n)."""
+    filters = np.linalg.pinv(directions)
+    identity = np.eye(len(directions), dtype=directions.dtype)
+    for direction, analysis in zip(directions.T, filters, strict=True):
+        yield polar_factor(identity - 2 * np.outer(analysis, direction))
+
+
+def _random_map(W: FloatArray, random_state: np.random.RandomState) -> FloatArray:
+    """Draw a (semi-)orthogonal map of the shape of `W`."""
+    return polar_factor(random_state.standard_normal(W.shape).astype(W.dtype))
+
+
+def _refine(
+    problem: AlignmentProblem, W: FloatArray, random_state: np.random.RandomState, n_iter: int
+) -> FloatArray:
+    """Return the map after some iterations."""
+    refinement = TransportRefinement(max_iter=n_iter, **AMBIGUITY.refinement)
+    for W_new in refinement.iterate(problem, W, random_state):
+        W = W_new
+    return W
+
+
+def _fits_pairs(pairs: KnownPairs | None, W: FloatArray, V: FloatArray) -> bool:
+    """Whether `V` sends known pairs as close to their counterparts as `W` does."""
+    if pairs is None:
+        return True
+    of_W, of_V = (float((unit_rows(pairs.A @ M) * pairs.B).sum(axis=1).mean()) for M in (W, V))
+    return of_V >= AMBIGUITY.min_score * of_W
