@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sklearn_align._linalg import polar_factor, unit_rows
-from sklearn_align._typing import FloatArray
+from sklearn_align._typing import Float64Array, FloatArray
 from sklearn_align.alignment._agreement import map_agreement
 from sklearn_align.alignment._problem import AlignmentProblem, KnownPairs, ReducedProblem, Side
 from sklearn_align.alignment._recipes import AMBIGUITY, Contrast
@@ -86,30 +86,83 @@ def _first_maps(
 ) -> Iterator[FloatArray]:
     """Yield `W` composed with candidates for a symmetry, and arbitrary maps in narrow spaces."""
     yield -W
+    signs = sign_changes(reduced.principal_coordinates("A"), random_state)
+    for change in signs if narrow else signs[: AMBIGUITY.n_sign_changes_wide]:
+        yield change.astype(W.dtype)[:, None] * W
     sides: tuple[Side, ...] = ("A", "B")
     contrasts: tuple[Contrast, ...] = ("skew", "logcosh")
     for side in sides:
-        for contrast in contrasts:
+        for contrast in contrasts if narrow else contrasts[:1]:
             components = _components(reduced, side, contrast, random_state)
             permutation = _permutation(components, random_state)
             yield permutation @ W if side == "A" else W @ permutation
-            if narrow and side == "A":
-                for reflection in _reflections(components.directions):
-                    yield reflection @ W
     if narrow:
-        for reflection in _reflections(np.eye(len(W), dtype=W.dtype)):
-            yield reflection @ W  # Of the principal axes, in which the reduced problem is given.
+        # The components of the last analysis are those of B.
+        for reflection in _reflections(components.directions):
+            yield W @ reflection
         for _ in range(AMBIGUITY.n_random_maps):
             yield _random_map(W, random_state)
+
+
+def sign_changes(X: FloatArray, random_state: np.random.RandomState) -> list[FloatArray]:
+    """Changes of signs of principal coordinates that keep their third moments, best first.
+
+    A symmetry of a space commutes with its covariance. Where no two variances are equal, it changes
+    the signs of some principal coordinates, and the mean of a product of three coordinates is zero
+    unless their signs multiply to one. `X` (n_samples, n_components) are coordinates by falling
+    variance; each vector of signs (n_components,) comes from a greedy search in which one of the
+    leading signs is negative from the beginning.
+    """
+    X = _draw(X, random_state)
+    variances = (X.astype(np.float64) ** 2).mean(axis=0)
+    n_axes = min(AMBIGUITY.n_sign_axes, int((variances > 0).sum()))
+    Z = np.clip(X[:, :n_axes] / np.sqrt(variances[:n_axes]), -AMBIGUITY.clip, AMBIGUITY.clip)
+    moments = np.stack([Z.T @ (Z * column[:, None]) / len(Z) for column in Z.T])
+    # The variance of a mean of `n_samples` products of unit variance is no evidence.
+    weights = np.maximum(moments.astype(np.float64) ** 2 - AMBIGUITY.noise / len(Z), 0)
+    found: dict[bytes, tuple[float, FloatArray]] = {}
+    for axis in range(n_axes):
+        signs = _complete_signs(weights, axis)
+        moved = float(variances[:n_axes][signs < 0].sum() / variances.sum())
+        if moved >= AMBIGUITY.min_moved_variance:
+            kept = float((weights @ signs @ signs) @ signs)
+            full = np.concatenate([signs, np.ones(X.shape[1] - n_axes)])
+            found[full.tobytes()] = (-kept, full)
+    return [signs for _, signs in sorted(found.values(), key=lambda item: item[0])]
+
+
+def _complete_signs(weights: Float64Array, axis: int) -> Float64Array:
+    """Signs (n,) that keep moments with these weights (n, n, n), that of `axis` being negative."""
+    n_axes = len(weights)
+    diagonal = np.arange(n_axes)
+    signs = np.ones(n_axes)
+    signs[axis] = -1
+    repeated = weights[diagonal, diagonal]
+    cubes = weights[diagonal, diagonal, diagonal]
+    for _ in range(2 * n_axes):
+        # Moments in which a coordinate occurs once or three times change with its sign.
+        total = weights @ signs @ signs - 2 * signs * (repeated @ signs) + cubes
+        change = -signs * (3 * total + cubes)
+        change[axis] = -np.inf
+        best = int(change.argmax())
+        if change[best] <= 0:
+            break
+        signs[best] *= -1
+    return signs
+
+
+def _draw(X: FloatArray, random_state: np.random.RandomState) -> FloatArray:
+    """Draw as many samples as the statistics of a space need."""
+    if len(X) <= AMBIGUITY.n_component_samples:
+        return X
+    return X[random_state.choice(len(X), AMBIGUITY.n_component_samples, replace=False)]
 
 
 def _components(
     reduced: ReducedProblem, side: Side, contrast: Contrast, random_state: np.random.RandomState
 ) -> Components:
     """Independent components of one space, from at most as many samples as are needed."""
-    X = reduced.principal_coordinates(side)
-    if len(X) > AMBIGUITY.n_component_samples:
-        X = X[random_state.choice(len(X), AMBIGUITY.n_component_samples, replace=False)]
+    X = _draw(reduced.principal_coordinates(side), random_state)
     whitening = Whitening.fit(X)
     sources, directions = fast_ica(
         whitening, AMBIGUITY.n_components, contrast=contrast, random_state=random_state

@@ -237,7 +237,7 @@ class AmbiguitySettings:
     # map is ambiguous, and the fraction of samples that both send to the same place at most.
     min_score: float = 0.87
     max_agreement: float = 0.5
-    # Spaces of at most this width are searched for reflections and with random maps.
+    # Spaces of at most this width are searched for more reflections and with random maps.
     max_width: int = 32
     n_random_maps: int = 12
     n_arbitrary_maps: int = 5
@@ -250,6 +250,14 @@ class AmbiguitySettings:
     n_components: int = 64
     n_component_samples: int = 1500
     similarity_with_itself: float = -6.0
+    # Changes of signs: leading principal axes, how many changes are tried in wide spaces, where
+    # standardised coordinates are clipped, the squared moment of noise in units of one over the
+    # number of samples, and the share of the variance that a change must move.
+    n_sign_axes: int = 48
+    n_sign_changes_wide: int = 3
+    clip: float = 3.0
+    noise: float = 2.0
+    min_moved_variance: float = 0.05
     refinement: Settings = field(
         default_factory=lambda: _settings(
             sample_size=500, epsilon=(0.055, 0.045), momentum=0.9, n_iter_no_change=None

@@ -13,7 +13,6 @@ import argparse
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -169,8 +168,8 @@ def list_cases() -> dict[tuple[str, str], Callable[[int], Case]]:
             lambda seed, width=width, n=n: mixtures(width, n, rng(seed))
         )
     for n in (100, 300):
-        cases["unrelated", f"sentences and digits, {n} samples"] = (
-            lambda seed, n=n: sentences_and_digits(n, rng(seed))
+        cases["unrelated", f"sentences and digits, {n} samples"] = lambda seed, n=n: (
+            sentences_and_digits(n, rng(seed))
         )
     for width, n in ROTATED:
         cases["related", f"rotated copies, {width} features, {n} samples"] = (
