@@ -52,6 +52,7 @@ def best_other_map(
 ) -> OtherMap | None:
     """Refine other maps, and return the one that differs from `W` and scores highest."""
     narrow = min(reduced.A.shape[1], reduced.B.shape[1]) <= AMBIGUITY.max_width
+    max_agreement = AMBIGUITY.max_agreement if narrow else AMBIGUITY.max_agreement_wide
     # Refined on all samples, because a map that is fitted to few of them scores high on these.
     problem = AlignmentProblem(
         reduced.A, reduced.B, score_sample_size=AMBIGUITY.n_score_samples, random_state=random_state
@@ -68,13 +69,13 @@ def best_other_map(
         _refine(problem, V, random_state, AMBIGUITY.n_first_iterations)
         for V in _first_maps(reduced, W, random_state, narrow=narrow)
     ]
-    others = [V for V in others if map_agreement(probe, W, V) < AMBIGUITY.max_agreement]
+    others = [V for V in others if map_agreement(probe, W, V) < max_agreement]
     others.sort(key=lambda V: -problem.score(V))
     found: list[OtherMap] = []
     for first in others:
         V = _refine(problem, first, random_state, AMBIGUITY.n_iterations)
         agreement = map_agreement(probe, W, V)
-        if agreement < AMBIGUITY.max_agreement and _fits_pairs(reduced.pairs, W, V):
+        if agreement < max_agreement and _fits_pairs(reduced.pairs, W, V):
             found.append(OtherMap((problem.score(V) - of_arbitrary) / scale, agreement))
             if found[-1].score >= AMBIGUITY.min_score or len(found) == AMBIGUITY.n_finalists:
                 break
@@ -86,7 +87,11 @@ def _first_maps(
 ) -> Iterator[FloatArray]:
     """Yield `W` composed with candidates for a symmetry, and arbitrary maps in narrow spaces."""
     yield -W
-    signs = sign_changes(reduced.principal_coordinates("A"), random_state)
+    signs = sign_changes(
+        reduced.principal_coordinates("A"),
+        random_state,
+        min_moved=AMBIGUITY.min_moved_variance if narrow else AMBIGUITY.min_moved_variance_wide,
+    )
     for change in signs if narrow else signs[: AMBIGUITY.n_sign_changes_wide]:
         yield change.astype(W.dtype)[:, None] * W
     sides: tuple[Side, ...] = ("A", "B")
@@ -104,14 +109,17 @@ def _first_maps(
             yield _random_map(W, random_state)
 
 
-def sign_changes(X: FloatArray, random_state: np.random.RandomState) -> list[FloatArray]:
+def sign_changes(
+    X: FloatArray, random_state: np.random.RandomState, *, min_moved: float
+) -> list[Float64Array]:
     """Changes of signs of principal coordinates that keep their third moments, best first.
 
     A symmetry of a space commutes with its covariance. Where no two variances are equal, it changes
     the signs of some principal coordinates, and the mean of a product of three coordinates is zero
     unless their signs multiply to one. `X` (n_samples, n_components) are coordinates by falling
     variance; each vector of signs (n_components,) comes from a greedy search in which one of the
-    leading signs is negative from the beginning.
+    leading signs is negative from the beginning. Those that move less than a share `min_moved` of
+    the variance are left out.
     """
     X = _draw(X, random_state)
     variances = (X.astype(np.float64) ** 2).mean(axis=0)
@@ -120,11 +128,11 @@ def sign_changes(X: FloatArray, random_state: np.random.RandomState) -> list[Flo
     moments = np.stack([Z.T @ (Z * column[:, None]) / len(Z) for column in Z.T])
     # The variance of a mean of `n_samples` products of unit variance is no evidence.
     weights = np.maximum(moments.astype(np.float64) ** 2 - AMBIGUITY.noise / len(Z), 0)
-    found: dict[bytes, tuple[float, FloatArray]] = {}
+    found: dict[bytes, tuple[float, Float64Array]] = {}
     for axis in range(n_axes):
         signs = _complete_signs(weights, axis)
         moved = float(variances[:n_axes][signs < 0].sum() / variances.sum())
-        if moved >= AMBIGUITY.min_moved_variance:
+        if moved >= min_moved:
             kept = float((weights @ signs @ signs) @ signs)
             full = np.concatenate([signs, np.ones(X.shape[1] - n_axes)])
             found[full.tobytes()] = (-kept, full)

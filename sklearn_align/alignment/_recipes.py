@@ -237,6 +237,8 @@ class AmbiguitySettings:
     # map is ambiguous, and the fraction of samples that both send to the same place at most.
     min_score: float = 0.87
     max_agreement: float = 0.5
+    # In wide spaces, maps that differ in weak directions only score nearly as high.
+    max_agreement_wide: float = 0.2
     # Spaces of at most this width are searched for more reflections and with random maps.
     max_width: int = 32
     n_random_maps: int = 12
@@ -254,10 +256,11 @@ class AmbiguitySettings:
     # standardised coordinates are clipped, the squared moment of noise in units of one over the
     # number of samples, and the share of the variance that a change must move.
     n_sign_axes: int = 48
-    n_sign_changes_wide: int = 3
+    n_sign_changes_wide: int = 5
     clip: float = 3.0
     noise: float = 2.0
     min_moved_variance: float = 0.05
+    min_moved_variance_wide: float = 0.2
     refinement: Settings = field(
         default_factory=lambda: _settings(
             sample_size=500, epsilon=(0.055, 0.045), momentum=0.9, n_iter_no_change=None
