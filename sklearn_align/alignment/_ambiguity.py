@@ -101,10 +101,15 @@ def _first_maps(
             components = _components(reduced, side, contrast, random_state)
             permutation = _permutation(components, random_state)
             yield permutation @ W if side == "A" else W @ permutation
+            # Narrower, so that there are few.
+            if (
+                narrow
+                and contrast == "logcosh"
+                and side == ("A" if W.shape[0] < W.shape[1] else "B")
+            ):
+                for reflection in _reflections(components.directions):
+                    yield reflection @ W if side == "A" else W @ reflection
     if narrow:
-        # The components of the last analysis are those of B.
-        for reflection in _reflections(components.directions):
-            yield W @ reflection
         for _ in range(AMBIGUITY.n_random_maps):
             yield _random_map(W, random_state)
 
@@ -112,7 +117,7 @@ def _first_maps(
 def sign_changes(
     X: FloatArray, random_state: np.random.RandomState, *, min_moved: float
 ) -> list[Float64Array]:
-    """Changes of signs of principal coordinates that keep their third moments, best first.
+    """Return changes of signs of principal coordinates that keep third moments, best first.
 
     A symmetry of a space commutes with its covariance. Where no two variances are equal, it changes
     the signs of some principal coordinates, and the mean of a product of three coordinates is zero
