@@ -50,6 +50,7 @@ FITTED = [
     "n_features_in_",
     "n_features_target_",
     "converged_",
+    "ambiguous_",
     "alignment_score_",
     "agreement_",
     "relative_score_",
