@@ -97,7 +97,7 @@ def _first_maps(
     sides: tuple[Side, ...] = ("A", "B")
     contrasts: tuple[Contrast, ...] = ("skew", "logcosh")
     for side in sides:
-        for contrast in contrasts if narrow else contrasts[:1]:
+        for contrast in contrasts:
             components = _components(reduced, side, contrast, random_state)
             permutation = _permutation(components, random_state)
             yield permutation @ W if side == "A" else W @ permutation
