@@ -256,7 +256,7 @@ class AmbiguitySettings:
     # standardised coordinates are clipped, the squared moment of noise in units of one over the
     # number of samples, and the share of the variance that a change must move.
     n_sign_axes: int = 48
-    n_sign_changes_wide: int = 3
+    n_sign_changes_wide: int = 5
     clip: float = 3.0
     noise: float = 2.0
     min_moved_variance: float = 0.05
