@@ -64,10 +64,8 @@ def best_other_map(
     of_arbitrary = float(np.mean([problem.score(V) for V in arbitrary]))
     scale = problem.score(W) - of_arbitrary
     if scale <= 0:
-        # Arbitrary maps score as high.
-        V = arbitrary[0]
-        fits = _fits_pairs(reduced.pairs, W, V)
-        return OtherMap(1.0, map_agreement(probe, W, V)) if fits else None
+        # Arbitrary maps score as high, also as right ones of some narrow spaces: no evidence.
+        return None
     others = [
         _refine(problem, V, random_state, AMBIGUITY.n_first_iterations)
         for V in _first_maps(reduced, W, random_state, narrow=narrow)
