@@ -19,6 +19,7 @@ from sklearn_align.alignment import (
     MutualNeighborRefinement,
     NeighborRefinement,
     PairStart,
+    StochasticTransportRefinement,
     TransportRefinement,
 )
 from sklearn_align.exceptions import AlignmentWarning, SmallSampleWarning
@@ -68,6 +69,7 @@ def test_a_value_out_of_range_is_named(parameter, value):
 REFINEMENTS = [
     NeighborRefinement(),
     ClusterRefinement(),
+    StochasticTransportRefinement(),
     TransportRefinement(),
     MutualNeighborRefinement(),
 ]
@@ -92,6 +94,8 @@ def test_every_parameter_of_a_refinement_has_a_constraint(refinement):
         (TransportRefinement(epsilon=(0.1,)), "'epsilon' parameter of TransportRefinement"),
         (TransportRefinement(whitening=(0.1,)), "'whitening' parameter of TransportRefinement"),
         (TransportRefinement(whitening=("a", 1)), "'whitening' parameter of TransportRef"),
+        (StochasticTransportRefinement(step=(1.0,)), "'step' parameter of StochasticTransportR"),
+        (StochasticTransportRefinement(epsilon="x"), "'epsilon' parameter of StochasticTransp"),
         (TransportRefinement(tol=-1), "'tol' parameter of TransportRefinement"),
         (MutualNeighborRefinement(n_neighbors=0), "'n_neighbors' parameter of MutualNeighbor"),
     ],

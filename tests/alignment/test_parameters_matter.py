@@ -19,6 +19,7 @@ from sklearn_align.alignment import (
     MutualNeighborRefinement,
     NeighborRefinement,
     PairStart,
+    StochasticTransportRefinement,
     TransportRefinement,
 )
 from sklearn_align.datasets import make_rotated_embeddings
@@ -71,6 +72,15 @@ REFINEMENTS: dict[type, dict[str, Setting]] = {
         "momentum": Setting(0.5, base={"max_iter": 4}),
         "n_iter_no_change": Setting(None, base={"n_iter_no_change": 1, "tol": 1.0, "max_iter": 4}),
         "tol": Setting(0.0, base={"n_iter_no_change": 1, "tol": 1.0, "max_iter": 4}),
+    },
+    StochasticTransportRefinement: {
+        "max_iter": Setting(3, base={"max_iter": 4}),
+        "sample_size": Setting(100, base={"max_iter": 4}),
+        "target_sample_size": Setting(100, base={"max_iter": 4}),
+        "epsilon": Setting(0.1, base={"max_iter": 4}),
+        "whitening": Setting(0.5, base={"max_iter": 4}),
+        "step": Setting((0.5, 0.5), base={"max_iter": 4}),
+        "momentum": Setting(0.2, base={"max_iter": 4}),
     },
     MutualNeighborRefinement: {
         "max_iter": Setting(2, base={"max_iter": 3}),
