@@ -64,7 +64,6 @@ def best_other_map(
     of_arbitrary = float(np.mean([problem.score(V) for V in arbitrary]))
     scale = problem.score(W) - of_arbitrary
     if scale <= 0:
-        # Arbitrary maps score as high, also as right ones of some narrow spaces: no evidence.
         return None
     others = [
         _refine(problem, V, random_state, AMBIGUITY.n_first_iterations)
@@ -98,7 +97,7 @@ def _first_maps(
     sides: tuple[Side, ...] = ("A", "B")
     contrasts: tuple[Contrast, ...] = ("skew", "logcosh")
     for side in sides:
-        for contrast in contrasts:
+        for contrast in contrasts if narrow else contrasts[:1]:
             components = _components(reduced, side, contrast, random_state)
             permutation = _permutation(components, random_state)
             yield permutation @ W if side == "A" else W @ permutation
