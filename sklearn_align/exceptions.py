@@ -10,7 +10,6 @@ from sklearn.exceptions import ConvergenceWarning
 
 __all__ = [
     "AlignmentWarning",
-    "AmbiguousAlignmentWarning",
     "MissingModalityWarning",
     "PairingWarning",
     "SampleLengthWarning",
@@ -34,24 +33,6 @@ class AlignmentWarning(ConvergenceWarning):
     >>> from sklearn_align.exceptions import AlignmentWarning
     >>> warnings.simplefilter("error", category=AlignmentWarning)  # make a failure fatal
     >>> warnings.resetwarnings()
-    """
-
-
-class AmbiguousAlignmentWarning(AlignmentWarning):
-    """Raised when another map explains the samples as well as the one that was found.
-
-    Symmetric spaces have several such maps, of which known pairs tell the right one. So do
-    unrelated spaces of few features.
-
-    See Also
-    --------
-    sklearn_align.MiniVec2Vec : Its ``ambiguous_`` is True whenever this is raised by ``fit``.
-
-    Examples
-    --------
-    >>> from sklearn_align.exceptions import AlignmentWarning, AmbiguousAlignmentWarning
-    >>> issubclass(AmbiguousAlignmentWarning, AlignmentWarning)
-    True
     """
 
 

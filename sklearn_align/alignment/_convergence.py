@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import cycle, islice
 
 import numpy as np
@@ -13,7 +13,6 @@ from sklearn_align._linalg import principal_axes, unit_rows
 from sklearn_align._similarity import max_csls
 from sklearn_align._typing import FloatArray
 from sklearn_align.alignment._agreement import agreement_with_pairs, map_agreement
-from sklearn_align.alignment._ambiguity import OtherMap, find_equal_map
 from sklearn_align.alignment._problem import AlignmentProblem, ReducedProblem
 from sklearn_align.alignment._recipes import CONVERGENCE, ROBUST, SCORE
 from sklearn_align.alignment._selection import (
@@ -23,7 +22,7 @@ from sklearn_align.alignment._selection import (
     same_analysis,
 )
 from sklearn_align.alignment.starts import ComponentStart, Start
-from sklearn_align.exceptions import AlignmentWarning, AmbiguousAlignmentWarning, warn_user
+from sklearn_align.exceptions import AlignmentWarning, warn_user
 
 
 @dataclass(frozen=True)
@@ -35,28 +34,11 @@ class Convergence:
     # Measured on known pairs that were left out; NaN without them.
     expected_accuracy: float = float("nan")
     min_relative_score: float = CONVERGENCE.min_relative_score
-    # Another map that explains the samples as well, which is looked for where all else is right.
-    equal_map: OtherMap | None = None
-
-    @property
-    def measured(self) -> bool:
-        """Whether the accuracy has been measured on known pairs."""
-        return not np.isnan(self.expected_accuracy)
-
-    @property
-    def ambiguous(self) -> bool:
-        """Whether another map explains the samples as well."""
-        return self.equal_map is not None
 
     @property
     def converged(self) -> bool:
-        """Whether the figures reach their thresholds and no other map is as good."""
-        return self.credible and not self.ambiguous
-
-    @property
-    def credible(self) -> bool:
         """Whether the measured accuracy, or else both other figures, reach their thresholds."""
-        if self.measured:
+        if not np.isnan(self.expected_accuracy):
             return self.expected_accuracy >= CONVERGENCE.min_expected_accuracy
         return (
             self.agreement >= CONVERGENCE.min_agreement
@@ -66,7 +48,7 @@ class Convergence:
     @property
     def reason(self) -> str:
         """What is missing when the map has not converged."""
-        if self.measured:
+        if not np.isnan(self.expected_accuracy):
             return "few of the known pairs that were left out are retrieved"
         if self.agreement >= CONVERGENCE.min_agreement:
             return "mapped samples are farther from target samples than those from one another"
@@ -77,17 +59,7 @@ def warn_unless_converged(evidence: Convergence) -> None:
     """Warn that a map has not converged, with the figures and what helps."""
     if evidence.converged:
         return
-    if evidence.equal_map is not None:
-        warn_user(
-            "The alignment is ambiguous: another map, which sends only "
-            f"{evidence.equal_map.agreement:.0%} of the samples to the same place, scores "
-            f"{evidence.equal_map.score:.0%} as high. The spaces are symmetric, unrelated, or too "
-            "narrow for so few samples. Some known pairs (pairs=...) decide which map is right; "
-            "more samples or wider spaces help where there is no symmetry.",
-            AmbiguousAlignmentWarning,
-        )
-        return
-    if not evidence.measured:
+    if np.isnan(evidence.expected_accuracy):
         figures = (
             f"agreement_={evidence.agreement:.3f}, needed {CONVERGENCE.min_agreement}; "
             f"relative_score_={evidence.relative_score:.3f}, needed {evidence.min_relative_score}"
@@ -140,8 +112,7 @@ def check_convergence(
         agreement = max(agreement, more)
     if agreement < CONVERGENCE.min_agreement:
         agreement = max(agreement, agreement_with_pairs(problem, W, random_state))
-    evidence = Convergence(agreement, score, expected_accuracy, min_relative_score)
-    return _look_for_equal_map(evidence, reduced, W, random_state)
+    return Convergence(agreement, score, expected_accuracy, min_relative_score)
 
 
 def min_relative_score_of(W: FloatArray) -> float:
@@ -149,18 +120,6 @@ def min_relative_score_of(W: FloatArray) -> float:
     if min(W.shape) >= CONVERGENCE.wide:
         return CONVERGENCE.min_relative_score_wide
     return CONVERGENCE.min_relative_score
-
-
-def _look_for_equal_map(
-    evidence: Convergence,
-    reduced: ReducedProblem,
-    W: FloatArray,
-    random_state: np.random.RandomState,
-) -> Convergence:
-    """Add whether another map is as good, unless the map failed or pairs have shown it right."""
-    if evidence.measured or not evidence.credible:
-        return evidence
-    return replace(evidence, equal_map=find_equal_map(reduced, W, random_state))
 
 
 def agreement_with_independent_runs(

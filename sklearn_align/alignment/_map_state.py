@@ -77,7 +77,6 @@ def state_of(aligner: MiniVec2Vec, metadata: Mapping[str, str] | None) -> MapSta
         "format": str(FORMAT_VERSION),
         "version": sklearn_align.__version__,
         "converged": _text(bool(aligner.converged_)),
-        "ambiguous": _text(bool(aligner.ambiguous_)),
         "n_iter": str(int(aligner.n_iter_)),
     }
     for name in (*FIGURES, "expected_accuracy", "correction_strength"):
@@ -125,8 +124,6 @@ def fitted_attributes(state: MapState) -> dict[str, Any]:
         "_corrected_map": corrected,
         "correction_strength_": strength,
         "converged_": _parse(own, "converged", _boolean),
-        # Files of earlier versions do not have it.
-        "ambiguous_": _parse({"ambiguous": "false", **own}, "ambiguous", _boolean),
         "n_iter_": _parse(own, "n_iter", int),
         **{f"{name}_": _parse(own, name, _number) for name in FIGURES},
         # Files of earlier versions do not have it; it is NaN without known pairs.

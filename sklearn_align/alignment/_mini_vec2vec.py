@@ -191,12 +191,7 @@ class MiniVec2Vec(
     converged_ : bool
         With at least 50 known pairs, whether `expected_accuracy_` is at least 0.5. With fewer,
         whether `agreement_` is at least 0.7 and `relative_score_` at least 0.6, or at least 0.4
-        where both spaces have 128 features or more, and the map is not ambiguous.
-
-    ambiguous_ : bool
-        Whether another map, which sends most samples elsewhere, scores nearly as high: the spaces
-        are symmetric, or unrelated and narrow. Only looked for where `agreement_` and
-        `relative_score_` are high enough and `expected_accuracy_` is NaN, else False.
+        where both spaces have 128 features or more.
 
     history_ : list of dict
         A record for each stage: its name `stage`, the label-free score after each iteration
@@ -461,8 +456,6 @@ class MiniVec2Vec(
         -----
         AlignmentWarning
             When the convergence check fails; `converged_` is False then.
-        AmbiguousAlignmentWarning
-            When it fails because another map is as good; a kind of AlignmentWarning.
         SmallSampleWarning
             When a number of clusters or neighbors was clipped to the number of samples.
         """
@@ -657,7 +650,6 @@ class MiniVec2Vec(
         )
         self.agreement_ = evidence.agreement
         self.relative_score_ = evidence.relative_score
-        self.ambiguous_ = evidence.ambiguous
         self.converged_ = evidence.converged
         warn_unless_converged(evidence)
 

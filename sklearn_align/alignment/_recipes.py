@@ -246,45 +246,6 @@ class HeldOutSettings:
 
 
 @dataclass(frozen=True)
-class AmbiguitySettings:
-    """Search for another map that scores as high, see `_ambiguity`."""
-
-    # Score of another map, where that of the map is 1 and that of arbitrary maps 0, from which the
-    # map is ambiguous, and the fraction of samples that both send to the same place at most.
-    min_score: float = 0.87
-    max_agreement: float = 0.5
-    # In wide spaces, maps that differ in weak directions only score nearly as high.
-    max_agreement_wide: float = 0.2
-    # Spaces of at most this width are searched for more reflections and with random maps.
-    max_width: int = 32
-    n_random_maps: int = 12
-    n_arbitrary_maps: int = 5
-    n_score_samples: int = 800
-    # More iterations are made with the maps that score best after the first ones.
-    n_first_iterations: int = 15
-    n_iterations: int = 40
-    n_finalists: int = 4
-    # Independent components that are permuted, and the similarity of each with itself.
-    n_components: int = 64
-    n_component_samples: int = 1500
-    similarity_with_itself: float = -6.0
-    # Changes of signs: leading principal axes, how many changes are tried in wide spaces, where
-    # standardised coordinates are clipped, the squared moment of noise in units of one over the
-    # number of samples, and the share of the variance that a change must move.
-    n_sign_axes: int = 48
-    n_sign_changes_wide: int = 5
-    clip: float = 3.0
-    noise: float = 2.0
-    min_moved_variance: float = 0.05
-    min_moved_variance_wide: float = 0.2
-    refinement: Settings = field(
-        default_factory=lambda: _settings(
-            sample_size=500, epsilon=(0.055, 0.045), momentum=0.9, n_iter_no_change=None
-        )
-    )
-
-
-@dataclass(frozen=True)
 class CorrectionSettings:
     """Ridge regression on known pairs, see `_correction`."""
 
@@ -351,7 +312,6 @@ STOCHASTIC_TRANSPORT = StochasticTransportSettings()
 SELECTION = SelectionSettings()
 CONVERGENCE = ConvergenceSettings()
 HELD_OUT = HeldOutSettings()
-AMBIGUITY = AmbiguitySettings()
 CORRECTION = CorrectionSettings()
 SCORE = ScoreSettings()
 NORMALIZER = NormalizerSettings()

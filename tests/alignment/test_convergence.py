@@ -409,7 +409,6 @@ def test_how_many_runs_are_made_and_what_counts(
         assert with_pairs is not None
         return with_pairs
 
-    monkeypatch.setattr(_convergence, "find_equal_map", lambda *args: None)
     monkeypatch.setattr(_convergence, "relative_score", relative)
     monkeypatch.setattr(_convergence, "agreement_with_independent_runs", runs)
     monkeypatch.setattr(_convergence, "agreement_with_pairs", pairs)

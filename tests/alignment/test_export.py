@@ -50,7 +50,6 @@ FITTED = [
     "n_features_in_",
     "n_features_target_",
     "converged_",
-    "ambiguous_",
     "alignment_score_",
     "agreement_",
     "relative_score_",

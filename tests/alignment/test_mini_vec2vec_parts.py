@@ -415,9 +415,7 @@ def test_reference_samples_of_a_correction(n_target, monkeypatch):
 @pytest.mark.parametrize("selected", [True, False])
 def test_evidence_of_the_convergence_check(aligner, selected, monkeypatch):
     calls, warned = [], []
-    evidence = SimpleNamespace(
-        agreement=0.25, relative_score=0.5, ambiguous="maybe", converged="perhaps"
-    )
+    evidence = SimpleNamespace(agreement=0.25, relative_score=0.5, converged="perhaps")
 
     def check(*arguments, expected_accuracy):
         calls.append((*arguments, expected_accuracy))
@@ -446,7 +444,7 @@ def test_evidence_of_the_convergence_check(aligner, selected, monkeypatch):
     assert warned == [evidence]
     assert aligner.alignment_score_ == W[0, 0]
     assert (aligner.agreement_, aligner.relative_score_) == (0.25, 0.5)
-    assert (aligner.ambiguous_, aligner.converged_) == ("maybe", "perhaps")
+    assert aligner.converged_ == "perhaps"
 
 
 def test_names_of_the_target_are_set_and_forgotten(aligner):
