@@ -36,9 +36,14 @@ class Convergence:
     min_relative_score: float = CONVERGENCE.min_relative_score
 
     @property
+    def measured(self) -> bool:
+        """Whether the accuracy has been measured on known pairs."""
+        return not np.isnan(self.expected_accuracy)
+
+    @property
     def converged(self) -> bool:
         """Whether the measured accuracy, or else both other figures, reach their thresholds."""
-        if not np.isnan(self.expected_accuracy):
+        if self.measured:
             return self.expected_accuracy >= CONVERGENCE.min_expected_accuracy
         return (
             self.agreement >= CONVERGENCE.min_agreement
@@ -48,7 +53,7 @@ class Convergence:
     @property
     def reason(self) -> str:
         """What is missing when the map has not converged."""
-        if not np.isnan(self.expected_accuracy):
+        if self.measured:
             return "few of the known pairs that were left out are retrieved"
         if self.agreement >= CONVERGENCE.min_agreement:
             return "mapped samples are farther from target samples than those from one another"
@@ -59,7 +64,7 @@ def warn_unless_converged(evidence: Convergence) -> None:
     """Warn that a map has not converged, with the figures and what helps."""
     if evidence.converged:
         return
-    if np.isnan(evidence.expected_accuracy):
+    if not evidence.measured:
         figures = (
             f"agreement_={evidence.agreement:.3f}, needed {CONVERGENCE.min_agreement}; "
             f"relative_score_={evidence.relative_score:.3f}, needed {evidence.min_relative_score}"

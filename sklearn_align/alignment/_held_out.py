@@ -9,7 +9,7 @@ import numpy as np
 from sklearn_align._linalg import unit_rows
 from sklearn_align._typing import FloatArray
 from sklearn_align.alignment._problem import AlignmentProblem, KnownPairs
-from sklearn_align.alignment._recipes import HELD_OUT
+from sklearn_align.alignment._recipes import CORRECTION, HELD_OUT
 
 # Fits a map to the samples and the pairs of a problem.
 FitMap = Callable[[AlignmentProblem], FloatArray]
@@ -56,6 +56,6 @@ def retrieval_of_pairs(
     mapped = unit_rows(pairs.A @ W)
     own = np.einsum("ij,ij->i", mapped, pairs.B)
     cosine = mapped @ others.T
-    is_counterpart = np.greater(pairs.B @ others.T, 1 - HELD_OUT.same_sample)
+    is_counterpart = np.greater(pairs.B @ others.T, 1 - CORRECTION.same_sample)
     cosine[is_counterpart] = -np.inf
     return float((own > cosine.max(axis=1)).mean())

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from functools import partial
+from itertools import islice
 from numbers import Integral
 from typing import Any, ClassVar, Self
 
@@ -42,12 +43,7 @@ from sklearn_align.alignment._problem import AlignmentProblem, ReducedProblem
 from sklearn_align.alignment._recipes import CORRECTION
 from sklearn_align.alignment._sample_lengths import warn_unless_as_long
 from sklearn_align.alignment._scoring import score_against
-from sklearn_align.alignment._selection import (
-    Round,
-    SuccessiveHalving,
-    reduce_problem,
-    refine,
-)
+from sklearn_align.alignment._selection import Round, SuccessiveHalving, reduce_problem
 from sklearn_align.alignment._steps import list_refinements, list_starts
 from sklearn_align.alignment._threads import one_fit_at_a_time
 from sklearn_align.alignment.refinements import (
@@ -613,7 +609,8 @@ class MiniVec2Vec(
     ) -> FloatArray:
         """Return the map (n_features_in, n_features_target) of a problem with other known pairs.
 
-        The first map is the same, unless the known pairs made it.
+        The first map is the same, unless the known pairs made it, and so are the numbers of
+        iterations at most: a callback may have stopped the first fit.
         """
         W = first_map
         if selected is not None and isinstance(selected.candidates[0].start, PairStart):
@@ -621,8 +618,10 @@ class MiniVec2Vec(
             halving = SuccessiveHalving(reduced, [PairStart()], random_state=random_state, n_jobs=1)
             *_, state = halving.rounds()
             W = reduced.lift(state.candidates[0].map)
-        for W_new in refine(refinements, problem, W, random_state):
-            W = W_new
+        for refinement, record in zip(refinements, self.history_[1:], strict=False):
+            iterations = refinement.iterate(problem, W, random_state)
+            for W_new in islice(iterations, record["n_iter"]):
+                W = W_new
         W = polar_factor(W)
         _, corrected = self._correct(W, problem)
         return W if corrected is None else corrected.astype(W.dtype)

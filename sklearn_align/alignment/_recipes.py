@@ -237,8 +237,6 @@ class HeldOutSettings:
 
     # Target samples among which the expected accuracy is meant.
     n_targets: int = 1000
-    # One minus the cosine below which a target sample is the counterpart itself.
-    same_sample: float = 1e-5
     # Known pairs from which on the accuracy is measured, and the fraction that is left out for it.
     min_pairs: int = 50
     left_out: float = 0.25
@@ -264,7 +262,8 @@ class CorrectionSettings:
     # fraction of its distance from zero. Corrections by wrong pairs do not.
     min_standard_errors: float = 1.0
     min_relative_gain: float = 0.005
-    # One minus the cosine below which a reference sample is the counterpart itself.
+    # One minus the cosine below which another sample is the counterpart itself, here and in
+    # `_held_out`.
     same_sample: float = 1e-5
 
 

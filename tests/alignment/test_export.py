@@ -392,6 +392,7 @@ ENTRIES = {
     "alignment_score": [None, "nan", "high"],
     "correction_strength": [None, "-1", "nan", "2.0"],
     "n_iter": [None, "1.5"],
+    "expected_accuracy": ["", "none", "inf", "1.01", "-0.1"],
     "source_feature_names": ["", "{}", "[1]", '["a"]', DEEP],
 }
 
@@ -417,6 +418,19 @@ def test_metadata_that_cannot_be_of_a_map_are_refused(tmp_path, format, name, va
     matches = {"format-2": "format version 2", "correction_strength-2.0": "'map' is missing"}
     default = "is missing" if value is None else "cannot be|no format version|names of"
     assert_refused(path, matches.get(f"{name}-{value}", default))
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("value", ["0.75", "0.0", "1.0", "nan", None])
+def test_the_expected_accuracy_comes_back_and_is_nan_where_there_is_none(tmp_path, format, value):
+    arrays, metadata = contents(fitted())
+    assert metadata.pop("sklearn_align.expected_accuracy") == "nan"
+    if value is not None:
+        metadata["sklearn_align.expected_accuracy"] = value
+    path = tmp_path / f"map.{format}"
+    write(path, arrays, metadata)
+    found = load_map(path).expected_accuracy_
+    np.testing.assert_equal(found, float(value or "nan"))
 
 
 def test_a_newer_format_says_which_version_wrote_it(tmp_path):

@@ -104,6 +104,37 @@ def test_the_expected_accuracy_is_close_to_the_true_one(data, correction):
     assert aligner.converged_ is True
 
 
+def test_the_second_fit_stops_where_a_callback_stopped_the_first(data, monkeypatch):
+    made = []
+
+    class Counted:
+        max_iter = 5
+
+        def iterate(self, problem, W, random_state):
+            for number in range(self.max_iter):
+                made.append((problem.pairs is not None and len(problem.pairs), number))
+                yield W
+
+    class Stop:
+        def setup(self, estimator, context):
+            pass
+
+        def on_fit_task_begin(self, estimator, context, **data):
+            pass
+
+        def on_fit_task_end(self, estimator, context, **data):
+            return len(made) >= 2
+
+        def teardown(self, estimator, context):
+            pass
+
+    aligner = MiniVec2Vec(n_init=1, refinements=[Counted(), Counted()], random_state=0)
+    aligner.set_callbacks(Stop())
+    with warnings.catch_warnings(action="ignore", category=AlignmentWarning):
+        aligner.fit(data.XA, data.XB, pairs=(data.XA_test[:80], data.XB_test[:80]))
+    assert made == [(80, 0), (80, 1), (55, 0), (55, 1)]
+
+
 def test_wrong_pairs_are_not_retrieved(data):
     aligner = fit(data, wrong=1)
     assert aligner.expected_accuracy_ < 0.2

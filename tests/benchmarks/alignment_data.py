@@ -98,12 +98,12 @@ def unrelated_spaces(spaces: Spaces, kind: str, seed: int) -> Spaces:
                   spaces.XA_test, XB[: len(spaces.XA_test)])  # fmt: skip
 
 
-def load_spaces(path: Path | None, pair: str) -> Spaces:
-    """Load two encoders ("source:target") of an archive, or the pair of the package."""
+def load_spaces(path: Path | Sequence[Path] | None, pair: str) -> Spaces:
+    """Load two encoders ("source:target") of archives, or the pair of the package."""
     if path is None:
         data = load_sentence_embeddings()
         return Spaces("word2vec", data.XA, data.XB, data.XA_test, data.XB_test)
-    return load_archives([path], pair)
+    return load_archives([path] if isinstance(path, Path) else path, pair)
 
 
 def load_archives(paths: Sequence[Path], pair: str) -> Spaces:

@@ -21,7 +21,6 @@ from sklearn_align.exceptions import AlignmentWarning
 from tests.benchmarks.alignment_data import (
     SHIPPED_PAIR,
     Spaces,
-    load_archives,
     load_spaces,
     top1_and_cosine,
     unrelated_spaces,
@@ -166,7 +165,7 @@ def main(args: argparse.Namespace) -> None:
     else:
         runs = Runs(args.out, name, KEYS)
     for pair in args.pairs if args.data else ["shipped"]:
-        spaces = load_archives(args.data, pair) if args.data else load_spaces(None, pair)
+        spaces = load_spaces(args.data, pair)
         keys = {"pair": pair, "n_samples": args.n_samples, "n_init": args.n_init}
         if args.unrelated:
             wanted = [keys | {"target": kind, "seed": s} for kind in UNRELATED for s in seeds]

@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from sklearn_align._linalg import polar_factor
 from sklearn_align._typing import FloatArray
 from sklearn_align.alignment._problem import AlignmentProblem
 
@@ -65,6 +66,20 @@ class Refinement(Protocol):
             Need not be orthogonal: the estimator projects the final map.
         """
         ...
+
+
+def heavy_ball_step(
+    W: FloatArray, W_new: FloatArray, change: FloatArray, *, momentum: float, step: float
+) -> tuple[FloatArray, FloatArray]:
+    """Return the map after a step towards a new solution, and the change to go on with.
+
+    The step continues a fraction of the last change and ends on the (semi-)orthogonal matrices.
+
+    B. T. Polyak, "Some methods of speeding up the convergence of iteration methods", USSR
+    Computational Mathematics and Mathematical Physics 4(5), 1964.
+    """
+    change = momentum * change + (W_new - W)
+    return polar_factor(W + step * change), change
 
 
 def blend(W: FloatArray, W_new: FloatArray, smoothing: float) -> FloatArray:

@@ -10,12 +10,12 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from sklearn_align._constraints import FRACTION_BELOW_ONE, POSITIVE, POSITIVE_INT
-from sklearn_align._linalg import polar_factor
 from sklearn_align._sklearn import StrOptions
 from sklearn_align._typing import FloatArray
 from sklearn_align.alignment._problem import AlignmentProblem
 from sklearn_align.alignment._recipes import STOCHASTIC_TRANSPORT
 from sklearn_align.alignment._schedules import check_schedule
+from sklearn_align.alignment.refinements._protocol import heavy_ball_step
 from sklearn_align.alignment.solvers._semi_dual import SemiDual
 
 
@@ -118,8 +118,8 @@ class StochasticTransportRefinement(BaseEstimator):
         for step in np.geomspace(*self.step, self.max_iter).astype(W.dtype):
             X = problem.sample("A", self.sample_size, random_state)
             C = transport.cross_covariance(X, W, self.target_sample_size, random_state)
-            change = self.momentum * change + (problem.solve_cross_covariance(len(X) * C) - W)
-            W = polar_factor(W + step * change)
+            W_new = problem.solve_cross_covariance(len(X) * C)
+            W, change = heavy_ball_step(W, W_new, change, momentum=self.momentum, step=step)
             yield W
 
     def _epsilon(self, n_targets: int) -> float:

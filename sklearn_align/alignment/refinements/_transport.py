@@ -14,11 +14,10 @@ from sklearn_align._constraints import (
     NON_NEGATIVE,
     POSITIVE_INT,
 )
-from sklearn_align._linalg import polar_factor
 from sklearn_align._typing import FloatArray
 from sklearn_align.alignment._problem import AlignmentProblem
 from sklearn_align.alignment._schedules import check_schedule
-from sklearn_align.alignment.refinements._protocol import blend
+from sklearn_align.alignment.refinements._protocol import blend, heavy_ball_step
 from sklearn_align.alignment.solvers._sinkhorn import transport_cross_covariance
 
 
@@ -140,8 +139,9 @@ class TransportRefinement(BaseEstimator):
             )
             W_new = problem.solve_cross_covariance(len(X) * C)
             if self.momentum:
-                change = self.momentum * change + (W_new - W)
-                W = polar_factor(W + self.smoothing * change)
+                W, change = heavy_ball_step(
+                    W, W_new, change, momentum=self.momentum, step=self.smoothing
+                )
             else:
                 W = blend(W, W_new, self.smoothing)
             yield W
