@@ -46,7 +46,9 @@ def sentences():
 @pytest.fixture(scope="session")
 def twins():
     """Return the same samples on both sides, in another order, rotated: only rounding is left."""
+    # One quick candidate finds the map of these samples with any seed. Independent components of
+    # one shape are found with nine seeds of ten, and rounding decides with which.
+    X = make_rotated_embeddings(800, 24, random_state=1).XA
     rng = np.random.default_rng(0)
-    X = rng.gamma(1, 1, (800, 16)) * np.linspace(1, 2, 16)
-    R = np.linalg.qr(rng.standard_normal((16, 16)))[0]
+    R = np.linalg.qr(rng.standard_normal((24, 24)))[0]
     return X, R, rng.permutation(800)
