@@ -62,9 +62,9 @@ ROBUST = Recipe(
         # The score hardly rises any more, but weak directions still turn: no early stop.
         (
             "StochasticTransportRefinement",
-            _settings(max_iter=16, target_sample_size=7000, step=(1.0, 0.5)),
+            _settings(max_iter=2, target_sample_size=7000, step=(1.0, 0.5)),
         ),
-        ("StochasticTransportRefinement", _settings(max_iter=40, whitening=0.3)),
+        ("StochasticTransportRefinement", _settings(max_iter=5, whitening=0.3)),
     ),
 )
 

@@ -25,7 +25,7 @@ BUILT_IN = [
     NeighborRefinement(max_iter=15, n_neighbors=10),
     ClusterRefinement(n_clusters=60, smoothing=1.0),
     TransportRefinement(max_iter=15),
-    StochasticTransportRefinement(max_iter=10),
+    StochasticTransportRefinement(max_iter=2, n_batches=5),
     MutualNeighborRefinement(),
 ]
 
@@ -222,21 +222,23 @@ def test_stochastic_transport_against_the_algorithm_written_out(problem, rough):
     pairs = KnownPairs(problem.A[:5], problem.B[:5], 2.0)
     with_pairs = AlignmentProblem(problem.A[:300], problem.B[:200], pairs)
     refinement = StochasticTransportRefinement(
-        3,
+        2,
+        n_batches=2,
         sample_size=150,
         target_sample_size=120,
         epsilon=0.1,
         whitening=0.4,
-        step=(0.8, 0.2),
+        step=(0.8, 0.1),
         momentum=0.3,
     )
     stream, W, change = np.random.RandomState(0), rough, 0.0
-    transport, steps = SemiDual(with_pairs.B, 0.1, 0.4), iter((0.8, 0.4, 0.2))
+    transport, steps = SemiDual(with_pairs.B, 0.1, 0.4), iter((0.8, 0.4, 0.2, 0.1))
     for refined in maps(refinement, with_pairs, rough):
-        X = with_pairs.sample("A", 150, stream)
-        C = transport.cross_covariance(X, W, 120, stream)
-        change = 0.3 * change + (polar_factor(150 * C + 2.0 * pairs.A.T @ pairs.B) - W)
-        W = polar_factor(W + next(steps) * change)
+        for _ in range(2):
+            X = with_pairs.sample("A", 150, stream)
+            C = transport.cross_covariance(X, W, 120, stream)
+            change = 0.3 * change + (polar_factor(150 * C + 2.0 * pairs.A.T @ pairs.B) - W)
+            W = polar_factor(W + next(steps) * change)
         np.testing.assert_allclose(refined, W, atol=1e-9)
     assert next(steps, None) is None
 
@@ -260,7 +262,7 @@ def test_epsilon_follows_the_number_of_targets(n_targets, target_sample_size, ep
 
 def test_steps_that_become_smaller_average_over_batches(problem, rough):
     def change_of_the_last_step(step):
-        refinement = StochasticTransportRefinement(20, sample_size=100, step=step)
+        refinement = StochasticTransportRefinement(20, n_batches=1, sample_size=100, step=step)
         *_, last_but_one, last = maps(refinement, problem, rough)
         return np.linalg.norm(last - last_but_one)
 

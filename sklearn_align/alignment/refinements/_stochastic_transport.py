@@ -23,7 +23,7 @@ class StochasticTransportRefinement(BaseEstimator):
     """Procrustes on a balanced soft matching of a batch with all target samples.
 
     Weak directions are learned from near neighbours, which are the nearer the more target samples
-    there are. So every iteration compares a batch ``X`` of source samples with all target samples
+    there are. So every step compares a batch ``X`` of source samples with all target samples
     ``Y``, without holding the matrix of their similarities. The plan
 
     ``P_ij = b_j * exp(x_i W y_j / epsilon) / sum_l b_l * exp(x_i W y_l / epsilon)``
@@ -31,19 +31,22 @@ class StochasticTransportRefinement(BaseEstimator):
     has target weights ``b``, which are learned along with the map, so that every target sample
     receives the same mass over the batches: stochastic ascent of the semi-dual of entropic optimal
     transport [1]_. The map follows the Procrustes solution for ``X.T P Y`` with momentum, in steps
-    that become smaller from one iteration to the next. Small steps average over many batches, as
+    that become smaller from one batch to the next. Small steps average over many batches, as
     the mean of the iterates does [2]_: a single matching fits the accidents of its samples.
 
     Parameters
     ----------
-    max_iter : int, default=40
-        Number of iterations.
+    max_iter : int, default=5
+        Number of iterations, after each of which the map is scored.
+
+    n_batches : int, default=8
+        Batches per iteration.
 
     sample_size : int or None, default=2500
-        Source samples per iteration; None takes all.
+        Source samples per batch; None takes all.
 
     target_sample_size : int or None, default=None
-        Target samples per iteration; None takes all.
+        Target samples that a batch is compared with; None takes all.
 
     epsilon : float or "auto", default="auto"
         Entropic regularisation in units of the cosine. "auto" stands for .03 with at most 7,000
@@ -75,12 +78,13 @@ class StochasticTransportRefinement(BaseEstimator):
     Examples
     --------
     >>> from sklearn_align.alignment import StochasticTransportRefinement
-    >>> StochasticTransportRefinement(max_iter=80)
-    StochasticTransportRefinement(max_iter=80)
+    >>> StochasticTransportRefinement(max_iter=10)
+    StochasticTransportRefinement(max_iter=10)
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "max_iter": [POSITIVE_INT],
+        "n_batches": [POSITIVE_INT],
         "sample_size": [POSITIVE_INT, None],
         "target_sample_size": [POSITIVE_INT, None],
         "epsilon": [POSITIVE, StrOptions({"auto"})],
@@ -91,8 +95,9 @@ class StochasticTransportRefinement(BaseEstimator):
 
     def __init__(
         self,
-        max_iter: int = 40,
+        max_iter: int = 5,
         *,
+        n_batches: int = 8,
         sample_size: int | None = 2500,
         target_sample_size: int | None = None,
         epsilon: float | str = "auto",
@@ -101,6 +106,7 @@ class StochasticTransportRefinement(BaseEstimator):
         momentum: float = 0.5,
     ) -> None:
         self.max_iter = max_iter
+        self.n_batches = n_batches
         self.sample_size = sample_size
         self.target_sample_size = target_sample_size
         self.epsilon = epsilon
@@ -115,11 +121,13 @@ class StochasticTransportRefinement(BaseEstimator):
         check_schedule(self, "step", positive=True)
         transport = SemiDual(problem.B, self._epsilon(len(problem.B)), self.whitening)
         change = np.zeros_like(W)
-        for step in np.geomspace(*self.step, self.max_iter).astype(W.dtype):
-            X = problem.sample("A", self.sample_size, random_state)
-            C = transport.cross_covariance(X, W, self.target_sample_size, random_state)
-            W_new = problem.solve_cross_covariance(len(X) * C)
-            W, change = heavy_ball_step(W, W_new, change, momentum=self.momentum, step=step)
+        steps = np.geomspace(*self.step, self.max_iter * self.n_batches).astype(W.dtype)
+        for iteration in steps.reshape(self.max_iter, self.n_batches):
+            for step in iteration:
+                X = problem.sample("A", self.sample_size, random_state)
+                C = transport.cross_covariance(X, W, self.target_sample_size, random_state)
+                W_new = problem.solve_cross_covariance(len(X) * C)
+                W, change = heavy_ball_step(W, W_new, change, momentum=self.momentum, step=step)
             yield W
 
     def _epsilon(self, n_targets: int) -> float:
