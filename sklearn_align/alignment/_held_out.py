@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from scipy import sparse
 
 from sklearn_align._linalg import unit_rows
-from sklearn_align._typing import FloatArray
+from sklearn_align._typing import FloatArray, IntArray
 from sklearn_align.alignment._problem import AlignmentProblem, KnownPairs
 from sklearn_align.alignment._recipes import CORRECTION, HELD_OUT
 
@@ -21,11 +22,14 @@ def accuracy_on_pairs(
     """Fraction of left-out pairs whose counterpart is nearest among 1,000 target samples.
 
     A quarter of the known pairs is left out of a second fit with all samples. It has fewer pairs
-    than the map that is judged, so that it is rather worse. NaN with too few pairs.
+    than the map that is judged, so that it is rather worse. NaN with too few pairs, or too few
+    that share no sample with the others.
     """
     if problem.pairs is None or len(problem.pairs) < HELD_OUT.min_pairs:
         return float("nan")
     used, left_out = split_pairs(problem.pairs, random_state)
+    if min(len(used), len(left_out)) < HELD_OUT.min_left_out:
+        return float("nan")
     W = fit_map(AlignmentProblem(problem.A, problem.B, used, random_state=random_state))
     return retrieval_of_pairs(W, left_out, problem.B, random_state)
 
@@ -33,14 +37,39 @@ def accuracy_on_pairs(
 def split_pairs(
     pairs: KnownPairs, random_state: np.random.RandomState
 ) -> tuple[KnownPairs, KnownPairs]:
-    """Pairs to fit with, and pairs that are left out."""
-    n_left_out = max(HELD_OUT.min_left_out, int(HELD_OUT.left_out * len(pairs)))
-    order = random_state.permutation(len(pairs))
-    left_out, used = order[:n_left_out], order[n_left_out:]
+    """Pairs to fit with, and pairs that are left out, which share no sample with them."""
+    n_wanted = max(HELD_OUT.min_left_out, int(HELD_OUT.left_out * len(pairs)))
+    groups = groups_of_shared_samples(pairs)
+    sizes = np.bincount(groups)
+    order = random_state.permutation(len(sizes))
+    # Groups that do not fit into the rest are used: a sample of many pairs would take it all.
+    is_left_out = np.zeros(len(sizes), dtype=bool)
+    n_left_out = 0
+    for group in order:
+        if n_left_out + sizes[group] <= n_wanted:
+            is_left_out[group] = True
+            n_left_out += sizes[group]
+    left_out = is_left_out[groups]
     return (
-        KnownPairs(pairs.A[used], pairs.B[used], pairs.weight),
+        KnownPairs(pairs.A[~left_out], pairs.B[~left_out], pairs.weight),
         KnownPairs(pairs.A[left_out], pairs.B[left_out], pairs.weight),
     )
+
+
+def groups_of_shared_samples(pairs: KnownPairs) -> IntArray:
+    """Return a group (n_pairs,) for each pair; pairs of different groups share no sample."""
+    A, B = (_numbers_of_equal_rows(side) for side in (pairs.A, pairs.B))
+    shape = (A.max() + 1, B.max() + 1)
+    links = sparse.coo_array((np.ones(len(pairs), dtype=bool), (A, B)), shape=shape)
+    both = sparse.block_array([[None, links], [links.T, None]])
+    _, groups = sparse.csgraph.connected_components(both, directed=False)
+    return np.asarray(groups[A])
+
+
+def _numbers_of_equal_rows(X: FloatArray) -> IntArray:
+    """Return a number (n_samples,) for each row, the same for equal ones."""
+    numbers: dict[bytes, int] = {}
+    return np.array([numbers.setdefault(row.tobytes(), len(numbers)) for row in X], dtype=np.intp)
 
 
 def retrieval_of_pairs(

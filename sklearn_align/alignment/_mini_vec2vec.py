@@ -181,8 +181,8 @@ class MiniVec2Vec(
 
     expected_accuracy_ : float
         Fraction of samples whose counterpart is expected to be the nearest of 1,000 target samples.
-        With at least 50 known pairs, it is measured on a quarter of them (25 at least), with a map
-        that is fitted without these; NaN with fewer pairs.
+        With at least 50 known pairs, it is measured on a quarter of them (25 at least) that share
+        no sample with the others, with a map that is fitted without these; NaN with fewer pairs.
 
     converged_ : bool
         With at least 50 known pairs, whether `expected_accuracy_` is at least 0.5. With fewer,

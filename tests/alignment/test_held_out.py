@@ -36,6 +36,28 @@ def test_a_quarter_of_the_pairs_is_left_out_but_no_few(stream, n_pairs, n_left_o
         assert part.weight == 3.0
 
 
+@pytest.mark.parametrize("shared", ["A", "B", "chains"])
+def test_left_out_pairs_share_no_sample_with_used_ones(stream, shared):
+    A, B = unit_samples(0, 144), unit_samples(1, 144)
+    # Three or four pairs have a sample in common; both together link twelve.
+    number = np.arange(144)
+    if shared in ("A", "chains"):
+        A = A[number // 3]
+    if shared in ("B", "chains"):
+        B = B[number // 4]
+    used, left_out = split_pairs(KnownPairs(A, B, 1.0), stream)
+    assert len(used) + len(left_out) == 144
+    assert 25 <= len(left_out) <= 36
+    for one, other in ((used.A, left_out.A), (used.B, left_out.B)):
+        assert not {tuple(x) for x in one} & {tuple(x) for x in other}
+
+
+def test_no_accuracy_where_all_pairs_share_a_sample(stream):
+    A = np.tile(unit_samples(0, 1), (80, 1))
+    problem = AlignmentProblem(A, A, KnownPairs(A, unit_samples(1, 80), 1.0))
+    assert np.isnan(accuracy_on_pairs(problem, None, stream))
+
+
 def test_the_map_is_fitted_without_the_pairs_it_is_tested_on(stream):
     A, B = unit_samples(0, 80), unit_samples(1, 400)
     pairs = KnownPairs(unit_samples(2, 60), unit_samples(2, 60), 1.0)
