@@ -42,9 +42,9 @@ for name, target in (("real", XB), ("noise", noise)):
 # runs send the same sample to the same place after a success, and to unrelated places after a
 # failure. As soon as two candidates agree, no more are made; on noise none do.
 #
-# ``relative_score_``, which must be at least 0.6, is 0 for arbitrary maps and 1 for two halves of
-# one space. Noise scores with itself hardly higher than arbitrary maps do, so that any fitted map
-# lies far above 1: a high value alone proves nothing.
+# ``relative_score_``, which must be at least 0.4 in spaces of this width, is 0 for arbitrary maps
+# and 1 for two halves of one space. Noise scores with itself hardly higher than arbitrary maps do,
+# so that any fitted map lies far above 1: a high value alone proves nothing.
 
 fig, axes = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
 for ax, (name, aligner) in zip(axes, aligners.items(), strict=True):

@@ -34,7 +34,7 @@ def populations(tables: Path) -> dict[str, pd.DataFrame]:
 def main(args: argparse.Namespace) -> None:
     """Write the picture."""
     fig, ax = plt.subplots(figsize=(6.5, 4), layout="constrained")
-    ax.fill_between([CONVERGENCE.min_agreement, 1.05], CONVERGENCE.min_relative_score, 3,
+    ax.fill_between([CONVERGENCE.min_agreement, 1.05], CONVERGENCE.min_relative_score_wide, 3,
                color="tab:green", alpha=0.1, label="converged_")  # fmt: skip
     for (label, fits), marker in zip(populations(args.tables).items(), "osx", strict=True):
         if len(fits):
@@ -42,7 +42,7 @@ def main(args: argparse.Namespace) -> None:
             ax.scatter(fits["agreement"], relative, marker=marker, alpha=0.7,
                        label=f"{label} ({len(fits)})")  # fmt: skip
     ax.axvline(CONVERGENCE.min_agreement, color="grey", linestyle=":")
-    ax.axhline(CONVERGENCE.min_relative_score, color="grey", linestyle=":")
+    ax.axhline(CONVERGENCE.min_relative_score_wide, color="grey", linestyle=":")
     ax.set(
         xlabel="agreement_",
         ylabel=f"relative_score_ (cut at {LARGEST_SHOWN:g})",
