@@ -12,6 +12,7 @@ import argparse
 import multiprocessing
 import time
 import warnings
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,12 +24,12 @@ from tests.benchmarks.bench_alignment_speed import peak_memory
 from tests.benchmarks.tables import Figures, Runs, add_output_option, write_table
 
 KEYS = ("pair", "n_samples", "n_jobs", "seed")
-PAIRS = ("minilm:wordllama", "wordllama:minilm", "e5:minilm")
+PAIRS = ("wordllama:minilm", "e5:minilm", "e5:wordllama")
 SIZES = (1_000, 3_500, 7_000, 14_000, 30_000, 60_000, 100_000)
 
 
 def load_sides(path: Path, pair: str, n_samples: int) -> Spaces:
-    """Load the first samples of both sides; counterparts where the target has embedded them."""
+    """Load the first samples of both sides, with counterparts of those that the target embedded."""
     source, target = pair.split(":")
     with np.load(path) as archive:
 
@@ -42,6 +43,14 @@ def load_sides(path: Path, pair: str, n_samples: int) -> Spaces:
             *map(side, names),
             XA_counterparts=side(counterparts) if counterparts in archive.files else None,
         )
+
+
+def supervised_top1(spaces: Spaces) -> float:
+    """Top-1 of Procrustes on the source samples whose counterparts are known."""
+    if spaces.XA_counterparts is None:
+        return float("nan")
+    paired = replace(spaces, XA=spaces.XA[: len(spaces.XA_counterparts)])
+    return float(paired.supervised()[0])
 
 
 def measure(path: Path, pair: str, n_samples: int, n_jobs: int, seed: int, queue: Any) -> None:
@@ -58,7 +67,7 @@ def measure(path: Path, pair: str, n_samples: int, n_jobs: int, seed: int, queue
     queue.put(
         {
             "top1": float(top1_and_cosine(Z, T)[0]),
-            "supervised_top1": float(spaces.supervised()[0]),
+            "supervised_top1": supervised_top1(spaces),
             "relative_score": float(aligner.relative_score_),
             "converged": bool(aligner.converged_),
             "seconds": seconds,

