@@ -186,8 +186,9 @@ class MiniVec2Vec(
 
     converged_ : bool
         With at least 50 known pairs, whether `expected_accuracy_` is at least 0.5. With fewer,
-        whether `agreement_` is at least 0.7 and `relative_score_` at least 0.6, or at least 0.4
-        where both spaces have 128 features or more.
+        whether `agreement_` is at least 0.7 and `relative_score_` at least 0.6. Where both spaces
+        have 128 features or more, 0.4 is enough, and less with more than 10,000 samples: it falls
+        with the square root of their number, down to 0.15.
 
     history_ : list of dict
         A record for each stage: its name `stage`, the label-free score after each iteration
