@@ -45,6 +45,13 @@ def load_sides(path: Path, pair: str, n_samples: int) -> Spaces:
         )
 
 
+def largest_size(path: Path, pair: str) -> int:
+    """Return the number of samples that both sides have."""
+    source, target = pair.split(":")
+    with np.load(path) as archive:
+        return min(len(archive[f"{source}_A"]), len(archive[f"{target}_B"]))
+
+
 def supervised_top1(spaces: Spaces) -> float:
     """Top-1 of Procrustes on the source samples whose counterparts are known."""
     if spaces.XA_counterparts is None:
@@ -118,6 +125,7 @@ def main(args: argparse.Namespace) -> None:
         for seed in range(args.seeds)
         for pair in args.pairs
         for n_samples in args.n_samples
+        if n_samples <= largest_size(args.data, pair)
     ]
     runs.fill(partial(measure_apart, args.data), wanted)
     write_medians(runs, args.out / "alignment_rows.csv")

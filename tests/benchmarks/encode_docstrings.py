@@ -25,7 +25,7 @@ import numpy as np
 SIDES: dict[str, dict[str, int | None]] = {
     "wordllama": {"A": None, "B": None},
     "minilm": {"B": None, "A": 10_000},
-    "e5": {"A": None},
+    "e5": {"A": 30_000},
 }
 N_HELD_OUT = 2000
 MIN_CHARACTERS, MAX_CHARACTERS = 25, 115
