@@ -16,6 +16,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from sklearn.linear_model import RidgeCV
+
 from sklearn_align import MiniVec2Vec
 from sklearn_align.exceptions import AlignmentWarning
 from tests.benchmarks.alignment_data import (
@@ -23,6 +26,7 @@ from tests.benchmarks.alignment_data import (
     Spaces,
     load_spaces,
     top1_and_cosine,
+    unit,
     unrelated_spaces,
 )
 from tests.benchmarks.tables import Figures, Runs, add_output_option, write_table
@@ -51,6 +55,8 @@ ENCODER_PAIRS = (
 UNRELATED = ("normal", "shuffled", "digits")
 KEYS = ("pair", "n_samples", "n_pairs", "wrong", "n_init", "seed")
 KEYS_UNRELATED = ("pair", "target", "n_samples", "n_init", "seed")
+# Known pairs of the methods that the aligner without pairs is compared with.
+N_KNOWN_PAIRS = 1000
 # A map within this distance of the supervised one has succeeded.
 TOLERANCE = 0.02
 
@@ -92,6 +98,44 @@ def fit_related(
         "supervised_cosine": float(supervised_cosine),
         **diagnostics(aligner),
     }
+
+
+def fit_encoders(spaces: Spaces, n_jobs: int, **keys: Any) -> Figures:
+    """Fit related spaces, and methods that need pairs to some pairs."""
+    figures = fit_related(spaces, n_jobs, **keys)
+    drawn = spaces.draw(keys["n_samples"], keys["seed"])
+    known = drawn.draw_pairs(N_KNOWN_PAIRS, 0.0, keys["seed"])
+    assert known is not None
+    means = [X.mean(axis=0) for X in known]
+    A, B = (unit(X - mean) for X, mean in zip(known, means, strict=True))
+    test_A, test_B = unit(drawn.XA_test - means[0]), unit(drawn.XB_test - means[1])
+    U, _, Vt = np.linalg.svd(A.T @ B, full_matrices=False)
+    ridge = RidgeCV(np.logspace(-3, 3, 25)).fit(A, B)
+    figures["procrustes_top1"] = float(top1_and_cosine(test_A @ (U @ Vt), test_B)[0])
+    figures["ridge_top1"] = float(top1_and_cosine(ridge.predict(test_A), test_B)[0])
+    return figures
+
+
+def write_encoders(runs: Runs, path: Path) -> None:
+    """Write one line for each pair of encoders."""
+
+    def lines() -> Iterator[list[Any]]:
+        for pair, group in runs.frame().groupby("pair", sort=False):
+            top1, supervised = group["top1"], group["supervised_top1"]
+            right = (group["converged"] == (top1 > supervised / 2)).sum()
+            columns = ("top1", "procrustes_top1", "ridge_top1", "supervised_top1")
+            yield [
+                str(pair).replace(":", " to "),
+                *(float(group[column].median()) for column in columns),
+                f"{group['converged'].sum()} of {len(group)}",
+                f"{right} of {len(group)}",
+                len(group),
+            ]
+
+    header = ["encoders", "no pairs", "Procrustes, 1,000 pairs", "ridge, 1,000 pairs",
+              "supervised map", "converged", "check correct", "seeds"]  # fmt: skip
+    order = {pair.replace(":", " to "): number for number, pair in enumerate(ENCODER_PAIRS)}
+    write_table(path, header, sorted(lines(), key=lambda line: order[line[0]]))
 
 
 def fit_unrelated(
@@ -158,25 +202,29 @@ def main(args: argparse.Namespace) -> None:
     """Run what is missing and write the table."""
     seeds = range(args.first_seed, args.first_seed + args.seeds)
     name = "alignment_encoders" if args.encoders else "alignment_success"
-    if args.encoders:
-        args.pairs = ENCODER_PAIRS
+    name += "_unrelated" * args.unrelated
+    runs = Runs(args.out, name, KEYS_UNRELATED if args.unrelated else KEYS)
+    pairs = ENCODER_PAIRS if args.encoders else args.pairs
+    # Seed by seed, so that a run that is stopped has the same seeds of all pairs but the last.
+    for seed in seeds:
+        for pair in pairs if args.data else ["shipped"]:
+            spaces = load_spaces(args.data, pair)
+            keys = {"pair": pair, "n_samples": args.n_samples, "n_init": args.n_init, "seed": seed}
+            related = {"n_pairs": args.n_pairs, "wrong": args.wrong}
+            if args.unrelated:
+                wanted = [keys | {"target": kind} for kind in UNRELATED]
+                runs.fill(partial(fit_unrelated, spaces, args.n_jobs), wanted)
+            elif args.encoders:
+                runs.fill(partial(fit_encoders, spaces, args.n_jobs), [keys | related])
+            else:
+                runs.fill(partial(fit_related, spaces, args.n_jobs), [keys | related])
     if args.unrelated:
-        runs = Runs(args.out, f"{name}_unrelated", KEYS_UNRELATED)
+        write_unrelated(runs, args.out / f"{name}.csv")
+    elif args.encoders:
+        write_encoders(runs, args.out / f"{name}.csv")
     else:
-        runs = Runs(args.out, name, KEYS)
-    for pair in args.pairs if args.data else ["shipped"]:
-        spaces = load_spaces(args.data, pair)
-        keys = {"pair": pair, "n_samples": args.n_samples, "n_init": args.n_init}
-        if args.unrelated:
-            wanted = [keys | {"target": kind, "seed": s} for kind in UNRELATED for s in seeds]
-            runs.fill(partial(fit_unrelated, spaces, args.n_jobs), wanted)
-            write_unrelated(runs, args.out / f"{name}_unrelated.csv")
-        else:
-            keys |= {"n_pairs": args.n_pairs, "wrong": args.wrong}
-            wanted = [keys | {"seed": seed} for seed in seeds]
-            runs.fill(partial(fit_related, spaces, args.n_jobs), wanted)
-            suffix = "_pairs" if args.n_pairs else ""
-            write_related(runs, args.out / f"{name}{suffix}.csv", with_pairs=args.n_pairs > 0)
+        suffix = "_pairs" if args.n_pairs else ""
+        write_related(runs, args.out / f"{name}{suffix}.csv", with_pairs=args.n_pairs > 0)
 
 
 if __name__ == "__main__":
