@@ -27,6 +27,8 @@ OPTIONAL_ARRAYS = frozenset({"map"})
 SIDES = ("source", "target")
 # Results of the convergence check that are numbers, without the "_" of the attribute.
 FIGURES = ("alignment_score", "agreement", "relative_score")
+# Those that files of earlier versions do not have, between 0 and 1, NaN where there is none.
+OPTIONAL_FIGURES = ("expected_accuracy", "min_relative_score")
 
 
 class MapState(NamedTuple):
@@ -79,7 +81,7 @@ def state_of(aligner: MiniVec2Vec, metadata: Mapping[str, str] | None) -> MapSta
         "converged": _text(bool(aligner.converged_)),
         "n_iter": str(int(aligner.n_iter_)),
     }
-    for name in (*FIGURES, "expected_accuracy", "correction_strength"):
+    for name in (*FIGURES, *OPTIONAL_FIGURES, "correction_strength"):
         own[name] = _text(getattr(aligner, f"{name}_"))
     for side in SIDES:
         for name in ("normalized", "length", "radius"):
@@ -126,10 +128,7 @@ def fitted_attributes(state: MapState) -> dict[str, Any]:
         "converged_": _parse(own, "converged", _boolean),
         "n_iter_": _parse(own, "n_iter", int),
         **{f"{name}_": _parse(own, name, _number) for name in FIGURES},
-        # Files of earlier versions do not have it; it is NaN without known pairs.
-        "expected_accuracy_": _parse(
-            {"expected_accuracy": "nan", **own}, "expected_accuracy", _accuracy
-        ),
+        **{f"{name}_": _parse({name: "nan", **own}, name, _share) for name in OPTIONAL_FIGURES},
         "metadata_": {k: v for k, v in state.metadata.items() if not k.startswith(PREFIX)},
     }
     names = zip(SIDES, ("feature_names_in_", "feature_names_target_in_"), strict=True)
@@ -220,7 +219,7 @@ def _number(text: str) -> float:
     return value
 
 
-def _accuracy(text: str) -> float:
+def _share(text: str) -> float:
     value = float(text)
     if not (np.isnan(value) or 0 <= value <= 1):
         raise ValueError

@@ -179,6 +179,11 @@ class MiniVec2Vec(
         the map, of arbitrary maps between principal axes, and of a space with itself (two halves of
         it). Near 1 after a success.
 
+    min_relative_score_ : float
+        The `relative_score_` that `converged_` asks for: 0.6, or 0.4 where both spaces have 128
+        features or more, and less with more than 10,000 samples: it falls with the square root of
+        their number, down to 0.15.
+
     expected_accuracy_ : float
         Fraction of samples whose counterpart is expected to be the nearest of 1,000 target samples.
         With at least 50 known pairs, it is measured on a quarter of them (25 at least) that share
@@ -186,9 +191,7 @@ class MiniVec2Vec(
 
     converged_ : bool
         With at least 50 known pairs, whether `expected_accuracy_` is at least 0.5. With fewer,
-        whether `agreement_` is at least 0.7 and `relative_score_` at least 0.6. Where both spaces
-        have 128 features or more, 0.4 is enough, and less with more than 10,000 samples: it falls
-        with the square root of their number, down to 0.15.
+        whether `agreement_` is at least 0.7 and `relative_score_` at least `min_relative_score_`.
 
     history_ : list of dict
         A record for each stage: its name `stage`, the label-free score after each iteration
@@ -650,6 +653,7 @@ class MiniVec2Vec(
         )
         self.agreement_ = evidence.agreement
         self.relative_score_ = evidence.relative_score
+        self.min_relative_score_ = evidence.min_relative_score
         self.converged_ = evidence.converged
         warn_unless_converged(evidence)
 

@@ -393,6 +393,7 @@ ENTRIES = {
     "correction_strength": [None, "-1", "nan", "2.0"],
     "n_iter": [None, "1.5"],
     "expected_accuracy": ["", "none", "inf", "1.01", "-0.1"],
+    "min_relative_score": ["", "none", "1.01"],
     "source_feature_names": ["", "{}", "[1]", '["a"]', DEEP],
 }
 
@@ -422,14 +423,19 @@ def test_metadata_that_cannot_be_of_a_map_are_refused(tmp_path, format, name, va
 
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("value", ["0.75", "0.0", "1.0", "nan", None])
-def test_the_expected_accuracy_comes_back_and_is_nan_where_there_is_none(tmp_path, format, value):
+@pytest.mark.parametrize(
+    ("name", "stored"), [("expected_accuracy", "nan"), ("min_relative_score", "0.6")]
+)
+def test_optional_figures_come_back_and_are_nan_where_there_are_none(
+    tmp_path, format, value, name, stored
+):
     arrays, metadata = contents(fitted())
-    assert metadata.pop("sklearn_align.expected_accuracy") == "nan"
+    assert metadata.pop(f"sklearn_align.{name}") == stored
     if value is not None:
-        metadata["sklearn_align.expected_accuracy"] = value
+        metadata[f"sklearn_align.{name}"] = value
     path = tmp_path / f"map.{format}"
     write(path, arrays, metadata)
-    found = load_map(path).expected_accuracy_
+    found = getattr(load_map(path), f"{name}_")
     np.testing.assert_equal(found, float(value or "nan"))
 
 

@@ -415,7 +415,9 @@ def test_reference_samples_of_a_correction(n_target, monkeypatch):
 @pytest.mark.parametrize("selected", [True, False])
 def test_evidence_of_the_convergence_check(aligner, selected, monkeypatch):
     calls, warned = [], []
-    evidence = SimpleNamespace(agreement=0.25, relative_score=0.5, converged="perhaps")
+    evidence = SimpleNamespace(
+        agreement=0.25, relative_score=0.5, min_relative_score=0.3, converged="perhaps"
+    )
 
     def check(*arguments, expected_accuracy):
         calls.append((*arguments, expected_accuracy))
@@ -444,6 +446,7 @@ def test_evidence_of_the_convergence_check(aligner, selected, monkeypatch):
     assert warned == [evidence]
     assert aligner.alignment_score_ == W[0, 0]
     assert (aligner.agreement_, aligner.relative_score_) == (0.25, 0.5)
+    assert aligner.min_relative_score_ == 0.3
     assert aligner.converged_ == "perhaps"
 
 
