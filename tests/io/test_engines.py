@@ -13,6 +13,7 @@ parquet = pytest.importorskip("pyarrow.parquet")
 from sklearn_align import MiniVec2Vec  # noqa: E402
 from sklearn_align.datasets import make_rotated_embeddings  # noqa: E402
 from sklearn_align.io import map_batches, vectors_to_arrow, vectors_to_numpy  # noqa: E402
+from tests.test_documented_code import ROOT, blocks  # noqa: E402
 
 pytestmark = [
     pytest.mark.slow,
@@ -21,6 +22,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.*"),
 ]
 
+_, _, RAY, _, DASK = blocks(ROOT / "docs" / "user_guide" / "io.rst")
 N_SAMPLES, N_FILES = 2000, 4
 
 
@@ -85,17 +87,15 @@ def ray():
 
 @pytest.mark.parametrize("killed", [False, True])
 def test_ray_data(ray, aligner, X, old, tmp_path, die_once, killed):
-    die = die_once if killed else lambda: None
+    def map_or_die(aligner, table, column):
+        if killed and N_SAMPLES // 2 in table["id"].to_pylist():
+            die_once()
+        return map_batches(aligner, table, column)
 
-    def map_table(table):
-        if N_SAMPLES // 2 in table["id"].to_pylist():
-            die()
-        return pa.Table.from_batches(map_batches(aligner, table, "vector"))
-
-    mapped = ray.data.read_parquet(str(old)).map_batches(
-        map_table, batch_format="pyarrow", batch_size=100
-    )
-    mapped.write_parquet(str(tmp_path / "new"))
+    dataset = ray.data.read_parquet(str(old), override_num_blocks=N_FILES)
+    names = {"aligner": aligner, "dataset": dataset, "map_batches": map_or_die, "pa": pa}
+    exec(RAY, names)
+    names["mapped"].write_parquet(str(tmp_path / "new"))
     assert die_once.marker.exists() == killed
     table = parquet.read_table(tmp_path / "new").sort_by("id")
     assert table["id"].to_pylist() == list(range(N_SAMPLES))
@@ -106,24 +106,25 @@ def test_ray_data(ray, aligner, X, old, tmp_path, die_once, killed):
 def test_dask_cluster(aligner, X, die_once, killed):
     array = pytest.importorskip("dask.array")
     distributed = pytest.importorskip("distributed")
-    die = die_once if killed else lambda: None
+    middle = X[N_SAMPLES // 2]
 
-    def map_block(block, block_info=None):
-        if block_info and block_info[0]["chunk-location"][0] == 10:
-            die()
-        return aligner.to_target(block)
+    class Mortal:
+        n_features_target_ = aligner.n_features_target_
 
-    width = aligner.n_features_target_
-    lazy = array.from_array(X, chunks=(100, -1))
-    mapped = lazy.map_blocks(
-        map_block, chunks=(lazy.chunks[0], (width,)), meta=np.empty((0, 0), np.float32)
-    )
+        def to_target(self, block):
+            if killed and (block == middle).all(axis=1).any():
+                die_once()
+            return aligner.to_target(block)
+
+    names = {"aligner": Mortal(), "X": array.from_array(X, chunks=(100, 5)), "np": np}
+    exec(DASK, names)
     with (
         distributed.LocalCluster(
             n_workers=1, threads_per_worker=1, dashboard_address=None, silence_logs="CRITICAL"
         ) as cluster,
         distributed.Client(cluster) as client,
     ):
-        computed = client.compute(mapped).result(timeout=120)
+        # What the worker has finished dies with it and is computed again.
+        computed = client.compute(names["mapped"]).result(timeout=120)
     assert die_once.marker.exists() == killed
     np.testing.assert_array_equal(computed, aligner.to_target(X))
