@@ -779,8 +779,7 @@ class MiniVec2Vec(
             When `XB` is a lazy collection, such as a dask array, which would be computed in memory
             as a whole. The message says how to map it in blocks.
         """
-        refuse_lazy(XB, "XB", method="transform_target", width=self._n_features_out)
-        return self._unit_target(XB, "XB")
+        return self._unit_target(XB, "XB", "transform_target")
 
     def to_target(
         self,
@@ -973,8 +972,7 @@ class MiniVec2Vec(
                 )
             reference = self.target_sample_.astype(Z.dtype, copy=False)
             return csls_score(Z, reference)
-        refuse_lazy(y, "y", method="score")
-        T = self._unit_target(y, "y", ensure_min_samples=1)
+        T = self._unit_target(y, "y", "score", ensure_min_samples=1)
         return score_against(Z, T, converged=getattr(self, "converged_", False))
 
     def _map_samples(
@@ -1002,8 +1000,11 @@ class MiniVec2Vec(
         warn_unless_as_long("X", samples, self._source_normalizer)
         return samples
 
-    def _unit_target(self, XB: ArrayLike, name: str, ensure_min_samples: int = 0) -> FloatArray:
+    def _unit_target(
+        self, XB: ArrayLike, name: str, method: str, ensure_min_samples: int = 0
+    ) -> FloatArray:
         check_is_fitted(self)
+        refuse_lazy(XB, name, method=method, width=self._n_features_out)
         expected = getattr(self, "feature_names_target_in_", None)
         check_names(XB, expected, input_name=name, estimator=self)
         samples = self._check_target_samples(XB, name, ensure_min_samples)
