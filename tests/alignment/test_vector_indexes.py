@@ -15,9 +15,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:builtin type .* has no __module__:DeprecationWarning"),
 ]
 
-FIT, REMAP, TRANSFORM, INVERSE, TRANSPOSE = blocks(
-    ROOT / "docs" / "user_guide" / "vector_indexes.rst"
-)
+FIT, REMAP, TRANSFORM, BACK, INVERSE = blocks(ROOT / "docs" / "user_guide" / "vector_indexes.rst")
 
 
 def unit(X):
@@ -55,6 +53,11 @@ def run(*codes, **names):
     for code in codes:
         exec(code, names)
     return names
+
+
+def names_of_transform(aligner, XA, XB):
+    code = ("import faiss", TRANSFORM)
+    return run(*code, aligner=aligner, vectors_by_old_encoder=XA, queries=XB)
 
 
 def index_of(faiss, X, kind="IndexFlatIP"):
@@ -97,7 +100,7 @@ def test_numbers_of_vectors(faiss, case):
 
 def test_the_affine_transform(faiss, case, tmp_path):
     aligner, XA, XB = case
-    names = run("import faiss", TRANSFORM, aligner=aligner, vectors_by_old_encoder=XA, queries=XB)
+    names = names_of_transform(aligner, XA, XB)
     raw = names["adding"].chain.at(0).apply(XA)
     V = aligner.to_target(XA)
     if aligner.source_length_ is None:
@@ -119,9 +122,7 @@ def test_the_affine_transform(faiss, case, tmp_path):
 
 def test_directions_are_exact_in_every_case(faiss, case):
     aligner, XA, XB = case
-    linear = run("import faiss", TRANSFORM, aligner=aligner, vectors_by_old_encoder=XA, queries=XB)[
-        "linear"
-    ]
+    linear = names_of_transform(aligner, XA, XB)["linear"]
     V = aligner.linear_map_
     index = faiss.IndexPreTransform(faiss.IndexFlatIP(16))
     index.prepend_transform(faiss.NormalizationTransform(16))
@@ -137,9 +138,7 @@ def test_directions_of_vectors_with_long_tails(faiss):
     data.XA = data.XA * factors
     aligner, XA, XB = fit(data)
     assert aligner.source_normalized_
-    linear = run("import faiss", TRANSFORM, aligner=aligner, vectors_by_old_encoder=XA, queries=XB)[
-        "linear"
-    ]
+    linear = names_of_transform(aligner, XA, XB)["linear"]
     V = aligner.linear_map_
     index = faiss.IndexPreTransform(faiss.IndexFlatIP(12))
     index.prepend_transform(faiss.NormalizationTransform(12))
@@ -159,20 +158,36 @@ def test_mapped_queries(faiss, case):
     assert np.mean(names["found"][:, 0] == np.arange(len(XB))) > 0.9
 
 
-def test_the_transposed_map_ranks_as_the_affine_one(faiss, case):
-    aligner, XA, XB = case
-    names = run("import faiss", TRANSFORM, aligner=aligner, vectors_by_old_encoder=XA, queries=XB)
-    affine = names["adding"].chain.at(0).apply(XA)
-    old = index_of(faiss, XA)
-    found = run(
-        TRANSPOSE, faiss=faiss, linear=names["linear"], aligner=aligner, old=old, queries=XB
+def test_the_way_back_is_the_inverse(faiss):
+    """Between spaces of one width, where the affine map is ``to_target``."""
+    aligner, XA, _ = fit(make_rotated_embeddings(600, 12, random_state=0))
+    linear = names_of_transform(aligner, XA, XA)["linear"]
+    V = aligner.to_target(XA)
+    names = run(
+        BACK, faiss=faiss, linear=linear, aligner=aligner, old=index_of(faiss, XA), queries=V
     )
-    W, mean = aligner.linear_map_, aligner.source_mean_
+    back = names["searching"].chain.at(0).apply(V)
+    np.testing.assert_allclose(back, XA, rtol=1e-5, atol=1e-5 * np.abs(XA).max())
+
+
+def test_queries_find_their_counterparts(faiss, case):
+    aligner, XA, XB = case
+    linear = names_of_transform(aligner, XA, XB)["linear"]
+    old = index_of(faiss, unit(XA))
+    names = run(BACK, faiss=faiss, linear=linear, aligner=aligner, old=old, queries=XB)
+    assert np.mean(names["found"][:, 0] == np.arange(len(XB))) > 0.9
+    np.testing.assert_array_equal(old.reconstruct_n(0, len(XA)), unit(XA))
+
+
+def test_the_transposed_map_ranks_as_the_affine_one(faiss, case):
+    """Inner products differ by a factor and by a number for each query."""
+    aligner, XA, XB = case
+    affine = names_of_transform(aligner, XA, XB)["adding"].chain.at(0).apply(XA)
     scale = aligner.target_radius_ / aligner.source_radius_
-    same = XB @ (aligner.target_mean_ - scale * mean @ W)
-    scores = (XB.astype(float) @ affine.T)[np.arange(len(XB))[:, None], found["found"]]
-    np.testing.assert_allclose(scale * found["scores"] + same[:, None], scores, atol=1e-5)
-    np.testing.assert_allclose(scores[:, 0], (XB @ affine.T).max(axis=1), atol=1e-5)
+    W = aligner.linear_map_
+    offset = XB @ (aligner.target_mean_ - scale * aligner.source_mean_ @ W)
+    transposed = scale * XA @ (XB @ W.T).T + offset
+    np.testing.assert_allclose(transposed, affine @ XB.T, atol=1e-5)
 
 
 def test_the_map_of_known_pairs_is_the_corrected_one(faiss):
@@ -184,7 +199,7 @@ def test_the_map_of_known_pairs_is_the_corrected_one(faiss):
     aligner = MiniVec2Vec(PairStart(), selection=None, refinements=[], random_state=0)
     aligner.fit(XA, XB=XB, pairs=(old, new))
     assert np.isfinite(aligner.correction_strength_)
-    names = run("import faiss", TRANSFORM, aligner=aligner, vectors_by_old_encoder=old, queries=new)
+    names = names_of_transform(aligner, old, new)
     raw, V = names["adding"].chain.at(0).apply(old), aligner.to_target(old)
     # Lengths differ, directions from the mean do not.
     mean = aligner.target_mean_

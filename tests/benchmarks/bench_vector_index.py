@@ -4,9 +4,9 @@ python -m tests.benchmarks.bench_vector_index --data sentences.npz encoders.npz
 
 The index holds ``to_target`` of its vectors ("mapped"), the affine map of FAISS ("affine") or
 ``transform`` of them ("centred", with ``transform_target`` of the queries). Or it is left as it is,
-and the queries are mapped by ``inverse_transform`` ("inverse") or by the transpose of `linear_map_`
-as they are ("transpose") or centred ("centred transpose"). "old queries" are those of the old
-encoder.
+and the queries are mapped by the transpose of `map_` between both means ("affine inverse"), by
+``inverse_transform`` ("inverse") or by the transpose of `linear_map_` alone ("transpose"). "old
+queries" are those of the old encoder.
 
 The held-out samples are the texts of an index, the last 500 of them queries. Recall is the share of
 the ten nearest texts by the new encoder that are found, where texts and queries differ; top-1 the
@@ -36,7 +36,7 @@ from tests.benchmarks.tables import Figures, Runs, add_output_option, write_tabl
 
 SHIPPED = {"word2vec_a:word2vec_b": "word2vec", "minilm:mpnet": "minilm_mpnet"}
 INDEX_SIDE = ("mapped", "affine", "centred")
-QUERY_SIDE = ("inverse", "transpose", "centred transpose")
+QUERY_SIDE = ("affine inverse", "inverse", "transpose")
 OLD = "old queries"
 KEYS = ("pair", "n_pairs", "n_samples", "seed")
 N_QUERIES = 500
@@ -70,9 +70,9 @@ def mapped_sides(
         "mapped": (aligner.to_target(old), new),
         "affine": (mean_B + scale * (old - mean_A) @ W, new),
         "centred": (aligner.transform(old), T),
+        "affine inverse": (old, mean_A + (new - mean_B) @ aligner.map_.T / scale),
         "inverse": (old, aligner.inverse_transform(T)),
         "transpose": (old, new @ W.T),
-        "centred transpose": (old, (new - mean_B) @ W.T),
     }
 
 
@@ -107,8 +107,8 @@ def main(args: argparse.Namespace) -> None:
         [
             {"pair": pair, "n_pairs": n_pairs, "n_samples": n_samples, "seed": seed}
             for seed in range(args.seeds)
-            for pair in args.pairs
             for n_samples in args.n_samples
+            for pair in args.pairs
             for n_pairs in (args.n_pairs if args.data else [0])
         ],
     )
