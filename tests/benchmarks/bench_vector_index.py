@@ -102,6 +102,7 @@ def main(args: argparse.Namespace) -> None:
     """Run what is missing and write the table."""
     faiss.omp_set_num_threads(1)
     runs = Runs(args.out, "vector_index", KEYS)
+    available = {pair: len(load(args.data, pair).XA) for pair in args.pairs}
     runs.fill(
         partial(fit, args.data),
         [
@@ -110,6 +111,7 @@ def main(args: argparse.Namespace) -> None:
             for n_samples in args.n_samples
             for pair in args.pairs
             for n_pairs in (args.n_pairs if args.data else [0])
+            if n_samples <= available[pair]
         ],
     )
 
