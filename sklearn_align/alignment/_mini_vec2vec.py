@@ -35,6 +35,7 @@ from sklearn_align.alignment._inputs import (
     refuse_labels,
     shape_of,
 )
+from sklearn_align.alignment._lazy import refuse_lazy
 from sklearn_align.alignment._mapping import map_samples
 from sklearn_align.alignment._monitor import FitMonitor
 from sklearn_align.alignment._names import Names, check_names, check_output_names, names_of
@@ -451,6 +452,8 @@ class MiniVec2Vec(
             When there is no target space, an input is not a finite 2-D array with at least two
             different samples, `y` holds labels, `pairs` cannot be used, or parameters contradict
             one another.
+        TypeError
+            When samples are a lazy collection, such as a dask array. A sample of it is enough.
 
         Warns
         -----
@@ -459,6 +462,7 @@ class MiniVec2Vec(
         SmallSampleWarning
             When a number of clusters or neighbors was clipped to the number of samples.
         """
+        self._refuse_lazy_samples(X, y, XB, pairs)
         target_given = choose_target(XB, y, type(self).__name__)
         source = check_samples(X, input_name="X", estimator=self, reset=True, ensure_min_samples=2)
         target = check_samples(
@@ -510,6 +514,14 @@ class MiniVec2Vec(
             estimator=self, reconstruction_attributes=lambda: self._fitted_map(W), **data
         )
         return self
+
+    @staticmethod
+    def _refuse_lazy_samples(X: Any, y: Any, XB: Any, pairs: Any) -> None:
+        given = {"X": X, "y": y, "XB": XB} if XB is None else {"X": X, "XB": XB}
+        if isinstance(pairs, Sequence) and not isinstance(pairs, str | bytes):
+            given |= {f"pairs[{i}]": side for i, side in enumerate(pairs[:2])}
+        for name, samples in given.items():
+            refuse_lazy(samples, name, method="fit")
 
     def _make_problem(
         self,
@@ -735,13 +747,19 @@ class MiniVec2Vec(
             becomes zero, and so does a sample of zeros if `source_normalized_`. No samples give an
             array of shape (0, n_features_target). `out` if given.
 
+        Raises
+        ------
+        TypeError
+            When `X` is a lazy collection, such as a dask array, which would be computed in memory
+            as a whole. The message says how to map it in blocks.
+
         Warns
         -----
         SampleLengthWarning
             When the samples are longer or shorter than those that `fit` has seen, or all of one
             length where those were not, as after a store has normalized them.
         """
-        return self._map_samples(X, out=out)
+        return self._map_samples(X, "transform", out=out)
 
     def transform_target(self, XB: ArrayLike) -> FloatArray:
         """Return target samples as :meth:`transform` returns mapped ones: centred, of unit length.
@@ -759,8 +777,14 @@ class MiniVec2Vec(
         -------
         T : ndarray of shape (n_samples, n_features_target)
             Unit samples: ``transform(XA) @ transform_target(XB).T`` is a matrix of cosines.
+
+        Raises
+        ------
+        TypeError
+            When `XB` is a lazy collection, such as a dask array, which would be computed in memory
+            as a whole. The message says how to map it in blocks.
         """
-        return self._unit_target(XB, "XB")
+        return self._unit_target(XB, "XB", "transform_target")
 
     def to_target(
         self,
@@ -809,12 +833,15 @@ class MiniVec2Vec(
         ValueError
             When the type of the result does not hold these coordinates, as single precision does
             not where the target samples are about 1e50 long.
+        TypeError
+            When `X` is a lazy collection, such as a dask array, which would be computed in memory
+            as a whole. The message says how to map it in blocks.
         """
         # `transform` itself returns a data frame under `set_output`.
         if isinstance(X, np.ndarray) and X.ndim == 1:
             row = None if out is None else out[None]
             return np.asarray(self.to_target(X[None], out=row, dtype=dtype)[0])
-        samples = self._check_source_samples(X)
+        samples = self._check_source_samples(X, "to_target")
         return map_samples(
             samples,
             self.linear_map_,
@@ -896,8 +923,12 @@ class MiniVec2Vec(
         ------
         ValueError
             When the type of the result does not hold these coordinates.
+        TypeError
+            When `X` is a lazy collection, such as a dask array, which would be computed in memory
+            as a whole. The message says how to map it in blocks.
         """
         check_is_fitted(self)
+        refuse_lazy(X, "X", method="inverse_transform", width=int(self.n_features_in_))
         check_output_names(X, self.get_feature_names_out(), input_name="X")
         back = unit_samples(self._check_target_samples(X, "X"), W=self.map_.T)
         return self._source_normalizer.inverse_transform(back, out=back)
@@ -937,7 +968,7 @@ class MiniVec2Vec(
             When samples taken as counterparts are no better than chance although the map
             converged: unpaired target samples belong in ``XB=``.
         """
-        Z = self._map_samples(X, ensure_min_samples=1)
+        Z = self._map_samples(X, "score", ensure_min_samples=1)
         if y is None or shape_of(y)[1:] != (self.n_features_target_,):
             if not hasattr(self, "target_sample_"):
                 raise ValueError(
@@ -946,17 +977,24 @@ class MiniVec2Vec(
                 )
             reference = self.target_sample_.astype(Z.dtype, copy=False)
             return csls_score(Z, reference)
-        T = self._unit_target(y, "y", ensure_min_samples=1)
+        T = self._unit_target(y, "y", "score", ensure_min_samples=1)
         return score_against(Z, T, converged=getattr(self, "converged_", False))
 
     def _map_samples(
-        self, X: ArrayLike, ensure_min_samples: int = 0, out: FloatArray | None = None
+        self,
+        X: ArrayLike,
+        method: str,
+        ensure_min_samples: int = 0,
+        out: FloatArray | None = None,
     ) -> FloatArray:
-        samples = self._check_source_samples(X, ensure_min_samples)
+        samples = self._check_source_samples(X, method, ensure_min_samples)
         return map_samples(samples, self.linear_map_, self._source_normalizer, out=out)
 
-    def _check_source_samples(self, X: ArrayLike, ensure_min_samples: int = 0) -> FloatArray:
+    def _check_source_samples(
+        self, X: ArrayLike, method: str, ensure_min_samples: int = 0
+    ) -> FloatArray:
         check_is_fitted(self)
+        refuse_lazy(X, "X", method=method, width=self._n_features_out)
         samples = check_samples(
             X,
             input_name="X",
@@ -967,8 +1005,11 @@ class MiniVec2Vec(
         warn_unless_as_long("X", samples, self._source_normalizer)
         return samples
 
-    def _unit_target(self, XB: ArrayLike, name: str, ensure_min_samples: int = 0) -> FloatArray:
+    def _unit_target(
+        self, XB: ArrayLike, name: str, method: str, ensure_min_samples: int = 0
+    ) -> FloatArray:
         check_is_fitted(self)
+        refuse_lazy(XB, name, method=method, width=self._n_features_out)
         expected = getattr(self, "feature_names_target_in_", None)
         check_names(XB, expected, input_name=name, estimator=self)
         samples = self._check_target_samples(XB, name, ensure_min_samples)
