@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
-from sklearn.utils import Tags, check_random_state
+from sklearn.utils import Tags, assert_all_finite, check_random_state
 from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
@@ -817,6 +817,7 @@ class MiniVec2Vec(
             self._target_normalizer,
             out=out,
             dtype=dtype,
+            check=self._check_finite,
         )
 
     def export(
@@ -948,9 +949,20 @@ class MiniVec2Vec(
         self, X: ArrayLike, ensure_min_samples: int = 0, out: FloatArray | None = None
     ) -> FloatArray:
         samples = self._check_source_samples(X, ensure_min_samples)
-        return map_samples(samples, self.linear_map_, self._source_normalizer, out=out)
+        return map_samples(
+            samples,
+            self.linear_map_,
+            self._source_normalizer,
+            out=out,
+            check=self._check_finite,
+        )
+
+    def _check_finite(self, samples: FloatArray) -> None:
+        """Raise the error of scikit-learn for source samples that are not finite."""
+        assert_all_finite(samples, estimator_name=type(self).__name__, input_name="X")
 
     def _check_source_samples(self, X: ArrayLike, ensure_min_samples: int = 0) -> FloatArray:
+        """Validate source samples but for finite numbers, which the mapping checks on its way."""
         check_is_fitted(self)
         samples = check_samples(
             X,
@@ -958,6 +970,7 @@ class MiniVec2Vec(
             estimator=self,
             reset=False,
             ensure_min_samples=ensure_min_samples,
+            ensure_all_finite=False,
         )
         warn_unless_as_long("X", samples, self._source_normalizer)
         return samples
