@@ -42,11 +42,13 @@ def check_samples(
     estimator: Any = None,
     reset: bool | None = None,
     ensure_min_samples: int = 1,
+    ensure_all_finite: bool = True,
 ) -> np.ndarray[Any, np.dtype[Any]]:
     """Validate samples as a finite 2-D array of numbers, which keep their type.
 
     Text, objects and extended precision become float64. With `reset`, names and number of features
-    are set or checked on the estimator, as ``validate_data`` of scikit-learn does.
+    are set or checked on the estimator, as ``validate_data`` of scikit-learn does. Without
+    `ensure_all_finite`, numbers that are not finite are left to the caller.
     """
     options: dict[str, Any] = {"estimator": estimator, "input_name": input_name}
     first: dict[str, Any] = {"dtype": _dtype_of_columns(X), "ensure_all_finite": False}
@@ -67,7 +69,7 @@ def check_samples(
             ensure_min_samples=ensure_min_samples,
             **options,
         )
-    if samples.dtype.kind == "f":
+    if ensure_all_finite and samples.dtype.kind == "f":
         name = None if estimator is None else type(estimator).__name__
         # In half precision the check makes a copy of what it is given.
         for block in sample_blocks(samples.shape, samples.dtype.itemsize):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,15 @@ from numpy.typing import DTypeLike
 
 from sklearn_align._samples import OUTPUT_TYPES, computing_dtype, sample_blocks
 from sklearn_align._typing import FloatArray
-from sklearn_align.alignment._normalizer import CentredNormalizer
+from sklearn_align.alignment._normalizer import CentredNormalizer, centre_samples, scale_mapped
+from sklearn_align.alignment._threads import blas_threads, shared_work
 
-# A block, its centred copy and its result fit in the cache.
-_BLOCK_BYTES = 2 * 2**20
+# A block is large next to what starting the threads of a product costs.
+_BLOCK_BYTES = 4 * 2**20
+# The parts of a block that threads share stay in the cache of a core from step to step.
+_PART_BYTES = 2**19
+# Steps between products are bound by memory and by the interpreter with more threads.
+_MAX_THREADS = 8
 
 
 def map_samples(
@@ -23,28 +29,70 @@ def map_samples(
     *,
     out: FloatArray | None = None,
     dtype: DTypeLike | None = None,
+    check: Callable[[FloatArray], object] | None = None,
 ) -> FloatArray:
     """Map samples (n_samples, n_features) by `W`, to raw coordinates of `target` if given.
 
     The result (n_samples, W.shape[1]) is `out` if given, else a new array of `dtype`, by default of
-    the computing type of X. Nothing larger than a block is held besides.
+    the computing type of X. Nothing larger than a block is held besides. `check` is called with
+    samples that may not be finite, possibly on another thread.
+
+    Products run on the threads of BLAS, all other steps on as many threads of Python. No result
+    depends on their number.
     """
     computing = computing_dtype(X)
     result = _result((len(X), W.shape[1]), X, computing, out, dtype)
-    widest = (len(X), max(X.shape[1], W.shape[1]))
-    for block in sample_blocks(widest, computing.itemsize, _BLOCK_BYTES):
-        samples, block_result = X[block], result[block]
-        direct = block_result if result.dtype == computing else None
-        if target is None:
-            Z = source.transform(samples, W, out=direct)
-        else:
-            lengths = np.empty(len(samples)) if target.keeps_lengths_of(source) else None
-            Z = source.transform(samples, W, lengths=lengths, out=direct)
-            if lengths is not None:
-                lengths = target.lengths_from(source, lengths)
-            Z = target.inverse_transform(Z, lengths, out=Z)
-        if direct is None:
-            _convert(Z, block_result)
+    with np.errstate(over="ignore"):
+        matrix = W.astype(computing, copy=False)
+    keeps_lengths = target is not None and target.keeps_lengths_of(source)
+    widest = max(X.shape[1], W.shape[1])
+    blocks = list(sample_blocks((len(X), widest), computing.itemsize, _BLOCK_BYTES))
+    largest = blocks[0].stop if blocks else 0
+    centred = np.empty((largest, X.shape[1]), computing)
+    mapped = None if result.dtype == computing else np.empty((largest, W.shape[1]), computing)
+    lengths = np.empty(largest) if keeps_lengths or source.directions else None
+
+    def map_block(samples: FloatArray, block_result: FloatArray) -> None:
+        Z = block_result if mapped is None else mapped[: len(samples)]
+
+        def centre(part: slice) -> None:
+            centre_samples(
+                samples[part],
+                source.mean,
+                directions=source.directions,
+                lengths=None if lengths is None else lengths[part],
+                out=centred[part],
+            )
+
+        def finish(part: slice) -> None:
+            own_lengths = None if lengths is None else lengths[part]
+            scale_mapped(
+                Z[part],
+                samples[part],
+                source.mean,
+                W,
+                directions=source.directions,
+                lengths=own_lengths,
+                check=check,
+            )
+            if target is not None:
+                target_lengths = None
+                if keeps_lengths and own_lengths is not None:
+                    target_lengths = target.lengths_from(source, own_lengths)
+                target.inverse_transform(Z[part], target_lengths, out=Z[part])
+            if mapped is not None:
+                _convert(Z[part], block_result[part])
+
+        parts = list(sample_blocks((len(samples), widest), computing.itemsize, _PART_BYTES))
+        share(centre, parts)
+        with np.errstate(over="ignore", invalid="ignore"):
+            np.matmul(centred[: len(samples)], matrix, out=Z)
+        share(finish, parts)
+
+    # Few samples are mapped before threads have started.
+    with shared_work(min(blas_threads(), _MAX_THREADS) if len(blocks) > 1 else 1) as share:
+        for block in blocks:
+            map_block(X[block], result[block])
     return result
 
 
@@ -78,7 +126,7 @@ def _result(
 
 def _convert(Z: FloatArray, out: FloatArray) -> None:
     """Write `Z` to `out`, of a type that may not hold its values."""
-    largest = float(np.abs(Z).max(initial=0.0))
+    largest = max(float(Z.max(initial=0.0)), -float(Z.min(initial=0.0)))
     if largest > float(np.finfo(out.dtype).max):
         raise ValueError(
             f"A coordinate of {largest:.3g} is out of the range of {out.dtype.name}. Ask for "

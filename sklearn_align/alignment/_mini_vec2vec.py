@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from itertools import islice
@@ -12,9 +12,10 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
+from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
-from sklearn.utils import Tags, check_random_state
+from sklearn.utils import Tags, assert_all_finite, check_random_state
 from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
@@ -849,6 +850,7 @@ class MiniVec2Vec(
             self._target_normalizer,
             out=out,
             dtype=dtype,
+            check=self._finite_check(),
         )
 
     def export(
@@ -988,11 +990,24 @@ class MiniVec2Vec(
         out: FloatArray | None = None,
     ) -> FloatArray:
         samples = self._check_source_samples(X, method, ensure_min_samples)
-        return map_samples(samples, self.linear_map_, self._source_normalizer, out=out)
+        return map_samples(
+            samples,
+            self.linear_map_,
+            self._source_normalizer,
+            out=out,
+            check=self._finite_check(),
+        )
+
+    def _finite_check(self) -> Callable[[FloatArray], None] | None:
+        """Return what raises the error of scikit-learn for source samples that are not finite."""
+        if get_config()["assume_finite"]:
+            return None
+        return partial(assert_all_finite, estimator_name=type(self).__name__, input_name="X")
 
     def _check_source_samples(
         self, X: ArrayLike, method: str, ensure_min_samples: int = 0
     ) -> FloatArray:
+        """Validate source samples but for finite numbers, which the mapping checks on its way."""
         check_is_fitted(self)
         refuse_lazy(X, "X", method=method, width=self._n_features_out)
         samples = check_samples(
@@ -1001,6 +1016,7 @@ class MiniVec2Vec(
             estimator=self,
             reset=False,
             ensure_min_samples=ensure_min_samples,
+            ensure_all_finite=False,
         )
         warn_unless_as_long("X", samples, self._source_normalizer)
         return samples

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -161,42 +162,89 @@ def unit_samples(
     dtype = computing_dtype(X)
     if out is None:
         out = np.empty((n_samples, n_features if W is None else W.shape[1]), dtype=dtype)
-    offset = np.zeros(n_features, dtype)
-    if mean is not None:
-        with np.errstate(over="ignore"):
-            offset = mean.astype(dtype, copy=False)
     matrix = None if W is None else W.astype(dtype, copy=False)
     blocks = list(
         sample_blocks((n_samples, max(n_features, out.shape[1])), dtype.itemsize, _BLOCK_BYTES)
     )
-    centred = np.empty((blocks[0].stop if blocks else 0, n_features), dtype=dtype)
+    largest = blocks[0].stop if blocks else 0
+    centred = np.empty((largest, n_features), dtype=dtype)
+    if lengths is None and directions:
+        lengths = np.empty(n_samples)
     for block in blocks:
         samples, result = X[block], out[block]
-        block_lengths = np.empty(len(samples)) if lengths is None else lengths[block]
-        if directions:
-            samples = _directions(samples, block_lengths)
+        block_lengths = None if lengths is None else lengths[block]
         target = result if matrix is None else centred[: len(samples)]
-        with np.errstate(over="ignore", invalid="ignore"):
-            np.subtract(samples, offset, out=target)
-            if lengths is not None and not directions:
-                block_lengths[:] = sample_lengths(samples, offset)
-            if matrix is not None:
+        centre_samples(samples, mean, directions=directions, lengths=block_lengths, out=target)
+        if matrix is not None:
+            with np.errstate(over="ignore", invalid="ignore"):
                 np.matmul(target, matrix, out=result)
-            squares, unusual = squared_lengths(result)
-        if unusual.any():
-            result[unusual] = _unit_samples_of_any_range(samples[unusual], mean, W)
-            squares[unusual] = 1
-        result /= np.sqrt(squares)[:, None]
-        if directions:
-            result[block_lengths == 0] = 0
+        scale_mapped(result, samples, mean, W, directions=directions, lengths=block_lengths)
     return out
+
+
+def centre_samples(
+    X: FloatArray,
+    mean: FloatArray | None,
+    *,
+    directions: bool,
+    lengths: Float64Array | None,
+    out: FloatArray,
+) -> None:
+    """Do the part of :func:`unit_samples` before the product, which `out` is for.
+
+    Lengths are written to `lengths` (n_samples,), which `directions` needs.
+    """
+    offset = np.zeros((), out.dtype)
+    if mean is not None:
+        with np.errstate(over="ignore"):
+            offset = mean.astype(out.dtype, copy=False)
+    if directions and lengths is not None:
+        X = _directions(X, lengths)
+    with np.errstate(over="ignore", invalid="ignore"):
+        np.subtract(X, offset, out=out)
+        if lengths is not None and not directions:
+            squares, unusual = squared_lengths(out)
+            lengths[:] = np.sqrt(squares)
+            if unusual.any():
+                lengths[unusual] = sample_lengths(X[unusual], offset)
+
+
+def scale_mapped(
+    Z: FloatArray,
+    X: FloatArray,
+    mean: FloatArray | None,
+    W: FloatArray | None,
+    *,
+    directions: bool,
+    lengths: Float64Array | None,
+    check: Callable[[FloatArray], object] | None = None,
+) -> None:
+    """Do the part of :func:`unit_samples` after the product `Z`, in place.
+
+    `X` are the raw samples, `lengths` those of :func:`centre_samples`. Samples whose product has
+    left the range of the type, as it has if they are not finite, are passed to `check`.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        squares, unusual = squared_lengths(Z)
+    if unusual.any():
+        samples = X[unusual]
+        if check is not None:
+            check(samples)
+        if directions:
+            samples = _directions(samples, np.empty(len(samples)))
+        Z[unusual] = _unit_samples_of_any_range(samples, mean, W)
+        squares[unusual] = 1
+    Z /= np.sqrt(squares)[:, None]
+    if directions and lengths is not None:
+        Z[lengths == 0] = 0
 
 
 def _directions(X: FloatArray, lengths: Float64Array) -> FloatArray:
     """Return samples of unit length in their computing type, and write their `lengths`."""
     U = X.astype(computing_dtype(X))
     lengths[:] = sample_lengths(U)
-    scale_to_unit_length(U)
+    with np.errstate(invalid="ignore"):
+        scale_to_unit_length(U)
     return U
 
 
@@ -285,7 +333,8 @@ def _reach(Z: FloatArray, mean: FloatArray, length: float) -> FloatArray:
     # Multiplied by a power of two, lengths keep their digits and squares their range.
     scale = _scale(length)
     mean_scaled = mean * mean.dtype.type(scale)
-    along = Z @ mean_scaled
+    # A product of BLAS would start threads of its own in each of those that share the samples.
+    along = np.einsum("ij,j->i", Z, mean_scaled)
     rest = (length * scale) ** 2 - mean_scaled @ mean_scaled + along**2
     return np.asarray((np.sqrt(np.maximum(rest, 0)) - along) / Z.dtype.type(scale))
 

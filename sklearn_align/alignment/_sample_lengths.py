@@ -13,12 +13,16 @@ from sklearn_align.exceptions import SampleLengthWarning, warn_user
 def warn_unless_as_long(name: str, X: FloatArray, normalizer: CentredNormalizer) -> None:
     """Warn when samples are longer, shorter or more equal in length than those of the space.
 
-    Spaces whose samples are scaled to unit length before they are centred are left alone.
+    Spaces whose samples are scaled to unit length before they are centred are left alone, and so
+    are samples that are not finite, which cause an error elsewhere.
     """
     low, median, high = normalizer.raw_lengths
     if normalizer.directions or len(X) == 0 or median == 0:
         return
-    lengths = sample_lengths(X[:: -(-len(X) // NORMALIZER.n_checked_samples)])
+    some = X[:: -(-len(X) // NORMALIZER.n_checked_samples)]
+    if not np.isfinite(some).all():
+        return
+    lengths = sample_lengths(some)
     lengths = lengths[lengths > 0]
     if len(lengths) == 0:
         return

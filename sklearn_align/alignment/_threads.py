@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from itertools import pairwise
 from types import TracebackType
 from typing import Any
 
@@ -53,6 +55,42 @@ def on_one_thread() -> Any:
     controller = ThreadpoolController()
     several = [one.filepath for one in controller.lib_controllers if one.num_threads > 1]
     return controller.select(filepath=several).limit(limits=1)
+
+
+def blas_threads() -> int:
+    """Return the number of threads of a matrix product, 1 where it is not known."""
+    blas = ThreadpoolController().select(user_api="blas")
+    return max((library.num_threads for library in blas.lib_controllers), default=1)
+
+
+@contextmanager
+def shared_work(
+    n_threads: int,
+) -> Iterator[Callable[[Callable[[slice], object], Sequence[slice]], None]]:
+    """Yield a function that calls another one with each slice, on several threads.
+
+    It returns, also by an error, when all of them have ended; this thread is one of them.
+    """
+    # The threads start with their first work.
+    with ThreadPoolExecutor(max(1, n_threads - 1)) as pool:
+
+        def share(work: Callable[[slice], object], slices: Sequence[slice]) -> None:
+            def do(some: Sequence[slice]) -> None:
+                for one in some:
+                    work(one)
+
+            # Neighbours go to one thread, as in a product, so that they are in its cache.
+            bounds = [len(slices) * k // n_threads for k in range(n_threads + 1)]
+            shares = [slices[i:j] for i, j in pairwise(bounds)]
+            futures = [pool.submit(do, some) for some in shares[1:] if some]
+            try:
+                do(shares[0])
+            finally:
+                wait(futures)
+            for future in futures:
+                future.result()
+
+        yield share
 
 
 class Workers:

@@ -6,6 +6,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from sklearn.utils import assert_all_finite
 
 import sklearn_align.alignment._mapping as module
 from sklearn_align.alignment._mapping import map_samples
@@ -103,16 +104,19 @@ def test_a_result_of_the_computing_type_is_written_directly(monkeypatch):
 
 @pytest.mark.parametrize("widths", [(64, 2), (2, 64)])
 def test_no_more_than_a_block_is_held(widths, monkeypatch):
-    monkeypatch.setattr(module, "_BLOCK_BYTES", 2**15)
-    X = np.random.default_rng(0).standard_normal((4000, widths[0])).astype(np.float32)
-    out = np.empty((4000, widths[1]), np.float16)
+    # Of the size of a block, so that what asking for the number of threads takes does not count.
+    block = 2**20
+    monkeypatch.setattr(module, "_BLOCK_BYTES", block)
+    monkeypatch.setattr(module, "_PART_BYTES", block // 16)
+    X = np.random.default_rng(0).standard_normal((40_000, widths[0])).astype(np.float32)
+    out = np.empty((40_000, widths[1]), np.float16)
     source, W = CentredNormalizer.fit(X), make_map(widths).astype(np.float32)
     map_samples(X[:10], W, source, out=out[:10])
     tracemalloc.start()
     map_samples(X, W, source, out=out)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 4 * 2**15
+    assert peak < 3 * block
 
 
 ALLOWED = "['float16', 'float32', 'float64']"
@@ -183,3 +187,37 @@ def test_the_largest_value_of_a_type_is_held():
             "A coordinate of 1.31e+05 is out of the range of float16. Ask for another dtype."
         )
     assert map_samples(X[:0], W, source, beyond, dtype=np.float16).shape == (0, 2)
+
+
+@pytest.mark.parametrize("target_kind", [None, *KINDS])
+@pytest.mark.parametrize("source_kind", KINDS)
+def test_the_number_of_threads_changes_no_bit(source_kind, target_kind, monkeypatch):
+    monkeypatch.setattr(module, "_BLOCK_BYTES", 1000)
+    monkeypatch.setattr(module, "_PART_BYTES", 150)
+    X, W = make_space(source_kind, 4, 0).astype(np.float32), make_map((4, 7))
+    source = CentredNormalizer.fit(X)
+    target = None if target_kind is None else CentredNormalizer.fit(make_space(target_kind, 7, 1))
+    results = []
+    for n_threads in (1, 2, 3):
+        monkeypatch.setattr(module, "blas_threads", lambda n=n_threads: n)
+        results.append(map_samples(X, W, source, target).tobytes())
+    assert results[1:] == results[:1] * 2
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("kind", KINDS)
+def test_samples_that_are_not_finite_are_checked_wherever_they_are(kind, value, dtype, monkeypatch):
+    monkeypatch.setattr(module, "_BLOCK_BYTES", 500)
+    monkeypatch.setattr(module, "blas_threads", lambda: 2)
+    X, W = make_space(kind, 4, 0), make_map((4, 7))
+    # A feature that does not count is checked all the same.
+    W[2] = 0
+    source = CentredNormalizer.fit(X)
+    X = X.astype(dtype)
+    for place in ((0, 0), (31, 2), (59, 3)):
+        spoiled = X.copy()
+        spoiled[place] = value
+        with pytest.raises(ValueError, match="Input contains"):
+            map_samples(spoiled, W, source, check=assert_all_finite)
+    map_samples(X, W, source, check=assert_all_finite)

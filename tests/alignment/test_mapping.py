@@ -164,6 +164,19 @@ def test_out_is_no_metadata(mapped):
     assert not hasattr(clone(aligner), "set_transform_request")
 
 
+@pytest.mark.parametrize("method", ["transform", "to_target"])
+@pytest.mark.parametrize("n_samples", [1, 300])
+def test_not_a_number_is_an_error_and_no_warning(mapped, method, n_samples):
+    aligner, X = mapped
+    spoiled = X[:n_samples].copy()
+    spoiled[-1, 3] = np.nan
+    message = r"Input X contains NaN\.\nMiniVec2Vec does not accept"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(ValueError, match=message):
+            getattr(aligner, method)(spoiled)
+
+
 # Lengths of new samples
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
+from threadpoolctl import threadpool_limits
 
 from sklearn_align.alignment import _threads
 from sklearn_align.alignment._threads import Workers
@@ -111,3 +112,41 @@ def test_a_forked_process_has_a_lock_of_its_own(monkeypatch):
         _threads._renew_lock()
         assert _threads._fit_lock is not held
         assert type(_threads._fit_lock) is type(held)
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 5])
+@pytest.mark.parametrize("n_slices", [0, 1, 2, 11])
+def test_every_slice_is_worked_on_once(n_threads, n_slices):
+    slices = [slice(k, k + 1) for k in range(n_slices)]
+    done = []
+    with _threads.shared_work(n_threads) as share:
+        for _ in range(3):
+            share(done.append, slices)
+            # All threads have ended.
+            assert sorted(one.start for one in done) == list(range(n_slices))
+            done.clear()
+
+
+@pytest.mark.parametrize("failing", [0, 3])
+def test_an_error_of_any_thread_is_raised_after_all_have_ended(failing):
+    ended = []
+
+    def work(one):
+        if one.start == failing:
+            raise KeyError(failing)
+        ended.append(one.start)
+
+    with _threads.shared_work(4) as share, pytest.raises(KeyError):
+        share(work, [slice(k, k + 1) for k in range(4)])
+    assert sorted(ended) == [k for k in range(4) if k != failing]
+
+
+def test_number_of_threads_of_products(monkeypatch):
+    with threadpool_limits(1):
+        assert _threads.blas_threads() == 1
+    monkeypatch.setattr(_threads.ThreadpoolController, "select", lambda *_, **__: NoLibrary)
+    assert _threads.blas_threads() == 1
+
+
+class NoLibrary:
+    lib_controllers = ()
