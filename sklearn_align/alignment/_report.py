@@ -1,0 +1,599 @@
+"""What is known about a map, for the person who decides whether an index is switched to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from numbers import Integral
+from typing import Any, Literal, overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import check_array, check_scalar
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_align._compose import final_estimator, reach_final
+from sklearn_align._samples import check_samples
+from sklearn_align._similarity import top_k
+from sklearn_align._typing import FloatArray
+from sklearn_align.alignment._convergence import min_relative_score_of
+from sklearn_align.alignment._inputs import samples_at, two_sides
+from sklearn_align.alignment._mapping import map_samples
+from sklearn_align.alignment._mini_vec2vec import MiniVec2Vec
+from sklearn_align.alignment._normalizer import sample_lengths
+from sklearn_align.alignment._recipes import CONVERGENCE, HELD_OUT, NORMALIZER, REPORT
+from sklearn_align.alignment._report_text import report_html, report_text
+from sklearn_align.alignment._sample_lengths import unlike_lengths
+from sklearn_align.metrics import neighbor_overlap, neighbor_recall, retrieval_accuracy
+
+Section = dict[str, Any]
+
+
+class AlignmentReport:
+    """A report on a fitted map, as text, HTML or a dict.
+
+    :func:`alignment_report` makes it. ``print(report)`` gives the text, and notebooks show the
+    HTML.
+
+    Parameters
+    ----------
+    contents : dict
+        What :meth:`to_dict` returns.
+
+    Attributes
+    ----------
+    verdict : {"pass", "check", "fail"}
+        "fail" if the map is not to be used, "check" if something is to be looked at before.
+
+    findings : list of str
+        The reasons for the verdict, empty for "pass".
+
+    See Also
+    --------
+    alignment_report : Makes a report.
+
+    Examples
+    --------
+    >>> from sklearn_align import MiniVec2Vec
+    >>> from sklearn_align.alignment import alignment_report
+    >>> from sklearn_align.datasets import make_rotated_embeddings
+    >>> data = make_rotated_embeddings(n_samples=2000, n_features=24, random_state=0)
+    >>> report = alignment_report(MiniVec2Vec(random_state=0).fit(data.XA, data.XB))
+    >>> report.verdict, report.findings
+    ('pass', [])
+    """
+
+    def __init__(self, contents: Mapping[str, Any]) -> None:
+        self._contents = dict(contents)
+
+    @property
+    def verdict(self) -> str:
+        """Whether the map can be used: "pass", "check" or "fail"."""
+        return str(self._contents["verdict"])
+
+    @property
+    def findings(self) -> list[str]:
+        """The reasons for the verdict."""
+        return list(self._contents["findings"])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as a dict of plain Python values, which JSON can hold.
+
+        Returns
+        -------
+        contents : dict
+            "verdict", "findings", "map", "evidence", "before_after", "lengths", "outside" and
+            "not_shown". Sections without their input are None, and so are numbers that are not
+            known.
+        """
+        contents: dict[str, Any] = _copy(self._contents)
+        return contents
+
+    def to_html(self) -> str:
+        """Return the report as HTML, which refers to no other file.
+
+        Returns
+        -------
+        html : str
+            One ``<div>``, with all text escaped.
+        """
+        return report_html(self._contents)
+
+    def _repr_html_(self) -> str:
+        return self.to_html()
+
+    def __str__(self) -> str:
+        return report_text(self._contents)
+
+    def __repr__(self) -> str:
+        return f"AlignmentReport(verdict={self.verdict!r}, findings={self.findings!r})"
+
+
+@overload
+def alignment_report(
+    aligner: Any,
+    XA: ArrayLike | None = ...,
+    XB: ArrayLike | None = ...,
+    *,
+    XA_fit: ArrayLike | None = ...,
+    pairs: tuple[ArrayLike, ArrayLike] | None = ...,
+    queries: ArrayLike | None = ...,
+    k: int = ...,
+    output_dict: Literal[False] = ...,
+) -> AlignmentReport: ...
+
+
+@overload
+def alignment_report(
+    aligner: Any,
+    XA: ArrayLike | None = ...,
+    XB: ArrayLike | None = ...,
+    *,
+    XA_fit: ArrayLike | None = ...,
+    pairs: tuple[ArrayLike, ArrayLike] | None = ...,
+    queries: ArrayLike | None = ...,
+    k: int = ...,
+    output_dict: Literal[True],
+) -> dict[str, Any]: ...
+
+
+def alignment_report(
+    aligner: Any,
+    XA: ArrayLike | None = None,
+    XB: ArrayLike | None = None,
+    *,
+    XA_fit: ArrayLike | None = None,
+    pairs: tuple[ArrayLike, ArrayLike] | None = None,
+    queries: ArrayLike | None = None,
+    k: int = 10,
+    output_dict: bool = False,
+) -> AlignmentReport | dict[str, Any]:
+    """Report on a fitted map, to be read before an index is switched to mapped vectors.
+
+    What needs an input that is not given is left out, and the report says which input it needs.
+
+    Parameters
+    ----------
+    aligner : estimator
+        Fitted :class:`~sklearn_align.MiniVec2Vec`, also one from :func:`~sklearn_align.load_map`,
+        or a pipeline or search that ends in one.
+
+    XA : array-like of shape (n_samples, n_features), default=None
+        Samples of the source space that are to be mapped, or some of them. They may hold invalid
+        samples, which are counted.
+
+    XB : array-like of shape (n_samples_target, n_features_target), default=None
+        Samples of the target space. By default those that ``fit`` has kept.
+
+    XA_fit : array-like of shape (n_samples_fit, n_features), default=None
+        Source samples that ``fit`` has seen, or some of them, with which `XA` is compared.
+
+    pairs : tuple of two array-likes, default=None
+        Pairs that ``fit`` has not seen, in the form that ``fit`` takes: two vectors of indices into
+        `XA` and `XB`, or two matrices of samples.
+
+    queries : array-like of shape (n_queries, n_features_target), default=None
+        Queries by the new encoder, for the recall of neighbours among `pairs`. By default, every
+        fifth pair is a query and not in the index.
+
+    k : int, default=10
+        Number of neighbours of the recall, reduced where there are fewer samples.
+
+    output_dict : bool, default=False
+        Whether to return a dict.
+
+    Returns
+    -------
+    report : AlignmentReport or dict
+        The report; with `output_dict` what its ``to_dict()`` returns.
+
+    Raises
+    ------
+    TypeError
+        If no :class:`~sklearn_align.MiniVec2Vec` stands at the end of `aligner`.
+
+    ValueError
+        If the arrays do not fit the aligner or one another.
+
+    See Also
+    --------
+    sklearn_align.metrics.neighbor_recall : Recall of a mapped index.
+    sklearn_align.metrics.neighbor_overlap : Overlap of the neighbours within two spaces.
+    sklearn.metrics.classification_report : The report that has lent its form.
+
+    Notes
+    -----
+    *Verdict.* "fail" where the aligner has not converged, or where fewer than half of at least 25
+    `pairs` are retrieved; "check" where there is another finding; else "pass".
+
+    *Before and after* are measured with cosines of raw vectors, as in an index, and a sample of the
+    new encoder as the query. "unmapped" is an index of the old vectors as they are, where both
+    spaces have one width; "mapped" one of ``to_target``. The accuracy is that among 1,000 pairs at
+    most, so that it can be compared with `expected_accuracy_`. The overlap of neighbours compares
+    the neighbours within the old index, and within the mapped one, with those within an index of
+    the new encoder. It says how much the encoders differ, which no map changes.
+
+    *Outside.* A sample of `XA` lies outside what ``fit`` saw if its cosine with the tenth nearest
+    sample of `XA_fit`, both centred, is below the 1% quantile of the cosines that the samples of
+    `XA_fit` have with their own tenth nearest [1]_: 1% of samples like those of ``fit`` do. The
+    same is done for mapped samples among target samples, where differences of the encoders count as
+    well: right maps leave 4% to 26% outside in embeddings of short texts. At most 2,000 samples of
+    each kind are compared.
+
+    References
+    ----------
+    .. [1] Y. Sun, Y. Ming, X. Zhu, Y. Li, "Out-of-distribution detection with deep nearest
+       neighbors", ICML 2022.
+
+    Examples
+    --------
+    >>> from sklearn_align import MiniVec2Vec
+    >>> from sklearn_align.alignment import alignment_report
+    >>> from sklearn_align.datasets import make_rotated_embeddings
+    >>> data = make_rotated_embeddings(n_samples=2000, n_features=24, random_state=0)
+    >>> aligner = MiniVec2Vec(random_state=0).fit(data.XA, data.XB)
+    >>> report = alignment_report(aligner, pairs=(data.XA_test, data.XB_test), output_dict=True)
+    >>> report["verdict"], report["before_after"]["accuracy"]["mapped"]
+    ('pass', 1.0)
+    """
+    check_scalar(k, "k", Integral, min_val=1)
+    final = final_estimator(aligner)
+    if not isinstance(final, MiniVec2Vec):
+        raise TypeError(
+            f"aligner must be a MiniVec2Vec or end in one, and {type(final).__name__} is none: "
+            "pass the fitted aligner, or a pipeline or search whose last step is one."
+        )
+    check_is_fitted(final, "correction_strength_")
+    builder = _Builder(aligner, final, int(k))
+    contents = builder.build(XA, XB, XA_fit, pairs, queries)
+    return _copy(contents) if output_dict else AlignmentReport(contents)
+
+
+class _Builder:
+    """Computes the sections of a report on one aligner and collects its findings."""
+
+    def __init__(self, aligner: Any, final: MiniVec2Vec, k: int) -> None:
+        self.aligner = aligner
+        self.final = final
+        self.k = k
+        self.findings: list[str] = []
+        self.failed = False
+        self.not_shown: dict[str, str] = {}
+
+    def build(self, XA: Any, XB: Any, XA_fit: Any, pairs: Any, queries: Any) -> Section:
+        """Return all sections."""
+        evidence = self._evidence()
+        source = None if XA is None else self._source(XA, "XA")
+        target = None if XB is None else self._valid(XB, "XB", self.final.n_features_target_)
+        before_after = self._before_after(pairs, XA, XB, queries)
+        some = None if source is None else _some(source[0])
+        mapped = None if some is None or len(some) == 0 else self._map(some)
+        lengths = self._lengths(some, mapped, None if target is None else target[0])
+        outside = self._outside(source, mapped, target, XA_fit)
+        return {
+            "verdict": "fail" if self.failed else "check" if self.findings else "pass",
+            "findings": self.findings,
+            "map": {
+                "n_features": int(self.final.n_features_in_),
+                "n_features_target": int(self.final.n_features_target_),
+                "corrected_by_pairs": bool(np.isfinite(self.final.correction_strength_)),
+                "metadata": dict(getattr(self.final, "metadata_", {})),
+            },
+            "evidence": evidence,
+            "before_after": before_after,
+            "lengths": lengths,
+            "outside": outside,
+            "not_shown": self.not_shown,
+        }
+
+    def _evidence(self) -> Section:
+        """Compare the results of the convergence check with their thresholds."""
+        final = self.final
+        accuracy = _number(final.expected_accuracy_)
+        figures = {
+            "expected_accuracy": (accuracy, CONVERGENCE.min_expected_accuracy),
+            "agreement": (_number(final.agreement_), CONVERGENCE.min_agreement),
+            "relative_score": (_number(final.relative_score_), min_relative_score_of(final.map_)),
+        }
+        deciding = ("expected_accuracy",) if accuracy is not None else tuple(figures)[1:]
+        section: Section = {"converged": bool(final.converged_)}
+        for name, (value, needed) in figures.items():
+            decides = name in deciding
+            section[name] = {"value": value, "needed": needed, "decides": decides}
+        section["alignment_score"] = _number(final.alignment_score_)
+        if accuracy is None:
+            self.not_shown["expected_accuracy"] = (
+                f"fit with at least {HELD_OUT.min_pairs} known pairs measures it"
+            )
+        if not final.converged_:
+            self.failed = True
+            self.findings.append(
+                "The alignment did not converge: do not use the map. More samples, some known "
+                "pairs, more candidates (n_init) or closer encoders help."
+            )
+        return section
+
+    def _valid(self, X: Any, name: str, width: int | None) -> tuple[Any, int, int]:
+        """Return the finite samples in their container, and the numbers of others and of zeros."""
+        array = check_array(
+            X, dtype=None, ensure_all_finite=False, ensure_min_samples=0, input_name=name
+        )
+        if array.dtype.kind not in "fiub" or array.dtype.itemsize > 8:
+            array = array.astype(np.float64)
+        if width is not None and array.shape[1] != width:
+            raise ValueError(
+                f"{name} has {array.shape[1]} features, and the aligner was fitted with {width}: "
+                "pass samples of the space that it was fitted on."
+            )
+        finite = np.isfinite(array).all(axis=1)
+        n_zero = int((finite & ~array.any(axis=1)).sum())
+        n_invalid = int((~finite).sum())
+        if n_invalid == 0:
+            return (X if hasattr(X, "columns") else array), 0, n_zero
+        # Names of a data frame are kept, so that they are checked.
+        rows = X.loc[finite] if hasattr(X, "loc") else array[finite]
+        return rows, n_invalid, n_zero
+
+    def _source(self, X: Any, name: str) -> tuple[FloatArray, int, int]:
+        """Return finite source samples as they reach the aligner, and the numbers of others."""
+        width = getattr(self.aligner, "n_features_in_", None)
+        rows, n_invalid, n_zero = self._valid(X, name, width)
+        samples = np.empty((0, self.final.n_features_in_))
+        if len(rows):
+            samples = reach_final(self.aligner, rows)[1]
+            samples = check_samples(samples, input_name=name, estimator=self.final, reset=False)
+        return samples, n_invalid, n_zero
+
+    def _map(self, samples: FloatArray) -> FloatArray:
+        """Return samples in raw coordinates of the target space, without warnings."""
+        final = self.final
+        return map_samples(
+            samples, final.linear_map_, final._source_normalizer, final._target_normalizer
+        )
+
+    def _before_after(self, pairs: Any, XA: Any, XB: Any, queries: Any) -> Section | None:
+        """Compare indexes of old and of mapped vectors with one of the new encoder."""
+        if pairs is None:
+            self.not_shown["before_after"] = "pass pairs that fit has not seen (pairs=...)"
+            return None
+        old, new = self._paired(pairs, XA, XB)
+        # With fewer, the index would not hold a neighbour for every query.
+        if len(old) < 2 * REPORT.query_step:
+            raise ValueError(
+                f"pairs has {len(old)} pairs; at least {2 * REPORT.query_step} are needed."
+            )
+        mapped = self._map(old)
+        comparable = old.shape[1] == new.shape[1]
+        n_targets = len(_parts(len(new))[0])
+        top_1 = _accuracy(new, mapped)
+        accuracy = {
+            "unmapped": _accuracy(new, old) if comparable else None,
+            "mapped": top_1,
+            "chance": 1 / n_targets,
+        }
+        is_query = np.zeros(len(new), dtype=bool)
+        if queries is None:
+            is_query[:: REPORT.query_step] = True
+            asked = new[is_query]
+        else:
+            asked, n_invalid, _ = self._valid(queries, "queries", new.shape[1])
+            if n_invalid:
+                raise ValueError(
+                    f"queries has {n_invalid} samples with NaN or infinite values: drop them."
+                )
+            asked = np.asarray(asked)
+        index = ~is_query
+        k = min(self.k, int(index.sum()) - 1)
+        recall = {
+            name: neighbor_recall(vectors[index], new[index], asked, k)
+            if vectors.shape[1] == new.shape[1]
+            else None
+            for name, vectors in (("unmapped", old), ("mapped", mapped))
+        }
+        recall["chance"] = k / int(index.sum())
+        overlap = {
+            "unmapped": neighbor_overlap(old, new, k),
+            "mapped": neighbor_overlap(mapped, new, k),
+            "chance": k / (len(new) - 1),
+        }
+        low, high = _wilson(top_1, len(new))
+        needed = CONVERGENCE.min_expected_accuracy
+        if len(new) >= REPORT.min_pairs and top_1 < needed:
+            self.failed = True
+            self.findings.append(
+                f"Of {len(new)} pairs, {top_1:.1%} are retrieved among {n_targets}, "
+                f"needed {needed:.0%}: do not use the map."
+            )
+        return {
+            "n_pairs": len(new),
+            "n_targets": n_targets,
+            "n_queries": len(asked),
+            "k": k,
+            "accuracy": accuracy,
+            "accuracy_interval": [low, high],
+            "recall": recall,
+            "overlap": overlap,
+        }
+
+    def _paired(self, pairs: Any, XA: Any, XB: Any) -> tuple[FloatArray, FloatArray]:
+        """Return the source samples as they reach the aligner and their target samples."""
+        given = list(two_sides(pairs))
+        sides = [np.asarray(side) for side in given]
+        if all(side.ndim == 1 for side in sides):
+            if XA is None or XB is None:
+                raise ValueError(
+                    "pairs holds sample indices, which need XA and XB: pass both, or the paired "
+                    "samples themselves."
+                )
+            _same_number(sides)
+            spaces = (np.asarray(XA), np.asarray(XB))
+            taken: list[Any] = list(samples_at(sides, spaces))
+            # Names of a data frame are kept, so that they are checked.
+            frames = zip((XA, XB), sides, taken, strict=True)
+            given = [X.iloc[i] if hasattr(X, "iloc") else rows for X, i, rows in frames]
+        elif all(side.ndim == 2 for side in sides):
+            _same_number(sides)
+        else:
+            raise ValueError(
+                "pairs must be two integer vectors (sample indices) or two matrices (the samples "
+                f"themselves), got shapes {sides[0].shape} and {sides[1].shape}."
+            )
+        old, n_invalid, _ = self._source(given[0], "pairs[0]")
+        new, n_invalid_new, _ = self._valid(given[1], "pairs[1]", self.final.n_features_target_)
+        if n_invalid or n_invalid_new:
+            raise ValueError(
+                f"pairs has {n_invalid + n_invalid_new} samples with NaN or infinite values: drop "
+                "these pairs."
+            )
+        return old, np.asarray(new)
+
+    def _lengths(
+        self, source: FloatArray | None, mapped: FloatArray | None, target: Any
+    ) -> Section:
+        """Quantiles of lengths at fit and now."""
+        sides = (
+            ("source", self.final._source_normalizer, source, "XA"),
+            ("target", self.final._target_normalizer, target, "XB"),
+        )
+        section: Section = {"quantiles": [NORMALIZER.tails[0], 0.5, NORMALIZER.tails[1]]}
+        for name, normalizer, samples, argument in sides:
+            now = None
+            if samples is None:
+                self.not_shown[f"lengths of {name} samples now"] = f"pass {argument}"
+            elif len(samples):
+                checked = _some(check_samples(samples, input_name=argument))
+                now = _quantiles(checked)
+                problem = unlike_lengths(argument, checked, normalizer)
+                if problem is not None:
+                    self.findings.append(problem)
+            seen = [float(length) for length in normalizer.raw_lengths]
+            section[name] = {"fit": seen, "now": now}
+        section["mapped"] = {"fit": None, "now": None if mapped is None else _quantiles(mapped)}
+        return section
+
+    def _outside(
+        self,
+        source: tuple[FloatArray, int, int] | None,
+        mapped: FloatArray | None,
+        target: tuple[Any, int, int] | None,
+        XA_fit: Any,
+    ) -> Section | None:
+        """Count samples that are invalid, or unlike those that fit has seen."""
+        if source is None:
+            self.not_shown["outside"] = "pass the samples that are to be mapped (XA)"
+            return None
+        final = self.final
+        samples, n_invalid, n_zero = source
+        n_samples = len(samples) + n_invalid
+        section: Section = {
+            "n_samples": n_samples,
+            "n_invalid": n_invalid,
+            "n_zero": n_zero,
+            "n_compared": 0 if mapped is None else len(mapped),
+            "expected_share": REPORT.outside_quantile,
+            "source_share": None,
+            "target_share": None,
+        }
+        for count, what in ((n_invalid, "hold NaN or an infinite value"), (n_zero, "are zero")):
+            if count:
+                self.findings.append(
+                    f"{count} of {n_samples} samples of XA {what}: drop them, or map them to null."
+                )
+        if mapped is None:
+            return section
+        if XA_fit is None:
+            self.not_shown["share of source samples outside"] = (
+                "pass source samples that fit has seen (XA_fit)"
+            )
+        else:
+            seen = _some(self._source(XA_fit, "XA_fit")[0])
+            share = _share_outside(
+                final._source_normalizer.transform(_some(samples)),
+                final._source_normalizer.transform(seen),
+            )
+            section["source_share"] = share
+            self._judge(share, REPORT.max_outside_source, "XA", "the source samples of XA_fit")
+        reference = None
+        if target is not None:
+            rows = check_samples(target[0], input_name="XB")
+            reference = final._target_normalizer.transform(_some(rows))
+        elif hasattr(final, "target_sample_"):
+            reference = final.target_sample_
+        if reference is None:
+            self.not_shown["share of mapped samples outside"] = "pass target samples (XB)"
+            return section
+        share = _share_outside(final._target_normalizer.transform(mapped), reference)
+        section["target_share"] = share
+        self._judge(share, REPORT.max_outside_target, "XA, once mapped,", "the target samples")
+        return section
+
+    def _judge(self, share: float | None, limit: float, what: str, others: str) -> None:
+        if share is not None and share > limit:
+            self.findings.append(
+                f"{share:.0%} of the samples of {what} lie outside {others}, where "
+                f"{REPORT.outside_quantile:.0%} of these do: fit on samples like those to be "
+                "mapped."
+            )
+
+
+def _some(X: FloatArray) -> FloatArray:
+    """Return samples at equal distances, at most as many as a report looks at."""
+    return X[:: max(1, -(-len(X) // REPORT.max_samples))]
+
+
+def _share_outside(Z: FloatArray, reference: FloatArray) -> float | None:
+    """Share of unit samples whose tenth nearest reference is farther than usual among these."""
+    reference = reference[reference.any(axis=1)]
+    k = REPORT.n_neighbors
+    if len(reference) <= k or len(Z) == 0:
+        return None
+    # The first nearest of a reference sample is the sample itself.
+    usual = top_k(reference, reference, k + 1)[0].min(axis=1)
+    limit = np.quantile(usual, REPORT.outside_quantile)
+    return float((top_k(Z, reference, k)[0].min(axis=1) < limit).mean())
+
+
+def _accuracy(queries: FloatArray, index: FloatArray) -> float:
+    """Share of queries whose counterpart is nearest, among 1,000 samples at most."""
+    parts = _parts(len(queries))
+    hits = [retrieval_accuracy(queries[part], index[part]) * len(part) for part in parts]
+    return float(sum(hits) / len(queries))
+
+
+def _parts(n_samples: int) -> list[NDArray[np.intp]]:
+    """Return indices of samples in parts of equal size, 1,000 at most; the first is largest."""
+    return np.array_split(np.arange(n_samples), -(-n_samples // HELD_OUT.n_targets))
+
+
+def _wilson(share: float, n: int) -> tuple[float, float]:
+    """95% interval of Wilson for a share of `n` samples."""
+    z = 1.959963984540054
+    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    # Rounding must not put the share outside its interval.
+    return min(share, max(0.0, float(centre - half))), max(share, min(1.0, float(centre + half)))
+
+
+def _quantiles(X: FloatArray) -> list[float]:
+    low, high = NORMALIZER.tails
+    return [float(length) for length in np.quantile(sample_lengths(X), [low, 0.5, high])]
+
+
+def _same_number(sides: list[NDArray[Any]]) -> None:
+    if len(sides[0]) != len(sides[1]):
+        raise ValueError(
+            f"pairs must hold as many rows_A as rows_B, got shapes {sides[0].shape} and "
+            f"{sides[1].shape}."
+        )
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def _copy(value: Any) -> Any:
+    """Return a copy of nested dicts and lists."""
+    if isinstance(value, dict):
+        return {key: _copy(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_copy(one) for one in value]
+    return value
