@@ -88,6 +88,14 @@ def file_of(path: str) -> tuple[int, list[str]]:
         return int(file.metadata.num_rows), list(file.schema_arrow.names)
 
 
+def check_column(path: str, column: str) -> list[str]:
+    """Return the names of all columns; ValueError unless `column` is one of them."""
+    names = file_of(path)[1]
+    if column not in names:
+        raise ValueError(f"{path}: there is no column {column!r}; there are {', '.join(names)}.")
+    return names
+
+
 class Sample:
     """Vectors that are drawn from a column, and numbers of those that are none."""
 

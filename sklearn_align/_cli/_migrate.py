@@ -13,17 +13,29 @@ from pathlib import Path
 from typing import Any
 
 from sklearn_align._atomic import atomic_path
-from sklearn_align._cli._common import Sample, add_sampling, file_of, naming, read_pairs
+from sklearn_align._cli._common import (
+    Sample,
+    add_sampling,
+    check_column,
+    file_of,
+    naming,
+    read_pairs,
+)
 from sklearn_align._cli._progress import FitProgress, Progress, show_progress
 from sklearn_align._samples import OUTPUT_TYPES
-from sklearn_align.alignment import MiniVec2Vec, alignment_report, load_map
+from sklearn_align.alignment import (
+    AlignmentReport,
+    MiniVec2Vec,
+    alignment_report,
+    load_map,
+)
 from sklearn_align.exceptions import AlignmentWarning, SampleLengthWarning
 from sklearn_align.io import map_batches
 
 _DESCRIPTION = """\
-Learn the map from the vectors of OLD to those of NEW, which need not have any text in common, print a
-report, and write OLD with its vectors mapped. Other columns and the order of the rows stay as they
-are. OUT appears as a whole or not at all, and replaces a file of that name.
+Learn the map from the vectors of OLD to those of NEW, which need not have any text in common,
+print a report, and write OLD with its vectors mapped. Other columns and the order of the rows stay
+as they are. The written file appears as a whole or not at all, and replaces one of its name.
 
 Nothing is written if the map did not converge, unless --force is given."""
 # Batches are collected up to this size, because each written table is a row group of the file.
@@ -88,6 +100,11 @@ def _migrate(arguments: Any) -> int:
     # The pairs are no test of the map that has been fitted with them.
     pairs = None if arguments.map is None else read_pairs(arguments)
     report = alignment_report(aligner, source.vectors, target, pairs=pairs)
+    if arguments.map is None:
+        # They are those that fit has seen.
+        contents = report.to_dict()
+        contents["not_shown"].pop("share of source samples outside", None)
+        report = AlignmentReport(contents)
     print(report)
     failed = report.verdict == "fail"
     if failed and not arguments.force:
@@ -117,7 +134,12 @@ def _check(arguments: Any) -> None:
             )
         if suffix == ".safetensors":
             _import_safetensors()
-    columns = file_of(arguments.old)[1]
+    columns = check_column(arguments.old, arguments.column)
+    if arguments.new is not None:
+        check_column(arguments.new, arguments.new_column or arguments.column)
+    if arguments.pairs is not None:
+        for column in arguments.pairs_columns:
+            check_column(arguments.pairs, column)
     if arguments.out_column in columns and arguments.out_column != arguments.column:
         raise ValueError(
             f"--out-column {arguments.out_column}: {arguments.old} has such a column already: "

@@ -21,8 +21,8 @@ from sklearn_align._cli._progress import show_progress
 from sklearn_align.alignment import AlignmentReport, alignment_report, load_map
 
 _DESCRIPTION = """\
-Report on a map that "migrate --save-map" or MiniVec2Vec.export has written: whether it converged, and
-with files, whether their vectors are like those that it was fitted on."""
+Report on a map that "migrate --save-map" or MiniVec2Vec.export has written: whether it converged,
+and with files, whether their vectors are like those that it was fitted on."""
 
 
 def add_report(commands: Any, **options: Any) -> None:
