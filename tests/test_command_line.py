@@ -51,6 +51,9 @@ def files(data, tmp_path_factory):
     holes = old.copy()
     holes[7, 3] = np.nan
     write(folder / "holes.parquet", vector=holes)
+    write(folder / "twice.parquet", id=[1, 1, 2], vector=old[:3])
+    write(folder / "text.parquet", id=["1", "2", "3"], vector=old[:3])
+    write(folder / "other.parquet", id=[-1, -2, -3], vector=old[:3])
     MiniVec2Vec(random_state=0).fit(old, new).export(folder / "map.npz")
     return folder
 
@@ -151,6 +154,50 @@ def test_known_pairs_measure_the_accuracy(folder, capsys):
     assert "expected accuracy" in capsys.readouterr().out
 
 
+def test_rows_with_the_same_key_are_pairs(folder, data, capsys):
+    # Of the rows of the new file, in another order, 250 are valid and have a counterpart.
+    rows = np.random.default_rng(0).permutation(1500)[:260]
+    new = aligned(data)[rows]
+    new[5] = np.nan
+    keys = [None if i == 7 else int(row) if i < 252 else 10_000 + i for i, row in enumerate(rows)]
+    write("sample.parquet", id=pa.array(keys, pa.int64()), vector=new)
+    arguments = "map.npz old.parquet sample.parquet --column vector --key id --format json --quiet"
+    assert run(f"report {arguments}") == 0
+    section = json.loads(capsys.readouterr().out)["before_after"]
+    assert section["n_pairs"] == 250
+    assert section["accuracy"]["mapped"] == 1
+
+
+def aligned(data):
+    """Samples of the new model for all rows of the old file, by the map of the tests."""
+    return load_map("map.npz").to_target(data.XA.astype(np.float32))
+
+
+def test_a_fifth_of_many_pairs_is_kept_for_the_report(folder, data, monkeypatch, capsys):
+    write("sample.parquet", id=list(range(130)), vector=aligned(data)[:130])
+    seen = []
+
+    class Quick(MiniVec2Vec):
+        def __init__(self, random_state=None):
+            super().__init__(n_init=1, refinements=[], random_state=random_state)
+
+        def fit(self, X, y=None, *, XB=None, pairs=None):
+            seen.append(pairs)
+            return super().fit(X, XB=XB, pairs=pairs)
+
+    monkeypatch.setattr(_migrate, "MiniVec2Vec", Quick)
+    command = "migrate old.parquet sample.parquet --column vector --key id --out mapped.parquet"
+    assert run(f"{command} --quiet") == 0
+    assert "26 pairs" in capsys.readouterr().out
+    old, new = seen[0]
+    assert len(old) == len(new) == 104
+    np.testing.assert_allclose(load_map("map.npz").to_target(old), new, rtol=1e-4, atol=1e-5)
+    # A hundred are all needed for the fit.
+    write("sample.parquet", id=list(range(100)), vector=aligned(data)[:100])
+    run(f"{command} --quiet")
+    assert len(seen[1][0]) == 100
+
+
 def test_unrelated_spaces_fail_and_write_nothing_unless_forced(folder, capsys):
     before = names(folder)
     command = "migrate noise.parquet new.parquet --column vector --new-column embedding --quiet"
@@ -237,6 +284,13 @@ def test_a_run_that_ends_half_way_leaves_what_was_there(folder, monkeypatch, err
         (f"{REUSE} --save-map b.npz", "--save-map cannot be used with --map"),
         (f"{REUSE.replace('map.npz', 'old.parquet')}", "old.parquet: old.parquet cannot be loaded"),
         (f"{REUSE.replace('vector', 'id')}", "has the type int64"),
+        (f"{MIGRATE} --key id", "new.parquet: there is no column 'id'"),
+        (f"{MIGRATE} --key id --pairs pairs.parquet", "--key and --pairs are two ways"),
+        (f"{REUSE} --key id", "--key needs OLD and NEW"),
+        ("migrate twice.parquet twice.parquet --column vector --key id", "stand in several rows"),
+        ("migrate old.parquet twice.parquet --column vector --key name", "no column 'name'"),
+        ("migrate old.parquet text.parquet --column vector --key id", "has the type int64 in old"),
+        ("migrate old.parquet other.parquet --column vector --key id", "no value stands in both"),
         ("report nothing.npz", "nothing.npz: there is no such file"),
         ("report map.npz old.parquet", "--column is missing"),
         ("report map.npz old.parquet --column v", "old.parquet: there is no column 'v'"),
@@ -270,13 +324,13 @@ def test_a_report_is_that_of_the_library(folder, data, capsys):
     options = "--column vector --new-column embedding --pairs pairs.parquet -k 5 --quiet"
     options += " --fit-source noise.parquet"
     command = f"report map.npz old.parquet new.parquet {options}"
-    aligner = load_map("map.npz")
+    order = np.random.RandomState(0).permutation(100)  # that of the queries among the pairs
     expected = alignment_report(
-        aligner,
+        load_map("map.npz"),
         data.XA.astype(np.float32),
         data.XB.astype(np.float32),
         XA_fit=vectors_to_numpy(parquet.read_table("noise.parquet")["vector"]),
-        pairs=(data.XA_test.astype(np.float32), data.XB_test.astype(np.float32)),
+        pairs=tuple(X[order].astype(np.float32) for X in (data.XA_test, data.XB_test)),
         k=5,
     )
     assert run(command) == 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_align._cli._progress import Progress
+from sklearn_align._typing import BoolArray, IntArray
 from sklearn_align.io import sample_rows, vectors_to_numpy
 from sklearn_align.io._arrow import import_pyarrow
 from sklearn_align.io._sources import read_batches
@@ -62,6 +63,11 @@ def add_sampling(parser: argparse.ArgumentParser, *, column_required: bool) -> N
         default=("old", "new"),
         metavar=("OLD", "NEW"),
         help="columns of --pairs (default: old new)",
+    )
+    parser.add_argument(
+        "--key",
+        metavar="NAME",
+        help="column of OLD and NEW, such as an id: rows with the same value are known pairs",
     )
     parser.add_argument("--quiet", action="store_true", help="show no progress")
 
@@ -146,8 +152,94 @@ def read_vectors(path: str, column: str) -> NDArray[Any]:
 
 
 def read_pairs(arguments: Any) -> tuple[NDArray[Any], NDArray[Any]] | None:
-    """Return the two sides of the known pairs, None without any."""
-    if arguments.pairs is None:
+    """Return the two sides of the known pairs in random order, None without any."""
+    random = np.random.RandomState(arguments.random_state)
+    if arguments.pairs is not None:
+        path, columns = arguments.pairs, arguments.pairs_columns
+        sides = [read_vectors(path, column) for column in columns]
+        order = random.permutation(len(sides[0]))
+        return sides[0][order], sides[1][order]
+    if arguments.key is None:
         return None
-    old, new = arguments.pairs_columns
-    return read_vectors(arguments.pairs, old), read_vectors(arguments.pairs, new)
+    names = (arguments.column, arguments.new_column or arguments.column)
+    files = (arguments.old, arguments.new)
+    rows = _rows_with_equal_keys(files, arguments.key)
+    order = random.permutation(len(rows[0]))[: arguments.n_samples]
+    (old, is_old), (new, is_new) = (
+        _vectors_at(path, column, one[order])
+        for path, column, one in zip(files, names, rows, strict=True)
+    )
+    valid = is_old & is_new
+    if not valid.any():
+        raise ValueError(
+            f"--key {arguments.key}: no value stands in both files, in rows with valid vectors: "
+            "choose another column, or leave --key out."
+        )
+    return old[valid], new[valid]
+
+
+def check_pairs_arguments(arguments: Any) -> None:
+    """Refuse arguments about pairs that contradict one another or name no column."""
+    if arguments.pairs is not None:
+        if arguments.key is not None:
+            raise ValueError("--key and --pairs are two ways to name pairs: pass one of them.")
+        for column in arguments.pairs_columns:
+            check_column(arguments.pairs, column)
+    if arguments.key is not None:
+        if arguments.old is None or arguments.new is None:
+            raise ValueError("--key needs OLD and NEW, whose rows it compares: pass both.")
+        for path in (arguments.old, arguments.new):
+            check_column(path, arguments.key)
+
+
+def _rows_with_equal_keys(files: Sequence[str], key: str) -> list[IntArray]:
+    """Return the rows of both files whose keys are equal, in one order; nulls have no equal."""
+    from pyarrow import compute, parquet
+
+    keys = []
+    for path in files:
+        with naming(path):
+            column = parquet.read_table(path, columns=[key]).column(key).combine_chunks()
+        known = column.drop_null()
+        if len(known) != len(known.unique()):
+            raise ValueError(
+                f"{path}: values of --key {key} stand in several rows: choose a column of ids."
+            )
+        keys.append(column)
+    if keys[0].type != keys[1].type:
+        raise ValueError(
+            f"--key {key} has the type {keys[0].type} in {files[0]} and {keys[1].type} in "
+            f"{files[1]}: cast one of them."
+        )
+    matched = compute.index_in(keys[0], value_set=keys[1], skip_nulls=True)
+    rows = np.flatnonzero(matched.is_valid().to_numpy(zero_copy_only=False))
+    return [rows, matched.drop_null().to_numpy().astype(np.intp)]
+
+
+def _vectors_at(path: str, column: str, rows: IntArray) -> tuple[NDArray[Any], BoolArray]:
+    """Return the vectors at some rows, and which of them are valid; others are zero."""
+    reader = VectorReader(f"column {column!r}")
+    order = np.argsort(rows)
+    ordered = rows[order]
+    found: NDArray[Any] | None = None
+    valid = np.zeros(len(rows), dtype=bool)
+    with naming(path):
+        for batch in read_batches(path, column, all_columns=False):
+            first = reader.n_rows
+            vectors = reader.read(batch.column(column))
+            start, stop = np.searchsorted(ordered, [first, reader.n_rows])
+            wanted = ordered[start:stop] - first
+            present = np.arange(vectors.n_rows) if vectors.index is None else vectors.index
+            invalid = vectors.invalid()
+            if invalid is not None:
+                present = present[~invalid]
+            is_present = np.isin(wanted, present)
+            at = wanted[is_present]
+            if vectors.index is not None:
+                at = np.searchsorted(vectors.index, at)
+            if found is None or found.shape[1] == 0:
+                found = np.zeros((len(rows), vectors.matrix.shape[1]), vectors.matrix.dtype)
+            places = order[start:stop][is_present]
+            found[places] = vectors.matrix[at]
+            valid[places] = True
+    return np.empty((len(rows), 0)) if found is None else found, valid

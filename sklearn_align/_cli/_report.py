@@ -12,6 +12,7 @@ from sklearn_align._atomic import write_atomically
 from sklearn_align._cli._common import (
     Sample,
     add_sampling,
+    check_pairs_arguments,
     naming,
     positive_int,
     read_pairs,
@@ -63,6 +64,7 @@ def add_report(commands: Any, **options: Any) -> None:
 def _report(arguments: Any) -> int:
     if arguments.column is None and any((arguments.old, arguments.fit_source, arguments.queries)):
         raise ValueError("--column is missing: pass the name of the column of vectors.")
+    check_pairs_arguments(arguments)
     with naming(arguments.map):
         aligner = load_map(arguments.map)
     new_column = arguments.new_column or arguments.column
