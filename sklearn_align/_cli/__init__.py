@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
+import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import sklearn_align
@@ -27,7 +30,7 @@ exit codes:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
     arguments = _parser().parse_args(argv)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _termination_raises():
         warnings.simplefilter("default")
         warnings.showwarning = _show_warning
         try:
@@ -39,6 +42,24 @@ def main(argv: Sequence[str] | None = None) -> int:
             _say(arguments.command, f"error: {_one_line(error)}")
             code = 2
     return code
+
+
+@contextmanager
+def _termination_raises() -> Iterator[None]:
+    """Have SIGTERM end the command as an exception, so that unfinished files are removed."""
+
+    def terminate(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    # Handlers can be set in the main thread only.
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from numbers import Integral
-from typing import Any, Literal, overload
+from typing import Any, Literal, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,13 +12,14 @@ from sklearn.utils import check_array, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_align._compose import final_estimator, reach_final
-from sklearn_align._samples import check_samples
+from sklearn_align._samples import check_samples, sample_blocks
 from sklearn_align._similarity import top_k
 from sklearn_align._typing import FloatArray
 from sklearn_align.alignment._convergence import min_relative_score_of
 from sklearn_align.alignment._inputs import samples_at, two_sides
 from sklearn_align.alignment._mapping import map_samples
 from sklearn_align.alignment._mini_vec2vec import MiniVec2Vec
+from sklearn_align.alignment._names import check_names
 from sklearn_align.alignment._normalizer import sample_lengths
 from sklearn_align.alignment._recipes import CONVERGENCE, HELD_OUT, NORMALIZER, REPORT
 from sklearn_align.alignment._report_text import report_html, report_text
@@ -262,12 +263,11 @@ class _Builder:
     def build(self, XA: Any, XB: Any, XA_fit: Any, pairs: Any, queries: Any) -> Section:
         """Return all sections."""
         evidence = self._evidence()
-        source = None if XA is None else self._source(XA, "XA")
-        target = None if XB is None else self._valid(XB, "XB", self.final.n_features_target_)
+        source = None if XA is None else self._source(XA, "XA", REPORT.max_samples)
+        target = None if XB is None else self._target(XB, "XB", REPORT.max_samples).rows
         before_after = self._before_after(pairs, XA, XB, queries)
-        some = None if source is None else _some(source[0])
-        mapped = None if some is None or len(some) == 0 else self._map(some)
-        lengths = self._lengths(some, mapped, None if target is None else target[0])
+        mapped = None if source is None or len(source.rows) == 0 else self._map(source.rows)
+        lengths = self._lengths(None if source is None else source.rows, mapped, target)
         outside = self._outside(source, mapped, target, XA_fit)
         return {
             "verdict": "fail" if self.failed else "check" if self.findings else "pass",
@@ -312,36 +312,24 @@ class _Builder:
             )
         return section
 
-    def _valid(self, X: Any, name: str, width: int | None) -> tuple[Any, int, int]:
-        """Return the finite samples in their container, and the numbers of others and of zeros."""
-        array = check_array(
-            X, dtype=None, ensure_all_finite=False, ensure_min_samples=0, input_name=name
-        )
-        if array.dtype.kind not in "fiub" or array.dtype.itemsize > 8:
-            array = array.astype(np.float64)
-        if width is not None and array.shape[1] != width:
-            raise ValueError(
-                f"{name} has {array.shape[1]} features, and the aligner was fitted with {width}: "
-                "pass samples of the space that it was fitted on."
-            )
-        finite = np.isfinite(array).all(axis=1)
-        n_zero = int((finite & ~array.any(axis=1)).sum())
-        n_invalid = int((~finite).sum())
-        if n_invalid == 0:
-            return (X if hasattr(X, "columns") else array), 0, n_zero
-        # Names of a data frame are kept, so that they are checked.
-        rows = X.loc[finite] if hasattr(X, "loc") else array[finite]
-        return rows, n_invalid, n_zero
-
-    def _source(self, X: Any, name: str) -> tuple[FloatArray, int, int]:
-        """Return finite source samples as they reach the aligner, and the numbers of others."""
-        width = getattr(self.aligner, "n_features_in_", None)
-        rows, n_invalid, n_zero = self._valid(X, name, width)
+    def _source(self, X: Any, name: str, max_samples: int | None = None) -> _Samples:
+        """Return finite source samples as they reach the aligner."""
+        given = _finite(X, name, getattr(self.aligner, "n_features_in_", None), max_samples)
         samples = np.empty((0, self.final.n_features_in_))
-        if len(rows):
-            samples = reach_final(self.aligner, rows)[1]
+        if len(given.rows):
+            samples = reach_final(self.aligner, given.rows)[1]
             samples = check_samples(samples, input_name=name, estimator=self.final, reset=False)
-        return samples, n_invalid, n_zero
+        return given._replace(rows=samples)
+
+    def _target(self, X: Any, name: str, max_samples: int | None = None) -> _Samples:
+        """Return finite target samples."""
+        expected = getattr(self.final, "feature_names_target_in_", None)
+        check_names(X, expected, input_name=name, estimator=self.final)
+        given = _finite(X, name, self.final.n_features_target_, max_samples)
+        rows = np.empty((0, self.final.n_features_target_))
+        return given._replace(
+            rows=check_samples(given.rows, input_name=name) if len(given.rows) else rows
+        )
 
     def _map(self, samples: FloatArray) -> FloatArray:
         """Return samples in raw coordinates of the target space, without warnings."""
@@ -375,12 +363,12 @@ class _Builder:
             is_query[:: REPORT.query_step] = True
             asked = new[is_query]
         else:
-            asked, n_invalid, _ = self._valid(queries, "queries", new.shape[1])
-            if n_invalid:
+            given = self._target(queries, "queries")
+            if given.n_invalid:
                 raise ValueError(
-                    f"queries has {n_invalid} samples with NaN or infinite values: drop them."
+                    f"queries has {given.n_invalid} samples with NaN or infinite values: drop them."
                 )
-            asked = np.asarray(asked)
+            asked = given.rows
         index = ~is_query
         k = min(self.k, int(index.sum()) - 1)
         recall = {
@@ -437,17 +425,19 @@ class _Builder:
                 "pairs must be two integer vectors (sample indices) or two matrices (the samples "
                 f"themselves), got shapes {sides[0].shape} and {sides[1].shape}."
             )
-        old, n_invalid, _ = self._source(given[0], "pairs[0]")
-        new, n_invalid_new, _ = self._valid(given[1], "pairs[1]", self.final.n_features_target_)
-        if n_invalid or n_invalid_new:
+        old, new = self._source(given[0], "pairs[0]"), self._target(given[1], "pairs[1]")
+        n_invalid = old.n_invalid + new.n_invalid
+        if n_invalid:
             raise ValueError(
-                f"pairs has {n_invalid + n_invalid_new} samples with NaN or infinite values: drop "
-                "these pairs."
+                f"pairs has {n_invalid} samples with NaN or infinite values: drop these pairs."
             )
-        return old, np.asarray(new)
+        return old.rows, new.rows
 
     def _lengths(
-        self, source: FloatArray | None, mapped: FloatArray | None, target: Any
+        self,
+        source: FloatArray | None,
+        mapped: FloatArray | None,
+        target: FloatArray | None,
     ) -> Section:
         """Quantiles of lengths at fit and now."""
         sides = (
@@ -460,9 +450,8 @@ class _Builder:
             if samples is None:
                 self.not_shown[f"lengths of {name} samples now"] = f"pass {argument}"
             elif len(samples):
-                checked = _some(check_samples(samples, input_name=argument))
-                now = _quantiles(checked)
-                problem = unlike_lengths(argument, checked, normalizer)
+                now = _quantiles(samples)
+                problem = unlike_lengths(argument, samples, normalizer)
                 if problem is not None:
                     self.findings.append(problem)
             seen = [float(length) for length in normalizer.raw_lengths]
@@ -472,9 +461,9 @@ class _Builder:
 
     def _outside(
         self,
-        source: tuple[FloatArray, int, int] | None,
+        source: _Samples | None,
         mapped: FloatArray | None,
-        target: tuple[Any, int, int] | None,
+        target: FloatArray | None,
         XA_fit: Any,
     ) -> Section | None:
         """Count samples that are invalid, or unlike those that fit has seen."""
@@ -482,21 +471,24 @@ class _Builder:
             self.not_shown["outside"] = "pass the samples that are to be mapped (XA)"
             return None
         final = self.final
-        samples, n_invalid, n_zero = source
-        n_samples = len(samples) + n_invalid
         section: Section = {
-            "n_samples": n_samples,
-            "n_invalid": n_invalid,
-            "n_zero": n_zero,
+            "n_samples": source.n_samples,
+            "n_invalid": source.n_invalid,
+            "n_zero": source.n_zero,
             "n_compared": 0 if mapped is None else len(mapped),
             "expected_share": REPORT.outside_quantile,
             "source_share": None,
             "target_share": None,
         }
-        for count, what in ((n_invalid, "hold NaN or an infinite value"), (n_zero, "are zero")):
+        invalid = (
+            (source.n_invalid, "hold NaN or an infinite value"),
+            (source.n_zero, "are zero"),
+        )
+        for count, what in invalid:
             if count:
                 self.findings.append(
-                    f"{count} of {n_samples} samples of XA {what}: drop them, or map them to null."
+                    f"{count} of {source.n_samples} samples of XA {what}: drop them, or map them "
+                    "to null."
                 )
         if mapped is None:
             return section
@@ -505,17 +497,16 @@ class _Builder:
                 "pass source samples that fit has seen (XA_fit)"
             )
         else:
-            seen = _some(self._source(XA_fit, "XA_fit")[0])
+            seen = self._source(XA_fit, "XA_fit", REPORT.max_samples).rows
             share = _share_outside(
-                final._source_normalizer.transform(_some(samples)),
+                final._source_normalizer.transform(source.rows),
                 final._source_normalizer.transform(seen),
             )
             section["source_share"] = share
             self._judge(share, REPORT.max_outside_source, "XA", "the source samples of XA_fit")
         reference = None
         if target is not None:
-            rows = check_samples(target[0], input_name="XB")
-            reference = final._target_normalizer.transform(_some(rows))
+            reference = final._target_normalizer.transform(target)
         elif hasattr(final, "target_sample_"):
             reference = final.target_sample_
         if reference is None:
@@ -535,9 +526,37 @@ class _Builder:
             )
 
 
-def _some(X: FloatArray) -> FloatArray:
-    """Return samples at equal distances, at most as many as a report looks at."""
-    return X[:: max(1, -(-len(X) // REPORT.max_samples))]
+class _Samples(NamedTuple):
+    """Finite samples of an input, or some of them, and what was counted in all of it."""
+
+    rows: Any
+    n_samples: int
+    n_invalid: int
+    n_zero: int
+
+
+def _finite(X: Any, name: str, width: int | None, max_samples: int | None) -> _Samples:
+    """Return finite samples at equal distances, at most `max_samples`; data frames stay such."""
+    array = check_array(
+        X, dtype=None, ensure_all_finite=False, ensure_min_samples=0, input_name=name
+    )
+    if array.dtype.kind not in "fiub" or array.dtype.itemsize > 8:
+        array = array.astype(np.float64)
+    if width is not None and array.shape[1] != width:
+        raise ValueError(
+            f"{name} has {array.shape[1]} features, and the aligner was fitted with {width}: "
+            "pass samples of the space that it was fitted on."
+        )
+    finite, zero = np.empty((2, len(array)), dtype=bool)
+    for block in sample_blocks(array.shape, array.dtype.itemsize):
+        finite[block] = np.isfinite(array[block]).all(axis=1)
+        zero[block] = ~array[block].any(axis=1)
+    taken = np.flatnonzero(finite)
+    if max_samples is not None:
+        taken = taken[:: max(1, -(-len(taken) // max_samples))]
+    # Names of a data frame are checked later.
+    rows = X.iloc[taken] if hasattr(X, "iloc") else array[taken]
+    return _Samples(rows, len(array), int((~finite).sum()), int(zero.sum()))
 
 
 def _share_outside(Z: FloatArray, reference: FloatArray) -> float | None:

@@ -237,8 +237,23 @@ def test_data_frames_keep_their_names(data):
     rows = np.arange(50)
     report = alignment_report(aligner, invalid, data.XB, XA_fit=frame, pairs=(rows[5:], rows[5:]))
     assert report.to_dict()["outside"]["n_invalid"] == 1
+    renamed = frame.rename(columns={"a0": "b0"})
     with pytest.raises(ValueError, match="feature names"):
-        alignment_report(aligner, frame.rename(columns={"a0": "b0"}))
+        alignment_report(aligner, renamed)
+    back = MiniVec2Vec(n_init=1, refinements=[], random_state=0).fit(data.XB, frame)
+    with pytest.raises(ValueError, match=r"XB: .*feature names"):
+        alignment_report(back, XB=renamed)
+
+
+def test_a_report_looks_at_some_of_many_samples(aligner, data):
+    X = np.tile(data.XA, (3, 1))
+    X[::50] = np.inf
+    outside = alignment_report(aligner, X, XA_fit=X).to_dict()["outside"]
+    assert (outside["n_samples"], outside["n_invalid"]) == (6000, 120)
+    assert 1900 < outside["n_compared"] <= 2000
+    empty = alignment_report(aligner, XA_fit=X[:0], XA=X[1:9], XB=np.full((3, WIDTH), np.nan))
+    assert empty.to_dict()["outside"]["source_share"] is None
+    assert empty.to_dict()["outside"]["target_share"] is None
 
 
 def test_the_dict_is_plain_json_and_a_copy(aligner, data):
