@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
+import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -256,6 +262,27 @@ def test_a_run_that_ends_half_way_leaves_what_was_there(folder, monkeypatch, err
     assert Path("mapped.parquet").read_text() == "before"
 
 
+def test_a_run_that_is_terminated_leaves_no_file(folder, monkeypatch):
+    def terminated(*arguments, **options):
+        yield from real(*arguments, **options)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(10)
+
+    real = _migrate.map_batches
+    before = names(folder), signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(_migrate, "map_batches", terminated)
+    monkeypatch.setattr(_migrate, "_ROW_GROUP_BYTES", 1)
+    with pytest.raises(SystemExit) as exit_:
+        run(f"{REUSE} --out mapped.parquet --quiet")
+    assert exit_.value.code == 128 + signal.SIGTERM
+    assert (names(folder), signal.getsignal(signal.SIGTERM)) == before
+
+
+def test_commands_run_in_threads(folder):
+    with ThreadPoolExecutor(1) as threads:
+        assert threads.submit(run, "report map.npz --quiet").result() == 0
+
+
 @pytest.mark.parametrize(
     ("command", "message"),
     [
@@ -405,6 +432,13 @@ def test_a_missing_pyarrow_says_what_to_install(folder, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     assert run(f"{MIGRATE} --out mapped.parquet") == 2
     assert "sklearn-align[io]" in capsys.readouterr().err
+
+
+def test_the_script_is_the_same_function():
+    project = Path(sklearn_align.__file__).parents[1] / "pyproject.toml"
+    scripts = tomllib.loads(project.read_text(encoding="utf-8"))["project"]["scripts"]
+    module, _, name = scripts["sklearn-align"].partition(":")
+    assert getattr(importlib.import_module(module), name) is main
 
 
 def test_the_module_runs(folder):

@@ -23,7 +23,7 @@ exit codes:
   0    the map converged (verdict "pass" or "check")
   1    it did not, or too few of the pairs are retrieved (verdict "fail")
   2    wrong arguments or files
-  130  interrupted
+  130  interrupted; 143 after SIGTERM
 """
 
 
