@@ -22,6 +22,7 @@ parquet = pytest.importorskip("pyarrow.parquet")
 import sklearn_align  # noqa: E402
 from sklearn_align import MiniVec2Vec, load_map  # noqa: E402
 from sklearn_align._cli import _migrate, _progress, main  # noqa: E402
+from sklearn_align._cli._common import _vectors_at  # noqa: E402
 from sklearn_align.alignment import alignment_report  # noqa: E402
 from sklearn_align.datasets import make_rotated_embeddings  # noqa: E402
 from sklearn_align.io import sample_rows, vectors_to_arrow, vectors_to_numpy  # noqa: E402
@@ -172,6 +173,22 @@ def test_rows_with_the_same_key_are_pairs(folder, data, capsys):
     section = json.loads(capsys.readouterr().out)["before_after"]
     assert section["n_pairs"] == 250
     assert section["accuracy"]["mapped"] == 1
+
+
+@pytest.mark.parametrize("type_", [pa.list_(pa.float32(), 3), pa.list_(pa.float32())])
+def test_vectors_at_rows_in_any_order(tmp_path, type_):
+    X = np.random.default_rng(0).standard_normal((9000, 3)).astype(np.float32)
+    null = np.random.default_rng(1).random(9000) < 0.3
+    lists = [None if absent else x.tolist() for x, absent in zip(X, null, strict=True)]
+    X[5000, 1] = np.nan
+    lists[5000] = X[5000].tolist()
+    null[5000] = False
+    path = str(tmp_path / "nulls.parquet")
+    parquet.write_table(pa.table({"v": pa.array(lists, type_)}), path)
+    rows = np.append(np.random.default_rng(2).permutation(9000)[:700], 5000)
+    found, valid = _vectors_at(path, "v", rows)
+    np.testing.assert_array_equal(valid, ~null[rows] & (rows != 5000))
+    np.testing.assert_array_equal(found[valid], X[rows][valid])
 
 
 def aligned(data):

@@ -13,6 +13,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from sklearn_align import MiniVec2Vec, load_map
 from sklearn_align.alignment import AlignmentReport, alignment_report
+from sklearn_align.alignment._report import _share_outside
 from sklearn_align.datasets import make_rotated_embeddings
 from sklearn_align.metrics import neighbor_overlap, neighbor_recall, retrieval_accuracy
 
@@ -176,6 +177,23 @@ def test_samples_outside_those_of_the_fit(aligner, data):
     mixed = np.vstack([np.repeat(data.XA[:50], 2, axis=0), far])
     half = alignment_report(aligner, mixed, XA_fit=data.XA).to_dict()["outside"]
     assert half["source_share"] == pytest.approx(0.5, abs=0.03)
+
+
+def test_the_share_outside_against_full_matrices():
+    rng = np.random.default_rng(0)
+    reference, Z = (rng.standard_normal((n, 4)) for n in (150, 4000))
+    reference[50:60] = reference[:10]  # copies are neighbours like others
+    for X in (reference, Z):
+        X /= np.linalg.norm(X, axis=1, keepdims=True)
+    among = reference @ reference.T
+    np.fill_diagonal(among, -np.inf)
+    usual = np.sort(among, axis=1)[:, -10]
+    own = np.sort(Z @ reference.T, axis=1)[:, -10]
+    expected = (own < np.quantile(usual, 0.01)).mean()
+    assert 0 < expected < 1
+    assert _share_outside(Z, reference) == expected
+    assert _share_outside(Z, np.vstack([reference, np.zeros((5, 4))])) == expected
+    assert _share_outside(Z, reference[:10]) is None
 
 
 def test_invalid_samples_are_counted_and_left_out(aligner, data):
