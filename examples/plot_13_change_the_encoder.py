@@ -2,10 +2,11 @@
 Changing the encoder of a vector index
 ======================================
 
-An index holds vectors of an old encoder; queries are to be encoded by a new one. There are two ways
-without encoding the documents again: map the stored vectors into the space of the new encoder, or
-map every query back into the space of the old one and leave the index alone. Both use one map, which
-is learned from samples of different texts. This example measures what a search loses either way.
+An index holds vectors of an old encoder; queries are to be encoded by a new one. There are two
+ways without encoding the documents again: map the stored vectors into the space of the new encoder,
+or map every query back into the space of the old one and leave the index alone. Both use one map,
+which is learned from samples of different texts. This example measures what a search loses either
+way.
 """
 
 import matplotlib.pyplot as plt

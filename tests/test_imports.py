@@ -15,7 +15,7 @@ import sklearn_align
 
 PACKAGE = Path(sklearn_align.__file__).parent
 HEAVY = ["torch", "skorch", "matplotlib", "pandas", "polars", "dask", "pyarrow"]
-HEAVY += ["safetensors", "onnx"]
+HEAVY += ["safetensors", "onnx", "rich"]
 LIGHT = [
     "import sklearn_align",
     "from sklearn_align import MiniVec2Vec",
@@ -23,6 +23,7 @@ LIGHT = [
     "import sklearn_align.alignment, sklearn_align.metrics, sklearn_align.datasets",
     "import sklearn_align.plotting",
     "import sklearn_align.io",
+    "import sklearn_align._cli",
     "import sklearn_align; dir(sklearn_align); hasattr(sklearn_align, 'nothing')",
 ]
 FIT = """

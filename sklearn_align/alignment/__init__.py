@@ -3,6 +3,7 @@
 from sklearn_align.alignment._load import load_map
 from sklearn_align.alignment._mini_vec2vec import MiniVec2Vec
 from sklearn_align.alignment._problem import AlignmentProblem, KnownPairs
+from sklearn_align.alignment._report import AlignmentReport, alignment_report
 from sklearn_align.alignment._to_torch import to_torch
 from sklearn_align.alignment.refinements import (
     ClusterRefinement,
@@ -16,6 +17,7 @@ from sklearn_align.alignment.starts import AnchorStart, ComponentStart, PairStar
 
 __all__ = [
     "AlignmentProblem",
+    "AlignmentReport",
     "AnchorStart",
     "ClusterRefinement",
     "ComponentStart",
@@ -28,6 +30,7 @@ __all__ = [
     "Start",
     "StochasticTransportRefinement",
     "TransportRefinement",
+    "alignment_report",
     "load_map",
     "to_torch",
 ]

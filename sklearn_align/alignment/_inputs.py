@@ -102,7 +102,7 @@ def check_pairs(
     """
     if pairs is None:
         return None
-    given = _two_sides(pairs)
+    given = two_sides(pairs)
     sides = [np.asarray(side) for side in given]
     if len(sides[0]) != len(sides[1]) if all(side.ndim for side in sides) else True:
         raise ValueError(
@@ -113,7 +113,7 @@ def check_pairs(
         return None
     spaces = (XA, XB)
     if all(side.ndim == 1 for side in sides):
-        samples = _samples_at(sides, spaces)
+        samples = samples_at(sides, spaces)
     elif all(side.ndim == 2 for side in sides):
         samples = []
         for i, (side, space) in enumerate(zip(given, spaces, strict=True)):
@@ -141,7 +141,7 @@ def check_pairs(
     return KnownPairs(A, B, weight)
 
 
-def _two_sides(pairs: Any) -> tuple[Any, Any]:
+def two_sides(pairs: Any) -> tuple[Any, Any]:
     """Return the two entries of `pairs`, unless they can be read in another way as well."""
     remedy = (
         "pairs must be a tuple (rows_A, rows_B) of two index vectors or of two matrices of paired "
@@ -175,7 +175,7 @@ def _short(value: Any) -> str:
     return repr(value) if isinstance(value, int | float) else "..."
 
 
-def _samples_at(
+def samples_at(
     sides: Sequence[np.ndarray[Any, Any]], spaces: tuple[FloatArray, FloatArray]
 ) -> list[FloatArray]:
     """Return the samples of both spaces at two vectors of indices, which must be integers."""

@@ -305,6 +305,26 @@ class NormalizerSettings:
     equal_length_quantile: float = 0.99
 
 
+@dataclass(frozen=True)
+class ReportSettings:
+    """What a report computes and what it calls unusual, see `_report`."""
+
+    # Samples of each kind that are looked at, drawn at equal distances.
+    max_samples: int = 2000
+    # A sample lies outside others if its similarity to their tenth nearest is below this quantile
+    # of the similarities that these have among themselves.
+    n_neighbors: int = 10
+    outside_quantile: float = 0.01
+    # Shares of samples outside from which on the report says so. Mapped samples of right maps
+    # between independent encoders are outside the target samples in 4% to 26% of cases.
+    max_outside_source: float = 0.05
+    max_outside_target: float = 0.5
+    # Every such pair serves as a query where none are given.
+    query_step: int = 5
+    # Pairs from which on their accuracy counts for the verdict.
+    min_pairs: int = 25
+
+
 ANCHORS = AnchorSettings()
 COMPONENTS = ComponentSettings()
 ICA = IcaSettings()
@@ -317,3 +337,4 @@ HELD_OUT = HeldOutSettings()
 CORRECTION = CorrectionSettings()
 SCORE = ScoreSettings()
 NORMALIZER = NormalizerSettings()
+REPORT = ReportSettings()

@@ -11,21 +11,28 @@ from sklearn_align.exceptions import SampleLengthWarning, warn_user
 
 
 def warn_unless_as_long(name: str, X: FloatArray, normalizer: CentredNormalizer) -> None:
-    """Warn when samples are longer, shorter or more equal in length than those of the space.
+    """Warn when samples are longer, shorter or more equal in length than those of the space."""
+    problem = unlike_lengths(name, X, normalizer)
+    if problem is not None:
+        warn_user(problem, SampleLengthWarning)
+
+
+def unlike_lengths(name: str, X: FloatArray, normalizer: CentredNormalizer) -> str | None:
+    """Say how the lengths of samples differ from those of the space, None if they do not.
 
     Spaces whose samples are scaled to unit length before they are centred are left alone, and so
     are samples that are not finite, which cause an error elsewhere.
     """
     low, median, high = normalizer.raw_lengths
     if normalizer.directions or len(X) == 0 or median == 0:
-        return
+        return None
     some = X[:: -(-len(X) // NORMALIZER.n_checked_samples)]
     if not np.isfinite(some).all():
-        return
+        return None
     lengths = sample_lengths(some)
     lengths = lengths[lengths > 0]
     if len(lengths) == 0:
-        return
+        return None
     typical = float(np.median(lengths))
     few = len(lengths) < NORMALIZER.min_checked_samples
     if normalizer.length is not None:
@@ -40,14 +47,13 @@ def warn_unless_as_long(name: str, X: FloatArray, normalizer: CentredNormalizer)
         and high - low > 10 * NORMALIZER.equal_length_tolerance * median
     )
     if not (unlike or equal):
-        return
+        return None
     seen = f"{median:.3g}"
     if normalizer.length is None:
         seen += f" (mostly {low:.3g} to {high:.3g})"
     here = f"all {typical:.3g}" if equal else f"{typical:.3g}"
-    warn_user(
+    return (
         f"The samples of {name} are {here} long, those that fit has seen {seen}. The mean that is "
         "subtracted does not fit them. Pass vectors as they were at fit: stores that normalize "
-        "return others than the encoder gave; fit on normalized vectors then.",
-        SampleLengthWarning,
+        "return others than the encoder gave; fit on normalized vectors then."
     )

@@ -19,7 +19,7 @@ from sklearn_align.metrics._modality import (
     missing_modality_curve,
     modality_entropy,
 )
-from sklearn_align.metrics._neighbors import neighbor_recall
+from sklearn_align.metrics._neighbors import neighbor_overlap, neighbor_recall
 
 __all__ = [
     "ConfidenceBins",
@@ -34,6 +34,7 @@ __all__ = [
     "mean_reciprocal_rank",
     "missing_modality_curve",
     "modality_entropy",
+    "neighbor_overlap",
     "neighbor_recall",
     "retrieval_accuracy",
 ]

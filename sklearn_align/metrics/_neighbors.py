@@ -10,8 +10,8 @@ from sklearn.utils import check_scalar
 
 from sklearn_align._linalg import unit_rows
 from sklearn_align._samples import check_samples, computing_dtype
-from sklearn_align._similarity import top_k
-from sklearn_align._typing import FloatArray
+from sklearn_align._similarity import row_blocks, top_k
+from sklearn_align._typing import FloatArray, IntArray
 
 METRICS = ("cosine", "euclidean", "dot")
 
@@ -61,6 +61,7 @@ def neighbor_recall(
 
     See Also
     --------
+    neighbor_overlap : The same without queries, also between spaces of different widths.
     retrieval_accuracy : Share of samples whose counterpart is nearest.
 
     Notes
@@ -78,9 +79,7 @@ def neighbor_recall(
     >>> neighbor_recall(-native, native, native[:5], k=3)
     0.0
     """
-    check_scalar(k, "k", Integral, min_val=1)
-    if metric not in METRICS:
-        raise ValueError(f"metric must be one of {list(METRICS)}, got {metric!r}.")
+    _check_options(k, metric)
     arrays = {
         name: _as_float(X, name)
         for name, X in (("mapped", mapped), ("native", native), ("queries", queries))
@@ -101,8 +100,113 @@ def neighbor_recall(
         top_k(_as_queries(arrays["queries"], metric), _as_index(arrays[name], metric), k)[1]
         for name in ("mapped", "native")
     )
+    return _shared(found, expected)
+
+
+def neighbor_overlap(
+    mapped: ArrayLike,
+    native: ArrayLike,
+    k: int = 10,
+    *,
+    metric: str = "cosine",
+) -> float:
+    """Mean overlap of the nearest neighbours of each sample in two spaces.
+
+    Sample ``i`` of `mapped` stands for the same text or image as sample ``i`` of `native`. With
+    ``N_i(X)`` the `k` samples of ``X`` nearest to its sample ``i``, which is none of them, the
+    overlap is the mean over all samples of ``|N_i(mapped) & N_i(native)| / k``, also called mutual
+    k-nearest-neighbour alignment. No sample of one space is compared with one of the other.
+
+    Parameters
+    ----------
+    mapped : array-like of shape (n_samples, n_features)
+        Samples of one space, such as those that ``aligner.to_target`` returns, or those of the old
+        encoder as they are.
+
+    native : array-like of shape (n_samples, n_features_native)
+        The same samples in another space, of any width, in the same order.
+
+    k : int, default=10
+        Number of nearest neighbours, less than the number of samples.
+
+    metric : {"cosine", "euclidean", "dot"}, default="cosine"
+        How vectors are compared.
+
+    Returns
+    -------
+    overlap : float
+        In [0, 1]; higher is better. Chance is ``k / (n_samples - 1)``.
+
+    Raises
+    ------
+    ValueError
+        If the inputs are not finite matrices of equally many samples, if `k` is below 1 or not
+        below the number of samples, or if `metric` is unknown.
+
+    See Also
+    --------
+    neighbor_recall : What queries find in both.
+
+    Notes
+    -----
+    An orthogonal map keeps the neighbours within a space, up to the mean that is subtracted. So the
+    overlap of the old and the new encoder tells how much their neighbours differ, whatever the map,
+    and cannot tell a right map from a wrong one: :func:`neighbor_recall` does.
+
+    Neighbours are searched exactly, in blocks. Of neighbours at equal distance an arbitrary one is
+    taken, so copies within a space lower the overlap.
+
+    References
+    ----------
+    .. [1] M. Huh, B. Cheung, T. Wang, P. Isola, "The Platonic Representation Hypothesis", ICML
+       2024.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_align.metrics import neighbor_overlap
+    >>> native = np.random.default_rng(0).standard_normal((50, 8))
+    >>> neighbor_overlap(2 * native[:, ::-1], native, k=3)
+    1.0
+    """
+    _check_options(k, metric)
+    arrays = [_as_float(X, name) for name, X in (("mapped", mapped), ("native", native))]
+    if len(arrays[0]) != len(arrays[1]):
+        raise ValueError(
+            f"mapped has {len(arrays[0])} samples and native {len(arrays[1])}: sample i of both "
+            "must be the same text or image."
+        )
+    if k >= len(arrays[0]):
+        raise ValueError(
+            f"k={k} is not less than the number of samples, {len(arrays[0])}, and no sample is a "
+            "neighbour of its own."
+        )
+    found, expected = (_neighbors_within(X, k, metric) for X in arrays)
+    return _shared(found, expected)
+
+
+def _neighbors_within(X: FloatArray, k: int, metric: str) -> IntArray:
+    """Return indices (n_samples, k) of the nearest other samples of each sample, in no order."""
+    queries, index = _as_queries(X, metric), _as_index(X, metric)
+    nearest = np.empty((len(X), k), dtype=np.intp)
+    for block in row_blocks(len(X), len(X), index.dtype):
+        product = queries[block] @ index.T
+        own = np.arange(block.start, block.stop)
+        product[own - block.start, own] = -np.inf
+        nearest[block] = np.argpartition(product, len(X) - k, axis=1)[:, len(X) - k :]
+    return nearest
+
+
+def _shared(found: IntArray, expected: IntArray) -> float:
+    """Mean share of `expected` (n_samples, k) that is in `found`, sample by sample."""
     hits = (found[:, :, None] == expected[:, None, :]).any(axis=2)
     return float(hits.mean())
+
+
+def _check_options(k: int, metric: str) -> None:
+    check_scalar(k, "k", Integral, min_val=1)
+    if metric not in METRICS:
+        raise ValueError(f"metric must be one of {list(METRICS)}, got {metric!r}.")
 
 
 def _as_float(X: ArrayLike, name: str) -> FloatArray:

@@ -3,7 +3,7 @@ import pytest
 from sklearn.neighbors import NearestNeighbors
 
 from sklearn_align import _similarity
-from sklearn_align.metrics import neighbor_recall
+from sklearn_align.metrics import neighbor_overlap, neighbor_recall
 
 
 @pytest.fixture
@@ -78,3 +78,65 @@ def test_bad_input(index, change, message):
     arguments = dict(zip(("mapped", "native", "queries"), index, strict=True))
     with pytest.raises(ValueError, match=message):
         neighbor_recall(**{**arguments, **change})
+
+
+def test_overlap_against_an_independent_search(index, monkeypatch):
+    monkeypatch.setattr(_similarity, "_BLOCK_BYTES", 4096)
+    for metric in ("cosine", "euclidean", "dot"):
+        for k in (1, 10, 199):
+            sides = []
+            for X in index[:2]:
+                lists = neighbours(X, X, 200, metric).tolist()
+                sides.append([[j for j in row if j != i][:k] for i, row in enumerate(lists)])
+            shares = [len(set(a) & set(b)) / k for a, b in zip(*sides, strict=True)]
+            expected = pytest.approx(np.mean(shares))
+            assert neighbor_overlap(*index[:2], k, metric=metric) == expected
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_overlap_of_a_space_with_itself_is_one(index, dtype):
+    X = index[0].astype(dtype)
+    assert neighbor_overlap(X, X) == 1
+    # A common rotation, scale and further columns of zeros change no neighbour.
+    Q = np.linalg.qr(np.random.default_rng(1).standard_normal((8, 8)))[0]
+    other = np.hstack([3 * X @ Q, np.zeros((200, 2))])
+    for metric in ("cosine", "euclidean", "dot"):
+        assert neighbor_overlap(other, X, metric=metric) == pytest.approx(1)
+
+
+def test_overlap_of_independent_spaces_is_chance():
+    rng = np.random.default_rng(0)
+    n, k = 400, 20
+    overlap = neighbor_overlap(rng.standard_normal((n, 8)), rng.standard_normal((n, 5)), k)
+    # Hypergeometric: mean k / (n - 1) for each sample.
+    p = k / (n - 1)
+    assert overlap == pytest.approx(p, abs=5 * np.sqrt(p * (1 - p) / (n * k)))
+
+
+def test_overlap_is_symmetric_and_ignores_the_order(index):
+    mapped, native, _ = index
+    expected = neighbor_overlap(mapped, native)
+    order = np.random.default_rng(2).permutation(200)
+    assert neighbor_overlap(native, mapped) == pytest.approx(expected)
+    assert neighbor_overlap(mapped[order], native[order]) == pytest.approx(expected)
+    assert neighbor_overlap(mapped[order], native) < expected
+
+
+def test_overlap_with_all_other_samples_is_one(index):
+    assert neighbor_overlap(index[0], index[1], 199) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"k": 0}, "k == 0, must be >= 1"),
+        ({"k": 200}, "k=200 is not less than the number of samples, 200"),
+        ({"metric": "l2"}, "metric must be one of"),
+        ({"mapped": np.ones((199, 8))}, "mapped has 199 samples and native 200"),
+        ({"native": np.full((200, 8), np.inf)}, "native contains infinity"),
+    ],
+)
+def test_bad_input_of_the_overlap(index, change, message):
+    arguments = {"mapped": index[0], "native": index[1]}
+    with pytest.raises(ValueError, match=message):
+        neighbor_overlap(**{**arguments, **change})
