@@ -31,6 +31,16 @@ def alignment(tables: Path) -> str:
     return "\n".join(["```text", *printed, "", check, "```", ""])
 
 
+def encoders(tables: Path) -> str:
+    """Table of bench_alignment_success --encoders."""
+    header, *lines = read_table(tables / "alignment_encoders.csv")
+    # Without whether the check is correct, which the page of benchmarks explains.
+    columns = [number for number, name in enumerate(header) if name != "check correct"]
+    rows = [[line[number] for number in columns] for line in (header, *lines)]
+    rows.insert(1, ["---"] * len(columns))
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
 def fusion(tables: Path) -> str:
     """Table of examples/fuse_modalities.py."""
     header, *lines = read_table(tables / "readme_fusion.csv")
@@ -43,7 +53,11 @@ def fusion(tables: Path) -> str:
     )
 
 
-TABLES_OF_README: dict[str, Callable[[Path], str]] = {"alignment": alignment, "fusion": fusion}
+TABLES_OF_README: dict[str, Callable[[Path], str]] = {
+    "alignment": alignment,
+    "encoders": encoders,
+    "fusion": fusion,
+}
 
 
 def with_tables(text: str, tables: Path = TABLES) -> str:
