@@ -19,10 +19,14 @@ from pathlib import Path
 import numpy as np
 
 from sklearn_align import MiniVec2Vec
-from sklearn_align._samples import sample_blocks
-from sklearn_align._typing import FloatArray
 from sklearn_align.exceptions import SampleLengthWarning
-from tests.benchmarks.alignment_data import Spaces, add_data_options, load_spaces, top1_and_cosine
+from tests.benchmarks.alignment_data import (
+    FloatArray,
+    Spaces,
+    add_data_options,
+    load_spaces,
+    top1_and_cosine,
+)
 from tests.benchmarks.bench_alignment_speed import enlarged
 from tests.benchmarks.tables import Figures, Runs, add_output_option, write_table
 
@@ -86,7 +90,8 @@ def mapping_calls(n_samples: int) -> dict[str, tuple[str, Callable[[], object]]]
         keeping = MiniVec2Vec(**options, random_state=0).fit(*unequal)
     X = np.empty((n_samples, WIDTH), np.float32)
     whole = np.empty(X.shape, np.int8)
-    for part in sample_blocks(X.shape, X.itemsize):
+    for start in range(0, n_samples, 10_000):
+        part = slice(start, start + 10_000)
         X[part] = rng.laplace(size=X[part].shape)
         whole[part] = np.round(10 * X[part]).clip(-127, 127)
     half, out, W = X.astype(np.float16), np.zeros_like(X), aligner.linear_map_
