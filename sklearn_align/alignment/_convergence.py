@@ -100,7 +100,7 @@ def check_convergence(
     is the initialization it came from, None for the consensus of several.
     """
     score = relative_score(problem, W, random_state)
-    min_relative_score = min_relative_score_of(problem, W)
+    min_relative_score = min_relative_score_of(W)
     high = score >= min_relative_score
     credible = high and score <= CONVERGENCE.max_credible_score
     measured = not np.isnan(expected_accuracy)
@@ -121,15 +121,11 @@ def check_convergence(
     return Convergence(agreement, score, expected_accuracy, min_relative_score)
 
 
-def min_relative_score_of(problem: AlignmentProblem, W: FloatArray) -> float:
-    """Relative score that a right map reaches, by its shape and the samples it is fitted to."""
-    if min(W.shape) < CONVERGENCE.wide:
-        return CONVERGENCE.min_relative_score
-    n_samples = min(len(problem.A), len(problem.B))
-    ratio = min(1.0, CONVERGENCE.n_reference_samples / n_samples)
-    return max(
-        CONVERGENCE.least_relative_score, CONVERGENCE.min_relative_score_wide * float(ratio**0.5)
-    )
+def min_relative_score_of(W: FloatArray) -> float:
+    """Relative score that a right map between spaces of these widths reaches."""
+    if min(W.shape) >= CONVERGENCE.wide:
+        return CONVERGENCE.min_relative_score_wide
+    return CONVERGENCE.min_relative_score
 
 
 def agreement_with_independent_runs(

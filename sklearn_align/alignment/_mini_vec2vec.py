@@ -183,8 +183,7 @@ class MiniVec2Vec(
 
     min_relative_score_ : float
         The `relative_score_` that `converged_` asks for: 0.6, or 0.4 where both spaces have 128
-        features or more, and less with more than 10,000 samples: it falls with the square root of
-        their number, down to 0.15.
+        features or more.
 
     expected_accuracy_ : float
         Fraction of samples whose counterpart is expected to be the nearest of 1,000 target samples.

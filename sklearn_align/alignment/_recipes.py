@@ -196,13 +196,10 @@ class ConvergenceSettings:
     # Wrong maps agree with independent ones on few samples, right maps on nearly all.
     min_agreement: float = 0.7
     # Right maps come close to the score of one space with itself, also between dissimilar encoders.
-    # In wide spaces it falls as samples become more, because few samples are fitted by accident:
-    # with the square root of their number from `n_reference_samples` on.
+    # In wide spaces it falls as samples become more, because few samples are fitted by accident.
     min_relative_score: float = 0.6
     min_relative_score_wide: float = 0.4
     wide: int = 128
-    n_reference_samples: int = 10_000
-    least_relative_score: float = 0.15
     # Accuracy on known pairs that are left out, which replaces both figures.
     min_expected_accuracy: float = 0.5
     # A map that scores far above a space with itself fits the noise of the samples.

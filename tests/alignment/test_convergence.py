@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import cycle
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -320,20 +319,6 @@ def test_both_thresholds_count(agreement, score, converged, reason):
         assert reason in evidence.reason
 
 
-@pytest.mark.parametrize(
-    ("width", "n_samples", "needed"),
-    [
-        (128, 100, 0.4),
-        (128, 40_000, 0.2),
-        (300, 10**7, 0.15),
-        (127, 10**7, 0.6),
-    ],
-)
-def test_a_map_of_many_samples_in_wide_spaces_needs_less(width, n_samples, needed):
-    problem = SimpleNamespace(A=range(10**8), B=range(n_samples))
-    assert min_relative_score_of(problem, np.empty((width, 200))) == pytest.approx(needed)
-
-
 @pytest.mark.parametrize(("accuracy", "converged"), [(0.5, True), (0.499, False)])
 def test_a_measured_accuracy_decides_alone(accuracy, converged):
     for agreement, score in ((0.0, 0.0), (1.0, 1.0)):
@@ -348,8 +333,7 @@ def test_a_measured_accuracy_decides_alone(accuracy, converged):
 @pytest.mark.parametrize(("shape", "needed"), [((127, 500), 0.6), ((500, 127), 0.6),
                                                ((128, 500), 0.4), ((500, 128), 0.4)])  # fmt: skip
 def test_the_relative_score_that_is_needed_depends_on_the_width(shape, needed):
-    problem = SimpleNamespace(A=range(10_000), B=range(20_000))
-    assert min_relative_score_of(problem, np.empty(shape)) == needed
+    assert min_relative_score_of(np.empty(shape)) == needed
     assert Convergence(0.7, needed, min_relative_score=needed).converged
     assert not Convergence(0.7, needed - 0.001, min_relative_score=needed).converged
 
@@ -428,7 +412,7 @@ def test_how_many_runs_are_made_and_what_counts(
     monkeypatch.setattr(_convergence, "relative_score", relative)
     monkeypatch.setattr(_convergence, "agreement_with_independent_runs", runs)
     monkeypatch.setattr(_convergence, "agreement_with_pairs", pairs)
-    monkeypatch.setattr(_convergence, "min_relative_score_of", lambda problem, W: 0.6)
+    monkeypatch.setattr(_convergence, "min_relative_score_of", lambda W: 0.6)
     found = check_convergence("problem", "reduced", "W", ["V"] * independent, "start", "stream")
     assert (found.agreement, found.relative_score) == (expected, score)
     assert np.isnan(found.expected_accuracy)
