@@ -46,7 +46,7 @@ def main(args: argparse.Namespace) -> None:
     sizes = sorted(set(frame["n_samples"]))
     ax.set_xticks(sizes, [f"{size:,}" for size in sizes], fontsize="small")
     ax.minorticks_off()
-    ax.legend(loc="lower right")
+    ax.legend(loc="upper left", bbox_to_anchor=(0.0, 0.93), fontsize="small")
     args.out.parent.mkdir(parents=True, exist_ok=True)
     fig.savefig(args.out, dpi=110)
 
