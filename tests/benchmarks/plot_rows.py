@@ -23,7 +23,7 @@ NAMES = {
 def main(args: argparse.Namespace) -> None:
     """Write the picture."""
     frame = Runs(args.tables, "alignment_rows", KEYS).frame()
-    fig, ax = plt.subplots(figsize=(7, 4), layout="constrained")
+    fig, ax = plt.subplots(figsize=(7, 4.4), layout="constrained")
     for number, pair in enumerate(PAIRS):
         fits = frame[frame["pair"] == pair]
         if fits.empty:
@@ -46,7 +46,7 @@ def main(args: argparse.Namespace) -> None:
     sizes = sorted(set(frame["n_samples"]))
     ax.set_xticks(sizes, [f"{size:,}" for size in sizes], fontsize="small")
     ax.minorticks_off()
-    ax.legend(loc="upper left", bbox_to_anchor=(0.0, 0.93), fontsize="small")
+    fig.legend(loc="outside lower center", ncols=2, fontsize="small")
     args.out.parent.mkdir(parents=True, exist_ok=True)
     fig.savefig(args.out, dpi=110)
 
