@@ -38,6 +38,21 @@ def write(path, **columns):
     parquet.write_table(pa.table(arrays), path, row_group_size=500)
 
 
+def writes_null_vectors():
+    """Whether parquet files may hold nulls among lists of one length: old releases cannot."""
+    vectors = pa.array([[1.0], None, [1.0]], pa.list_(pa.float32(), 1))
+    try:
+        parquet.write_table(pa.table({"vector": vectors}), pa.BufferOutputStream())
+    except pa.ArrowNotImplementedError:
+        return False
+    return True
+
+
+NULL_VECTORS = pytest.mark.skipif(
+    not writes_null_vectors(), reason="this pyarrow writes no nulls among lists of one length"
+)
+
+
 @pytest.fixture(scope="module")
 def data():
     return make_rotated_embeddings(1500, WIDTH, n_test=100, random_state=0)
@@ -175,7 +190,10 @@ def test_rows_with_the_same_key_are_pairs(folder, data, capsys):
     assert section["accuracy"]["mapped"] == 1
 
 
-@pytest.mark.parametrize("type_", [pa.list_(pa.float32(), 3), pa.list_(pa.float32())])
+@pytest.mark.parametrize(
+    "type_",
+    [pytest.param(pa.list_(pa.float32(), 3), marks=NULL_VECTORS), pa.list_(pa.float32())],
+)
 def test_vectors_at_rows_in_any_order(tmp_path, type_):
     X = np.random.default_rng(0).standard_normal((9000, 3)).astype(np.float32)
     null = np.random.default_rng(1).random(9000) < 0.3
@@ -244,6 +262,7 @@ def test_wrong_pairs_fail_for_a_map_that_is_used_again(folder, data):
     assert not Path("mapped.parquet").exists()
 
 
+@NULL_VECTORS
 def test_invalid_vectors_are_an_error_before_the_fit_or_null(folder, capsys):
     command = REUSE.replace("old.", "holes.") + " --out mapped.parquet --quiet"
     assert run(command) == 2
