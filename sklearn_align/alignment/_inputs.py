@@ -104,11 +104,7 @@ def check_pairs(
         return None
     given = two_sides(pairs)
     sides = [np.asarray(side) for side in given]
-    if len(sides[0]) != len(sides[1]) if all(side.ndim for side in sides) else True:
-        raise ValueError(
-            "pairs must hold as many rows_A as rows_B, got shapes "
-            f"{sides[0].shape} and {sides[1].shape}."
-        )
+    check_equally_many(sides)
     if len(sides[0]) == 0:
         return None
     spaces = (XA, XB)
@@ -139,6 +135,15 @@ def check_pairs(
         for normalizer, side in zip(normalizers, samples, strict=True)
     )
     return KnownPairs(A, B, weight)
+
+
+def check_equally_many(sides: Sequence[np.ndarray[Any, Any]]) -> None:
+    """Raise unless both sides of pairs have rows, as many as the other."""
+    if not all(side.ndim for side in sides) or len(sides[0]) != len(sides[1]):
+        raise ValueError(
+            "pairs must hold as many rows_A as rows_B, got shapes "
+            f"{sides[0].shape} and {sides[1].shape}."
+        )
 
 
 def two_sides(pairs: Any) -> tuple[Any, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from numbers import Integral
 from typing import Any, Literal, overload
 
@@ -73,8 +74,7 @@ class AlignmentReport:
             "not_shown". Sections without their input are None, and so are numbers that are not
             known.
         """
-        contents: dict[str, Any] = _copy(self._contents)
-        return contents
+        return deepcopy(self._contents)
 
     def to_html(self) -> str:
         """Return the report as HTML, which refers to no other file.
@@ -233,13 +233,4 @@ def alignment_report(
     check_is_fitted(final, "correction_strength_")
     builder = ReportBuilder(aligner, final, int(k))
     contents = builder.build(XA, XB, XA_fit, pairs, queries)
-    return _copy(contents) if output_dict else AlignmentReport(contents)
-
-
-def _copy(value: Any) -> Any:
-    """Return a copy of nested dicts and lists."""
-    if isinstance(value, dict):
-        return {key: _copy(one) for key, one in value.items()}
-    if isinstance(value, list):
-        return [_copy(one) for one in value]
-    return value
+    return deepcopy(contents) if output_dict else AlignmentReport(contents)

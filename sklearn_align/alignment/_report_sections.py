@@ -12,7 +12,7 @@ from sklearn_align._compose import reach_final
 from sklearn_align._samples import check_samples, sample_blocks
 from sklearn_align._similarity import top_k
 from sklearn_align._typing import FloatArray
-from sklearn_align.alignment._inputs import samples_at, two_sides
+from sklearn_align.alignment._inputs import check_equally_many, samples_at, two_sides
 from sklearn_align.alignment._mapping import map_samples
 from sklearn_align.alignment._mini_vec2vec import MiniVec2Vec
 from sklearn_align.alignment._names import check_names
@@ -190,14 +190,14 @@ class ReportBuilder:
                     "pairs holds sample indices, which need XA and XB: pass both, or the paired "
                     "samples themselves."
                 )
-            _same_number(sides)
+            check_equally_many(sides)
             spaces = (np.asarray(XA), np.asarray(XB))
             taken: list[Any] = list(samples_at(sides, spaces))
             # Names of a data frame are kept, so that they are checked.
             frames = zip((XA, XB), sides, taken, strict=True)
             given = [X.iloc[i] if hasattr(X, "iloc") else rows for X, i, rows in frames]
         elif all(side.ndim == 2 for side in sides):
-            _same_number(sides)
+            check_equally_many(sides)
         else:
             raise ValueError(
                 "pairs must be two integer vectors (sample indices) or two matrices (the samples "
@@ -373,14 +373,6 @@ def _wilson(share: float, n: int) -> tuple[float, float]:
 def _quantiles(X: FloatArray) -> list[float]:
     low, high = NORMALIZER.tails
     return [float(length) for length in np.quantile(sample_lengths(X), [low, 0.5, high])]
-
-
-def _same_number(sides: list[NDArray[Any]]) -> None:
-    if len(sides[0]) != len(sides[1]):
-        raise ValueError(
-            f"pairs must hold as many rows_A as rows_B, got shapes {sides[0].shape} and "
-            f"{sides[1].shape}."
-        )
 
 
 def _number(value: float) -> float | None:
