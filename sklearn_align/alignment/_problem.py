@@ -108,9 +108,9 @@ class AlignmentProblem:
         self.B = B
         self.pairs = pairs if pairs is not None and len(pairs) else None
         # A refinement that watches the score and the estimator that records it ask for the same
-        # map. It is compared by value: a refinement may update its map in place.
-        self._scored_map: FloatArray | None = None
-        self._scored_value = 0.0
+        # map. It is compared by value: a refinement may update its map in place. Candidates on
+        # several threads share the problem, so a map and its score are replaced as one.
+        self._scored: tuple[FloatArray, float] | None = None
         if random_state is None:
             self._score_A, self._score_B = A[:score_sample_size], B[:score_sample_size]
         else:
@@ -198,12 +198,14 @@ class AlignmentProblem:
         float
             Higher is better.
         """
-        if self._scored_map is None or not np.array_equal(self._scored_map, W):
-            mapped = self._score_A @ W
-            scale_to_unit_length(mapped)
-            self._scored_value = float(max_csls(mapped, self._score_B, SCORE.n_neighbors).mean())
-            self._scored_map = W.copy()
-        return self._scored_value
+        scored = self._scored
+        if scored is not None and np.array_equal(scored[0], W):
+            return scored[1]
+        mapped = self._score_A @ W
+        scale_to_unit_length(mapped)
+        score = float(max_csls(mapped, self._score_B, SCORE.n_neighbors).mean())
+        self._scored = (W.copy(), score)
+        return score
 
     def principal_coordinates(self, side: Side) -> FloatArray:
         """Return samples of one side from which initializations compute their statistics.

@@ -1,3 +1,6 @@
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -133,6 +136,26 @@ def test_the_score_of_one_map_is_computed_once(sides, monkeypatch):
     score = problem.score(W)
     monkeypatch.setattr("sklearn_align.alignment._problem.max_csls", None)
     assert problem.score(W.copy()) == score
+
+
+def test_scores_on_several_threads_are_those_of_their_maps(sides):
+    maps = [polar_factor(np.random.default_rng(k).normal(size=(8, 6))) for k in range(3)]
+    alone = [AlignmentProblem(*sides).score(W) for W in maps]
+
+    class Interleaved(AlignmentProblem):
+        """Every thread has set an attribute before one of them goes on."""
+
+        barrier = None
+
+        def __setattr__(self, name, value):
+            super().__setattr__(name, value)
+            if self.barrier is not None:
+                self.barrier.wait(60)
+
+    problem = Interleaved(*sides)
+    Interleaved.barrier = threading.Barrier(len(maps))
+    with ThreadPoolExecutor(len(maps)) as pool:
+        assert list(pool.map(problem.score, maps)) == alone
 
 
 def test_whitening_is_that_of_the_principal_coordinates_of_a_side(sides):
