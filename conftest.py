@@ -17,6 +17,11 @@ from threadpoolctl import threadpool_info
 collect_ignore = [] if find_spec("pyarrow") else ["sklearn_align/io"]
 
 
+def pytest_configure(config):
+    # In the settings, the class would be imported, and NumPy with it, before the lines above.
+    config.addinivalue_line("filterwarnings", "ignore::sklearn.exceptions.SkipTestWarning")
+
+
 def _numbers_of_threads():
     return {library["filepath"]: library["num_threads"] for library in threadpool_info()}
 
@@ -28,6 +33,8 @@ def _threads_as_before():
     Two workers with two threads each take many times as long on two cores.
     """
     before = _numbers_of_threads()
+    if "PYTEST_XDIST_WORKER" in os.environ and os.environ["OMP_NUM_THREADS"] == "1":
+        assert set(before.values()) <= {1}, "A library was loaded before the number was set."
     yield
     after = _numbers_of_threads()
     assert {path: after[path] for path in before} == before
