@@ -18,6 +18,7 @@ collect_ignore = [] if find_spec("pyarrow") else ["sklearn_align/io"]
 
 
 def pytest_configure(config):
+    """Ignore skipped estimator checks."""
     # In the settings, the class would be imported, and NumPy with it, before the lines above.
     config.addinivalue_line("filterwarnings", "ignore::sklearn.exceptions.SkipTestWarning")
 
