@@ -198,7 +198,7 @@ def modality_importance(
         layout,
         y,
         _check_weight(sample_weight, values),
-        _sample_scores(located.estimator, scoring)
+        _sample_scores(located.estimator, scoring, y)
         if per_sample
         else _MeanScores(_scorer(located.estimator, scoring)),
     )
@@ -299,7 +299,7 @@ class _SampleScores:
         self.scorers = scorers
 
     def __call__(self, estimator: Any, X: Any, y: Any, weight: Float64Array | None) -> Scores:
-        weights = np.ones(len(y)) if weight is None else weight
+        weights = np.ones(len(X)) if weight is None else weight
         return {name: scorer(estimator, X, y, weights) for name, scorer in self.scorers.items()}
 
 
@@ -337,7 +337,7 @@ def _scorer(estimator: Any, scoring: Any) -> Any:
     return check_scoring(estimator, scoring=scoring)
 
 
-def _sample_scores(estimator: Any, scoring: Any) -> _SampleScores:
+def _sample_scores(estimator: Any, scoring: Any, y: Any) -> _SampleScores:
     """Return the scorers of single samples for one scoring or several."""
     if isinstance(scoring, Mapping):
         named: dict[str | None, Any] = dict(scoring)
@@ -347,6 +347,10 @@ def _sample_scores(estimator: Any, scoring: Any) -> _SampleScores:
         named = {None: scoring}
     if not named:
         raise ValueError("scoring is empty: pass at least one, or None.")
+    if y is None and not all(callable(one) for one in named.values()):
+        raise ValueError(
+            f"scoring={scoring!r} needs the targets y: pass them, or a callable that does not."
+        )
     return _SampleScores({name: sample_scorer(estimator, one) for name, one in named.items()})
 
 

@@ -279,6 +279,14 @@ def test_callables_score_single_samples(additive):
     np.testing.assert_allclose(result.sample_importances, np.abs(contributions(X)))
 
 
+def test_callables_do_without_targets(additive):
+    X, _ = samples()
+    result = modality_importance(
+        additive, X, scoring=lambda estimator, X, y: estimator.predict(X), per_sample=True
+    )
+    np.testing.assert_allclose(result.sample_importances, contributions(X), atol=1e-12)
+
+
 def test_own_score_that_is_no_mean_over_samples():
     class OwnScore(Additive):
         def score(self, X, y):
@@ -490,6 +498,7 @@ def test_estimators_that_refuse_missing_values_can_be_permuted():
         ({"scoring": lambda *_: np.nan}, "finite scores, got nan: choose another"),
         ({"scoring": lambda *_: {"mine": np.inf}}, "scoring 'mine' must give finite scores"),
         ({"scoring": [], "per_sample": True}, "scoring is empty"),
+        ({"y": None, "scoring": "r2", "per_sample": True}, "scoring='r2' needs the targets y"),
         ({"scoring": "max_error", "per_sample": True}, "scoring='max_error'. Pass one of"),
         ({"empty_score": 0.0}, "empty_score=0.0 has no effect with method='drop'"),
         ({"empty_score": "zero", "method": "shapley"}, "got 'zero'"),
