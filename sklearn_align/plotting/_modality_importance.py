@@ -223,7 +223,7 @@ class ModalityImportanceDisplay(DisplayMixin):
         ax.axvline(0, color="0.6", linewidth=0.8)
         ax.set_yticks(place, self.modality_names)
         ax.invert_yaxis()
-        ax.set(xlabel=f"Importance (loss of {self.score_name})")
+        ax.set(xlabel=f"Importance (difference of {self.score_name})")
         if len(self.importances) > 1:
             ax.legend()
 

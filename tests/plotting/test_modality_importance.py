@@ -35,7 +35,7 @@ def test_shows_the_importances_of_an_estimator(fitted):
     np.testing.assert_allclose(widths(display)["permute"], result.importances_mean)
     np.testing.assert_allclose(error_bars(display, "permute"), result.importances_std)
     assert [label.get_text() for label in display.ax_.get_yticklabels()] == result.names
-    assert display.ax_.get_xlabel() == "Importance (loss of neg_log_loss)"
+    assert display.ax_.get_xlabel() == "Importance (difference of neg_log_loss)"
     assert display.ax_.get_legend() is None
 
 
