@@ -33,6 +33,7 @@ def modality_entropy(weights: ArrayLike, *, normalize: bool = False) -> Float64A
 
     For the weights ``w_m`` of a sample it is ``H = -sum_m w_m * log(w_m)``, with ``0 log 0 = 0``.
     With `normalize` it is divided by ``log(n)``, where ``n`` is the number of weights above 0.
+    Weights are no importances, see :func:`modality_importance`.
 
     Parameters
     ----------
@@ -58,6 +59,7 @@ def modality_entropy(weights: ArrayLike, *, normalize: bool = False) -> Float64A
     See Also
     --------
     effective_modalities : The same as a number of modalities.
+    modality_importance : How much a score depends on each modality.
     scipy.stats.entropy : Entropy of one distribution, or along an axis.
 
     Examples
@@ -81,7 +83,8 @@ def effective_modalities(weights: ArrayLike) -> Float64Array:
     """Effective number of modalities among which a fusion divides the weight of each sample.
 
     The exponential of the entropy, ``exp(-sum_m w_m * log(w_m))``: ``n`` equal weights count as
-    ``n`` modalities.
+    ``n`` modalities. It describes how the fused representation is composed, not on how many
+    modalities a prediction depends.
 
     Parameters
     ----------
@@ -102,6 +105,7 @@ def effective_modalities(weights: ArrayLike) -> Float64Array:
     See Also
     --------
     modality_entropy : Its logarithm.
+    modality_importance : How much a score depends on each modality.
 
     Examples
     --------
@@ -280,6 +284,7 @@ def missing_modality_curve(
     See Also
     --------
     sklearn_align.plotting.MissingModalityDisplay : Draws the curve.
+    modality_importance : How much the score depends on each modality.
     sklearn_align.datasets.drop_modalities : Drops blocks at one rate.
 
     Examples
