@@ -260,23 +260,24 @@ def test_missing_modality_curve(data):
 def test_modality_importance(data):
     X = data.draw(matrices(columns=4))
     method = data.draw(mostly(st.sampled_from(["drop", "permute", "shapley"]), st.just("gate")))
-    empty = mostly(st.sampled_from(["estimator", 0.0]), st.just("constant") | REALS)
+    empty = data.draw(mostly(st.sampled_from(["estimator", 0.0, 0.5]), st.just("constant") | REALS))
     result = call(
         metrics.modality_importance, FirstColumn(), X,
         modalities=data.draw(layouts()), method=method,
         n_repeats=data.draw(mostly(st.just(2), st.just(0))),
-        empty_score=data.draw(empty) if method == "shapley" else "estimator",
+        empty_score=empty if method == "shapley" else "estimator",
         sample_weight=data.draw(mostly(st.none(), weights_of_samples(4))), random_state=0,
     )  # fmt: skip
     if result is None:
         return
-    # The first column belongs to the first modality.
-    assert (result.importances[1:] == 0).all()
     if method == "permute":
         assert (result.importances == 0).all()
-    else:
-        base = result.get("empty_score", 0.0)
-        assert result.importances[0] == pytest.approx(result.baseline_score - base, abs=1e-12)
+        return
+    total = result.baseline_score - result.get("empty_score", 0.0)
+    assert result.importances.sum() == pytest.approx(total, abs=1e-12)
+    if method == "drop" or empty in ("estimator", 0.0):
+        # The first column belongs to the first modality.
+        assert (result.importances[1:] == 0).all()
 
 
 # -------------------------------------------------------------------------------------- datasets

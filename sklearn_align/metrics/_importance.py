@@ -106,7 +106,8 @@ def modality_importance(
         over samples: "accuracy", "neg_log_loss", "neg_brier_score", "neg_mean_squared_error",
         "neg_mean_absolute_error" or "r2", or a callable ``(estimator, X, y)`` that returns an array
         of shape (n_samples,), or a list or dict of these. None is "accuracy" for classifiers and
-        "r2" for regressors.
+        "r2" for regressors. With "shapley", the scores of all samples in all subsets are held in
+        memory.
 
     empty_score : "estimator", "constant", float or dict of str to float, default="estimator"
         The score ``v({})`` without any modality, for "shapley". "estimator": that of the
