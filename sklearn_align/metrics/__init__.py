@@ -1,4 +1,4 @@
-"""Metrics for alignments, for calibration and for incomplete modalities."""
+"""Metrics for alignments, calibration, incomplete modalities and the importance of modalities."""
 
 from sklearn_align.metrics._alignment import (
     csls_score,

@@ -262,7 +262,7 @@ class _Task:
         """Score with the modalities of a coalition; the others are absent from all samples."""
         missing = np.zeros(self.layout.n_features, dtype=bool)
         for modality, columns in enumerate(self.layout.columns):
-            missing[columns] = not coalition >> modality & 1
+            missing[columns] = (coalition >> modality) & 1 == 0
         X = with_nan(self.X, self.values, np.broadcast_to(missing, self.values.shape))
         try:
             return self.score(X)
@@ -332,9 +332,10 @@ def _check_weight(sample_weight: ArrayLike | None, X: FloatArray) -> Float64Arra
 def _scorer(estimator: Any, scoring: Any) -> Any:
     """Return the scorer of one metric or several; that of a search where none is given."""
     if scoring is None and hasattr(estimator, "best_estimator_"):
-        scoring = estimator.scorer_
-        if isinstance(scoring, Mapping):
-            scoring = scoring[estimator.refit]
+        if isinstance(estimator.scorer_, Mapping):
+            scoring = estimator.scorer_[estimator.refit]
+        elif not estimator.multimetric_:
+            scoring = estimator.scorer_
     return check_scoring(estimator, scoring=scoring)
 
 

@@ -275,8 +275,10 @@ def test_callables_score_single_samples(additive):
     def minus_absolute_error(estimator, X, y):
         return -np.abs(y - estimator.predict(X))
 
-    result = modality_importance(additive, X, y, scoring=minus_absolute_error, per_sample=True)
-    np.testing.assert_allclose(result.sample_importances, np.abs(contributions(X)))
+    scoring = {"mine": minus_absolute_error, "theirs": "neg_mean_absolute_error"}
+    results = modality_importance(additive, X, y, scoring=scoring, per_sample=True)
+    for name in scoring:
+        np.testing.assert_allclose(results[name].sample_importances, np.abs(contributions(X)))
 
 
 def test_callables_do_without_targets(additive):
@@ -323,11 +325,14 @@ def test_sample_weights_reach_the_scorer(additive):
     X, y = samples()
     y = y + np.random.default_rng(1).normal(size=200)
     weight = np.r_[np.ones(120), np.zeros(80)]
+    scoring = ["r2", "neg_mean_absolute_error"]
     for method in ("drop", "shapley"):
-        weighted = modality_importance(additive, X, y, method=method, sample_weight=weight)
-        part = modality_importance(additive, X[:120], y[:120], method=method)
-        np.testing.assert_allclose(weighted.importances, part.importances)
-        assert weighted.baseline_score == pytest.approx(part.baseline_score)
+        options = {"scoring": scoring, "method": method}
+        weighted = modality_importance(additive, X, y, sample_weight=weight, **options)
+        parts = modality_importance(additive, X[:120], y[:120], **options)
+        for name in scoring:
+            np.testing.assert_allclose(weighted[name].importances, parts[name].importances)
+            assert weighted[name].baseline_score == pytest.approx(parts[name].baseline_score)
 
 
 def test_score_without_any_modality():
@@ -445,6 +450,27 @@ def test_modalities_are_found_in_pipelines_and_searches(fusion, method):
     assert constant.empty_score == pytest.approx(
         np.log(np.bincount(y) / 300) @ np.bincount(y) / 300
     )
+
+
+def mean_errors(estimator, X, y):
+    errors = np.abs(y - estimator.predict(X))
+    return {"mean": -errors.mean(), "largest": -errors.max()}
+
+
+@pytest.mark.parametrize(
+    "scoring", ["r2", ["neg_mean_squared_error", "neg_max_error"], mean_errors]
+)
+def test_a_search_is_scored_by_its_own_score(scoring):
+    X, y = samples(60)
+    name = "largest" if callable(scoring) else "neg_max_error"
+    search = GridSearchCV(
+        HistGradientBoostingRegressor(max_iter=5), {"max_depth": [2]}, scoring=scoring,
+        refit=True if scoring == "r2" else name, cv=2,
+    ).fit(X, y)  # fmt: skip
+    result = modality_importance(search, X, y, modalities=MODALITIES)
+    assert result.baseline_score == search.score(X, y)
+    X[:, 5] = np.nan
+    assert result.importances_mean[2] == result.baseline_score - search.score(X, y)
 
 
 def test_blocks_of_a_pipeline_that_has_no_modalities():
