@@ -9,6 +9,7 @@ import pytest
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.inspection import permutation_importance
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import GridSearchCV
@@ -133,6 +134,19 @@ def test_permuted_blocks_move_as_a_whole(additive):
     # On average twice the variance of the contribution.
     np.testing.assert_allclose(result.importances_mean, 2 * contributions(X).var(axis=0), rtol=0.3)
     np.testing.assert_allclose(result.importances_std, result.importances.std(axis=1))
+
+
+def test_permuted_single_columns_agree_with_scikit_learn():
+    X, y = samples(60)
+    model = HistGradientBoostingRegressor(max_iter=10).fit(X, y)
+    options = {"n_repeats": 200, "random_state": 0}
+    theirs = permutation_importance(model, X, y, **options)
+    columns = {f"c{j}": 1 for j in range(6)}
+    ours = modality_importance(model, X, y, method="permute", modalities=columns, **options)
+    # Both are means over 200 random permutations.
+    error = np.hypot(ours.importances_std, theirs.importances_std) / np.sqrt(200)
+    assert (np.abs(ours.importances_mean - theirs.importances_mean) <= 4 * error).all()
+    np.testing.assert_allclose(ours.importances_std, theirs.importances_std, rtol=0.3)
 
 
 @pytest.mark.parametrize("scoring", ["r2", "neg_mean_absolute_error"])
