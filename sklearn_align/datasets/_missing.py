@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.utils import check_array, check_random_state
 
 from sklearn_align._modalities import Columns, read_blocks
-from sklearn_align._typing import BoolArray, Float64Array
+from sklearn_align._typing import BoolArray, Float64Array, FloatArray
 
 
 def drop_modalities(
@@ -70,9 +70,7 @@ def drop_modalities(
     missing = np.zeros(values.shape, dtype=bool)
     for columns, samples in zip(layout.columns, dropped.T, strict=True):
         missing[np.ix_(samples, columns)] = True
-    if hasattr(X, "columns"):
-        return _frame_with_nan(X, missing)
-    return np.where(missing, values.dtype.type(np.nan), values)
+    return with_nan(X, values, missing)
 
 
 def _check_rates(rate: float | Mapping[str, float], names: tuple[str, ...]) -> Float64Array:
@@ -106,8 +104,13 @@ def _draw_dropped(
     return dropped
 
 
-def _frame_with_nan(X: Any, missing: BoolArray) -> Any:
-    """Return a copy of a DataFrame with NaN where `missing` (n_samples, n_features) is true."""
+def with_nan(X: Any, values: FloatArray, missing: BoolArray) -> Any:
+    """Return a copy of X, whose values are `values`, with NaN where `missing` is true.
+
+    Both have the shape of X, (n_samples, n_features). A DataFrame stays a DataFrame.
+    """
+    if not hasattr(X, "columns"):
+        return np.where(missing, values.dtype.type(np.nan), values)
     columns = {}
     for j, name in enumerate(X.columns):
         column = check_array(
