@@ -118,6 +118,10 @@ def check_convergence(
         agreement = max(agreement, more)
     if agreement < CONVERGENCE.min_agreement:
         agreement = max(agreement, agreement_with_pairs(problem, W, random_state))
+    elif high and not measured and needs_halves(problem, W):
+        of_halves = agreement_with_halves(reduced, W, random_state)
+        if of_halves < CONVERGENCE.min_agreement_of_halves:
+            agreement = of_halves
     return Convergence(agreement, score, expected_accuracy, min_relative_score)
 
 
@@ -126,6 +130,11 @@ def min_relative_score_of(W: FloatArray) -> float:
     if min(W.shape) >= CONVERGENCE.wide:
         return CONVERGENCE.min_relative_score_wide
     return CONVERGENCE.min_relative_score
+
+
+def needs_halves(problem: AlignmentProblem, W: FloatArray) -> bool:
+    """Whether runs on all samples may agree by accident: in narrow spaces, without known pairs."""
+    return problem.pairs is None and min(W.shape) < CONVERGENCE.wide
 
 
 def agreement_with_independent_runs(
@@ -164,6 +173,25 @@ def agreement_with_independent_runs(
                 if agreement >= CONVERGENCE.min_agreement:
                     break
     return agreement
+
+
+def agreement_with_halves(
+    reduced: ReducedProblem, W: FloatArray, random_state: np.random.RandomState
+) -> float:
+    """Agreement of a map at full width with the better of two runs on halves of the samples.
+
+    Where spaces are narrow and samples are few, runs on the same samples agree on a map that fits
+    their accidents. Halves, which share no samples, have other accidents.
+    """
+    probe = reduced.sample("A", CONVERGENCE.n_probe_samples, random_state)
+    W_reduced = reduced.reduce(W)
+    agreements = []
+    for half in reduced.halves(random_state):
+        starts = [ComponentStart(**s) for s in ROBUST.starts]
+        run = SuccessiveHalving(half, starts, random_state=random_state, n_jobs=1)
+        *_, state = run.rounds()
+        agreements.append(map_agreement(probe, W_reduced, state.candidates[0].map))
+    return max(agreements)
 
 
 def _independent_starts(reduced: ReducedProblem, start: Start | None) -> list[Start]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from sklearn_align._linalg import polar_factor, principal_axes, scale_to_unit_length, unit_rows
 from sklearn_align._similarity import max_csls
-from sklearn_align._typing import FloatArray
+from sklearn_align._typing import FloatArray, IntArray
 from sklearn_align.alignment._recipes import SCORE
 from sklearn_align.alignment.solvers._fastica import Whitening
 
@@ -303,6 +303,38 @@ class ReducedProblem(AlignmentProblem):
         """Return the same problem without its known pairs."""
         problem = copy.copy(self)
         problem.pairs = None
+        return problem
+
+    def halves(self, random_state: np.random.RandomState) -> tuple[ReducedProblem, ReducedProblem]:
+        """Return the problems of two disjoint halves of the samples, without the known pairs.
+
+        Parameters
+        ----------
+        random_state : RandomState
+            Draws the halves.
+
+        Returns
+        -------
+        first, second : ReducedProblem
+            Problems in the same principal coordinates.
+        """
+        order_A, order_B = (random_state.permutation(len(X)) for X in (self.A, self.B))
+        n_A, n_B = len(order_A) // 2, len(order_B) // 2
+        return (
+            self._restricted(order_A[:n_A], order_B[:n_B]),
+            self._restricted(order_A[n_A:], order_B[n_B:]),
+        )
+
+    def _restricted(self, index_A: IntArray, index_B: IntArray) -> ReducedProblem:
+        """Return the problem of some of the samples, without the known pairs."""
+        problem = copy.copy(self)
+        for cached in ("_whitening_A", "_whitening_B"):
+            problem.__dict__.pop(cached, None)
+        AlignmentProblem.__init__(
+            problem, self.A[index_A], self.B[index_B], score_sample_size=len(self._score_A)
+        )
+        problem.coordinates_A = self.coordinates_A[index_A]
+        problem.coordinates_B = self.coordinates_B[index_B]
         return problem
 
     def principal_coordinates(self, side: Side) -> FloatArray:

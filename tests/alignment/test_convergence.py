@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import cycle
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,14 +20,16 @@ from sklearn_align.alignment import (
 from sklearn_align.alignment._agreement import agreement_with_pairs, map_agreement
 from sklearn_align.alignment._convergence import (
     Convergence,
+    agreement_with_halves,
     agreement_with_independent_runs,
     check_convergence,
     draw_distinct_samples,
     min_relative_score_of,
+    needs_halves,
     relative_score,
     warn_unless_converged,
 )
-from sklearn_align.alignment._recipes import ConvergenceSettings
+from sklearn_align.alignment._recipes import ROBUST, ConvergenceSettings
 from sklearn_align.alignment._selection import (
     SuccessiveHalving,
     limit_components,
@@ -413,6 +416,7 @@ def test_how_many_runs_are_made_and_what_counts(
     monkeypatch.setattr(_convergence, "agreement_with_independent_runs", runs)
     monkeypatch.setattr(_convergence, "agreement_with_pairs", pairs)
     monkeypatch.setattr(_convergence, "min_relative_score_of", lambda W: 0.6)
+    monkeypatch.setattr(_convergence, "needs_halves", lambda problem, W: False)
     found = check_convergence("problem", "reduced", "W", ["V"] * independent, "start", "stream")
     assert (found.agreement, found.relative_score) == (expected, score)
     assert np.isnan(found.expected_accuracy)
@@ -616,3 +620,88 @@ def test_no_more_distinct_samples_are_drawn_than_two_halves(monkeypatch):
             return super().choice(n, size, replace)
 
     draw_distinct_samples(X, Spy(0))
+
+
+@pytest.mark.parametrize(
+    ("score", "of_runs", "narrow", "of_halves", "expected"),
+    [
+        # Halves lead elsewhere: their agreement is the one that counts.
+        (1.0, 0.9, True, 0.34, 0.34),
+        (1.0, 0.9, True, 0.35, 0.9),
+        # They are not asked where the verdict is known, and not in wide spaces.
+        (1.0, 0.9, False, None, 0.9),
+        (1.0, 0.69, True, None, 0.69),
+        (0.59, 0.9, True, None, 0.9),
+    ],
+)
+def test_runs_on_halves(monkeypatch, score, of_runs, narrow, of_halves, expected):
+    def halves(reduced, W, random_state):
+        assert (reduced, W, random_state) == ("reduced", "W", "stream")
+        assert of_halves is not None
+        return of_halves
+
+    for name, value in {
+        "relative_score": score,
+        "agreement_with_independent_runs": of_runs,
+        "agreement_with_pairs": 0.0,
+        "min_relative_score_of": 0.6,
+        "needs_halves": narrow,
+    }.items():
+        monkeypatch.setattr(_convergence, name, lambda *_, value=value, **__: value)
+    monkeypatch.setattr(_convergence, "agreement_with_halves", halves)
+    found = check_convergence("problem", "reduced", "W", [], "start", "stream")
+    assert found.agreement == expected
+
+
+@pytest.mark.parametrize(("shape", "expected"), [((127, 500), True), ((500, 127), True),
+                                                 ((128, 128), False)])  # fmt: skip
+def test_halves_are_asked_in_narrow_spaces_without_pairs(shape, expected):
+    A, B = np.eye(3), np.eye(3)
+    W = np.zeros(shape)
+    assert needs_halves(AlignmentProblem(A, B), W) is expected
+    pairs = KnownPairs(A, B, weight=1.0)
+    assert needs_halves(AlignmentProblem(A, B, pairs), W) is False
+
+
+def test_the_better_half_counts(monkeypatch):
+    class Halves(Maps):
+        def halves(self, random_state):
+            assert random_state == "stream"
+            return "first", "second"
+
+        def without_pairs(self):
+            raise AssertionError
+
+    runs = []
+
+    class Runs:
+        def __init__(self, problem, starts, *, random_state, n_jobs):
+            assert (random_state, n_jobs) == ("stream", 1)
+            assert repr(starts) == repr([ComponentStart(**s) for s in ROBUST.starts])
+            runs.append(problem)
+            self.maps = {"first": [0.8, 0.2], "second": [0.1, 0.3]}[problem]
+
+        def rounds(self):
+            # The last round counts.
+            for V in self.maps:
+                yield SimpleNamespace(candidates=[SimpleNamespace(map=V)])
+
+    monkeypatch.setattr(_convergence, "SuccessiveHalving", Runs)
+    monkeypatch.setattr(_convergence, "map_agreement", lambda probe, W, V: V)
+    found = agreement_with_halves(Halves(pairs=False), "W", "stream")
+    assert runs == ["first", "second"]
+    assert found == 0.3
+
+
+def test_runs_that_agree_on_few_samples_of_unrelated_mixtures_are_no_success(monkeypatch):
+    rng = np.random.default_rng(12)
+    A, B = (
+        2 * rng.standard_normal((5, 14))[rng.choice(5, 130)] + rng.standard_normal((130, 14))
+        for _ in range(2)
+    )
+    model = MiniVec2Vec(random_state=12)
+    with pytest.warns(AlignmentWarning):
+        assert not model.fit(A, B).converged_
+    assert model.agreement_ < 0.2
+    monkeypatch.setattr(_convergence, "needs_halves", lambda problem, W: False)
+    assert model.fit(A, B).agreement_ > 0.7

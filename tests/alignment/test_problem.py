@@ -225,3 +225,33 @@ def test_scores_of_a_refinement_that_updates_its_map_in_place(spaces, quick):
     aligner = quick(refinements=[InPlace()]).fit(spaces.XA, spaces.XB)
     scores = aligner.history_[-1]["score"]
     assert len(set(scores)) == 4
+
+
+def test_halves_share_no_sample(sides):
+    pairs = KnownPairs(*(X[:9] for X in sides), weight=1.0)
+    reduced = ReducedProblem(
+        AlignmentProblem(*sides, pairs), n_components=4, n_samples=1000, score_sample_size=20,
+        random_state=np.random.RandomState(0),
+    )  # fmt: skip
+    reduced.whitening("A"), reduced.whitening("B")
+    state = np.random.RandomState(1)
+    halves = reduced.halves(state)
+    for side in ("A", "B"):
+        samples, coordinates = getattr(reduced, side), reduced.principal_coordinates(side)
+        parts = [getattr(half, side) for half in halves]
+        assert {len(part) for part in parts} <= {len(samples) // 2, -(-len(samples) // 2)}
+        found = np.concatenate(parts)
+        order = [int((samples == row).all(axis=1).argmax()) for row in found]
+        assert sorted(order) == list(range(len(samples)))
+        own = np.concatenate([half.principal_coordinates(side) for half in halves])
+        np.testing.assert_array_equal(own, coordinates[order])
+        for half, part in zip(halves, parts, strict=True):
+            expected = Whitening.fit(half.principal_coordinates(side))
+            np.testing.assert_array_equal(half.whitening(side).eigenvalues, expected.eigenvalues)
+            assert half.pairs is None
+            score = csls_score(half.A[:20] @ np.eye(4), half.B[:20])
+            assert half.score(np.eye(4)) == pytest.approx(score)
+            assert len(part) > 0
+    assert reduced.pairs is not None
+    again = reduced.halves(np.random.RandomState(1))
+    np.testing.assert_array_equal(again[0].A, halves[0].A)
