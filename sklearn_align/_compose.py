@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sklearn_align._modalities import ColumnsByPosition
+
 # Attributes under which wrappers hold the one estimator that they have fitted on X as it is.
 _WRAPPED = ("best_estimator_", "regressor_", "estimator_")
 
@@ -52,7 +54,7 @@ def modalities_of(estimator: Any) -> Any:
     layout = getattr(estimator, "layout_", None)
     if modalities is None or layout is None:
         return modalities
-    return dict(zip(layout.names, layout.columns, strict=True))
+    return ColumnsByPosition(zip(layout.names, layout.columns, strict=True))
 
 
 def _next(estimator: Any) -> Any:

@@ -7,6 +7,7 @@ from types import FrameType
 from typing import Any
 
 from sklearn.base import _fit_context as fit_context
+from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils._metadata_requests import RequestMethod
 from sklearn.utils._param_validation import (
     HasMethods,
@@ -30,6 +31,7 @@ __all__ = [
     "check_sample_weight",
     "fit_context",
     "get_feature_names",
+    "safe_indexing",
     "validate_parameter_constraints",
     "validate_parameters",
 ]

@@ -95,7 +95,8 @@ class AECFNet(FusionOutputsMixin, NeuralNet, RequestsClasses):
     modalities: Any
     n_units: int
     partial_missing: str
-    standardize: bool
+    remainder: str
+    standardize: Any
     gate_lr: float | None
     weight_decay: float
     gradient_clip: float | None
