@@ -57,14 +57,15 @@ def read_samples(
     without_y = isinstance(y, str) and y == NO_TARGETS
     if not without_y:
         options["multi_output"] = True
+    # Infinities of both signs are summed, with a warning, before they are refused.
     if layout is None or not layout.leaves_out:
-        with _naming_columns(X, layout):
+        with _naming_columns(X, layout), np.errstate(invalid="ignore"):
             validated = validate_data(net, X, y, reset=reset, **options)
         return (validated, None) if without_y else validated
     # Names and number of all columns are checked, the values of those that count.
     validate_data(net, X, y, reset=reset, skip_check_array=True)
     used = np.sort(layout.order)
-    with _naming_columns(X, layout):
+    with _naming_columns(X, layout), np.errstate(invalid="ignore"):
         part = only_columns(X, used)
         if without_y:
             part, y_array = check_array(part, estimator=net, input_name="X", **options), None
@@ -106,6 +107,8 @@ def _first_without_numbers(X: Any, layout: ModalityLayout | None) -> tuple[int, 
         kind = getattr(dtype, "kind", "O")
         if kind in _NOT_NUMBERS:
             return column, _NOT_NUMBERS[kind]
+        if kind in "fiub":
+            continue
         try:
             np.asarray(X.iloc[:, column]).astype(np.float64)
         except (ValueError, TypeError):
@@ -114,14 +117,17 @@ def _first_without_numbers(X: Any, layout: ModalityLayout | None) -> tuple[int, 
 
 
 def _example(values: Any) -> Any:
-    """Return the first value of a column that is no number."""
-    for value in values:
-        try:
-            float(value)
-        except (ValueError, TypeError):
-            if isinstance(value, str):
-                return value
-    return next(iter(values))
+    """Return a value of a column that is no number, a text if there is one."""
+    texts = [value for value in values if isinstance(value, str) and not _is_number(value)]
+    return texts[0] if texts else next(iter(values))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _owner(layout: ModalityLayout, column: int) -> str:
