@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from sklearn_align._sklearn import safe_indexing
-from sklearn_align._typing import IntArray
+from sklearn_align._typing import BoolArray, IntArray
 
 # Types of numbers and of missing values, by name because pandas need not be installed.
 _REAL = (Real, Decimal, np.bool_)
@@ -70,6 +70,21 @@ def refuse_views(X: Any) -> None:
             f"X must be two-dimensional (n_samples, n_features); got an array with dim {n_axes} "
             f"and shape {tuple(X.shape)}. {_reshaping('X', tuple(X.shape))}"
         )
+
+
+def is_missing(values: NDArray[Any]) -> BoolArray:
+    """Which values of an array of any shape and type are NaN, None, NA or NaT."""
+    if values.dtype.kind == "f":
+        return np.asarray(np.isnan(values))
+    if values.dtype.kind in "Mm":
+        return np.asarray(np.isnat(values))
+    if values.dtype.kind != "O":
+        return np.zeros(values.shape, dtype=bool)
+    found = (
+        type(value).__name__ in _MISSING or (isinstance(value, Real) and value != value)
+        for value in values.ravel()
+    )
+    return np.fromiter(found, dtype=bool, count=values.size).reshape(values.shape)
 
 
 def only_columns(X: Any, columns: IntArray) -> Any:
