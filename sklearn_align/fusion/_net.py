@@ -95,7 +95,8 @@ class AECFNet(FusionOutputsMixin, NeuralNet, RequestsClasses):
     modalities: Any
     n_units: int
     partial_missing: str
-    remainder: str
+    # Estimators that an earlier version has stored do not have it.
+    remainder: str = "raise"
     standardize: Any
     gate_lr: float | None
     weight_decay: float
