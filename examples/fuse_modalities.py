@@ -2,8 +2,8 @@
 
 Trains AECF, a network on the concatenated blocks with modality dropout, and gradient boosting on
 samples with missing blocks, and prints for several drop rates how well each does on the same test
-samples with the same blocks missing. Every method is calibrated on held-out samples. The weights of
-AECF's gate show which modality it goes by.
+samples with the same blocks missing. Every method is calibrated on held-out samples. The importance
+of a modality is what AECF's log loss gains by it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from sklearn_align import AECFClassifier
 from sklearn_align.datasets import drop_modalities, load_avmnist
-from sklearn_align.metrics import expected_calibration_error
+from sklearn_align.metrics import expected_calibration_error, modality_importance
 
 RATES = (0.0, 0.25, 0.5, 0.75)
 
@@ -137,21 +137,20 @@ def print_table(scores: dict[str, np.ndarray], n_seeds: int) -> None:
         print()
 
 
-def print_weights(clf: AECFClassifier, test: Any) -> None:
-    """Print what the gate goes by, as the image gets noisier and where a block is missing."""
-    weights = clf.modality_weights(test.data)
-    print(f"Gate weights, mean over test samples: {'':8}" + "  ".join(clf.modality_names_))
+def print_importances(clf: AECFClassifier, test: Any) -> None:
+    """Print how much the log loss depends on each modality, as the image gets noisier."""
+    result = modality_importance(
+        clf, test.data, test.target, method="shapley", scoring="neg_log_loss", per_sample=True
+    )
+    print(f"Shapley values of the modalities, log loss: {'':2}" + "  ".join(result.names))
     order = np.argsort(test.image_noise)
     for name, rows in (
-        ("all", order),
+        ("all test samples", order),
         ("clearest third of images", order[: len(order) // 3]),
         ("noisiest third of images", order[-len(order) // 3 :]),
     ):
-        print(f"  {name:40}" + "  ".join(f"{w:5.2f}" for w in weights[rows].mean(axis=0)))
-    sound_only = test.data.copy()
-    sound_only[:, : test.modalities["image"]] = np.nan
-    mean = clf.modality_weights(sound_only).mean(axis=0)
-    print(f"  {'image missing':40}" + "  ".join(f"{w:5.2f}" for w in mean))
+        means = result.sample_importances[rows].mean(axis=0)
+        print(f"  {name:40}" + "  ".join(f"{value:7.3f}" for value in means))
 
 
 def main(n_seeds: int) -> None:
@@ -164,7 +163,7 @@ def main(n_seeds: int) -> None:
         runs.append(score(fitted, test, seed))
     means = {name: np.mean([run[name] for run in runs], axis=0) for name in runs[0]}
     print_table(means, n_seeds)
-    print_weights(fitted["AECF"][0], test)
+    print_importances(fitted["AECF"][0], test)
 
 
 if __name__ == "__main__":

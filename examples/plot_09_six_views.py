@@ -3,7 +3,7 @@ Six views of a digit
 ====================
 
 The UCI Multiple Features describe each handwritten digit in six ways, of 6 to 240 columns. How
-accurate is each view alone, and what weights does the gate give?
+accurate is each view alone, and how much do the predictions from all views depend on it?
 """
 
 import matplotlib.pyplot as plt
@@ -11,8 +11,8 @@ import numpy as np
 
 from sklearn_align import AECFClassifier
 from sklearn_align.datasets import load_mfeat
-from sklearn_align.metrics import effective_modalities
-from sklearn_align.plotting import MissingModalityDisplay, ModalityWeightsDisplay
+from sklearn_align.metrics import modality_importance
+from sklearn_align.plotting import MissingModalityDisplay, ModalityImportanceDisplay
 
 train, test = load_mfeat(subset="train"), load_mfeat(subset="test")
 clf = AECFClassifier(modalities=train.modalities, random_state=0).fit(train.data, train.target)
@@ -29,14 +29,19 @@ for name, width in train.modalities.items():
     print(f"{name:4} {test.view_names[name]:30} accuracy {clf.score(alone, test.target):.3f}")
 
 # %%
-# The gate gives similar weights to all views, also to those of low accuracy alone: a weight is what
-# the gate gives to a view, not what the prediction would lose without it.
+# The views repeat one another: without any one of them, the log loss rises little ("drop"). Shapley
+# values divide among the views what they gain together over a prediction without any of them, from
+# the scores of all 64 subsets.
 
-weights = clf.modality_weights(test.data)
-print(f"views used in effect, by sample: {effective_modalities(weights).mean():.2f}")
+results = {
+    method: modality_importance(clf, test.data, test.target, method=method, scoring="neg_log_loss")
+    for method in ("drop", "shapley")
+}
+for method, result in results.items():
+    print(method, dict(zip(result.names, result.importances_mean.round(3).tolist(), strict=True)))
 
 fig, axes = plt.subplots(1, 2, figsize=(11, 4.5), layout="constrained")
 MissingModalityDisplay.from_estimator(
     {"AECF": clf}, test.data, test.target, scoring="accuracy", random_state=0, ax=axes[0]
 )
-_ = ModalityWeightsDisplay.from_estimator(clf, test.data, test.target, ax=axes[1])
+_ = ModalityImportanceDisplay.from_importances(results, score_name="neg_log_loss", ax=axes[1])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import copy
 from typing import Any
+
+from sklearn.frozen import FrozenEstimator
 
 from sklearn_align._modalities import ColumnsByPosition
 
@@ -27,25 +29,27 @@ def reach_final(estimator: Any, X: Any) -> tuple[Any, Any]:
     return estimator, X
 
 
-def has_leading_steps(estimator: Any) -> bool:
-    """Tell whether X is transformed on its way to the final estimator."""
-    while (inner := _next(estimator)) is not None:
-        if hasattr(estimator, "steps") and len(estimator.steps) > 1:
-            return True
-        estimator = inner
-    return False
+def without_leading_steps(estimator: Any, X: Any) -> tuple[Any, Any]:
+    """Return the estimator without the steps before its final one, and X as it leaves these.
 
-
-def own_scoring(estimator: Any) -> Any:
-    """Return the scorer that ``estimator.score`` uses for the final estimator; None for its own."""
-    while (inner := _next(estimator)) is not None:
-        scorer = getattr(estimator, "scorer_", None)
-        if isinstance(scorer, Mapping):
-            scorer = scorer[estimator.refit]
-        if scorer is not None:
-            return scorer
-        estimator = inner
-    return None
+    Wrappers around the final estimator keep what they do with its predictions: a search its scorer,
+    others their transformed targets or thresholds. They are copied, not changed.
+    """
+    if isinstance(estimator, FrozenEstimator):
+        return without_leading_steps(estimator.estimator, X)
+    if hasattr(estimator, "steps"):
+        if len(estimator.steps) > 1:
+            X = estimator[:-1].transform(X)
+        return without_leading_steps(estimator.steps[-1][1], X)
+    inner = _next(estimator)
+    if inner is None:
+        return estimator, X
+    shortened, X = without_leading_steps(inner, X)
+    if shortened is inner:
+        return estimator, X
+    outer = copy.copy(estimator)
+    setattr(outer, next(name for name in _WRAPPED if hasattr(estimator, name)), shortened)
+    return outer, X
 
 
 def modalities_of(estimator: Any) -> Any:

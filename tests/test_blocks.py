@@ -15,7 +15,7 @@ from scipy import sparse
 
 from sklearn_align import AECFClassifier, AECFEmbedder, AECFRegressor, pack_modalities
 from sklearn_align.datasets import drop_modalities
-from sklearn_align.metrics import missing_modality_curve
+from sklearn_align.metrics import missing_modality_curve, modality_importance
 from sklearn_align.plotting import ReliabilityDisplay
 
 NAN = np.nan
@@ -162,6 +162,8 @@ def test_functions_say_how_to_pack_views():
         drop_modalities(blocks, layout, 0.5)
     with pytest.raises(TypeError, match="pack_modalities"):
         missing_modality_curve(clf, blocks, y)
+    with pytest.raises(TypeError, match="pack_modalities"):
+        modality_importance(clf, blocks, y)
     with pytest.raises(TypeError, match="pack_modalities"):
         ReliabilityDisplay.from_estimator(clf, blocks, y, by_presence=True)
 

@@ -405,6 +405,22 @@ def test_a_report_is_that_of_the_library(folder, data, capsys):
     assert capsys.readouterr().out == ""
 
 
+def test_a_report_says_which_options_are_missing(folder, capsys):
+    assert run("report map.npz --quiet") == 0
+    out = capsys.readouterr().out
+    for remedy in (
+        "pass pairs that fit has not seen (--pairs or --key)",
+        "pass the samples that are to be mapped (OLD)",
+        "lengths of target samples now: pass NEW",
+    ):
+        assert remedy in out
+    assert run("report map.npz old.parquet --column vector --format json --quiet") == 0
+    remedies = json.loads(capsys.readouterr().out)["not_shown"]
+    assert remedies["share of source samples outside"] == (
+        "pass source samples that fit has seen (--fit-source)"
+    )
+
+
 def test_a_report_names_queries_and_invalid_vectors(folder, data, capsys):
     write("queries.parquet", vector=data.XB[:9])
     command = "report map.npz holes.parquet --column vector --queries queries.parquet"

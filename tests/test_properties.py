@@ -25,6 +25,7 @@ from sklearn_align.datasets import (
 from sklearn_align.plotting import (
     AlignmentHistoryDisplay,
     MissingModalityDisplay,
+    ModalityImportanceDisplay,
     ModalityWeightsDisplay,
     ReliabilityDisplay,
     RetrievalDisplay,
@@ -236,7 +237,7 @@ class FirstColumn:
     def fit(self, X, y=None):
         return self
 
-    def score(self, X, y=None):
+    def score(self, X, y=None, sample_weight=None):
         return float(np.mean(~np.isnan(np.asarray(X, dtype=float)[:, 0])))
 
 
@@ -252,6 +253,31 @@ def test_missing_modality_curve(data):
     )  # fmt: skip
     if curve is not None:
         assert ((curve.scores >= 0) & (curve.scores <= 1)).all()
+
+
+@checked
+@given(data=st.data())
+def test_modality_importance(data):
+    X = data.draw(matrices(columns=4))
+    method = data.draw(mostly(st.sampled_from(["drop", "permute", "shapley"]), st.just("gate")))
+    empty = data.draw(mostly(st.sampled_from(["estimator", 0.0, 0.5]), st.just("constant") | REALS))
+    result = call(
+        metrics.modality_importance, FirstColumn(), X,
+        modalities=data.draw(layouts()), method=method,
+        n_repeats=data.draw(mostly(st.just(2), st.just(0))),
+        empty_score=empty if method == "shapley" else "estimator",
+        sample_weight=data.draw(mostly(st.none(), weights_of_samples(4))), random_state=0,
+    )  # fmt: skip
+    if result is None:
+        return
+    if method == "permute":
+        assert (result.importances == 0).all()
+        return
+    total = result.baseline_score - result.get("empty_score", 0.0)
+    assert result.importances.sum() == pytest.approx(total, abs=1e-12)
+    if method == "drop" or empty in ("estimator", 0.0):
+        # The first column belongs to the first modality.
+        assert (result.importances[1:] == 0).all()
 
 
 # -------------------------------------------------------------------------------------- datasets
@@ -446,6 +472,11 @@ def test_displays_of_curves(ax, data):
     shown = call(curve, may_be_nan=True)
     if shown is not None:
         assert all(np.isfinite(line.get_ydata()).all() for line in shown.lines_)
+
+    bars = lambda: ModalityImportanceDisplay.from_importances(scores, ax=ax())  # noqa: E731
+    shown = call(bars, may_be_nan=True)
+    if shown is not None:
+        assert np.isfinite([bar.get_width() for bar in shown.bars_["importance"]]).all()
 
     pair = data.draw(pairs_of_matrices())
     retrieval = lambda: RetrievalDisplay.from_predictions(*pair, ax=ax())  # noqa: E731

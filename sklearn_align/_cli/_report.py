@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,10 @@ from sklearn_align.alignment import AlignmentReport, alignment_report, load_map
 _DESCRIPTION = """\
 Report on a map that "migrate --save-map" or MiniVec2Vec.export has written: whether it converged,
 and with files, whether their vectors are like those that it was fitted on."""
+
+
+_OPTIONS = {"XA_fit": "--fit-source", "XA": "OLD", "XB": "NEW", "pairs=...": "--pairs or --key"}
+_ARGUMENTS = r"\bXA_fit\b|\bXA\b|\bXB\b|\bpairs=\.\.\."
 
 
 def add_report(commands: Any, **options: Any) -> None:
@@ -90,12 +95,22 @@ def _report(arguments: Any) -> int:
         queries=queries,
         k=arguments.k,
     )
-    text = _formatted(report, arguments.format)
+    text = _formatted(_with_names_of_options(report), arguments.format)
     if arguments.out is None:
         print(text)
     else:
         write_atomically(Path(arguments.out), f"{text}\n".encode())
     return int(report.verdict == "fail")
+
+
+def _with_names_of_options(report: AlignmentReport) -> AlignmentReport:
+    """Have what is missing named as on the command line."""
+    contents = report.to_dict()
+    contents["not_shown"] = {
+        what: re.sub(_ARGUMENTS, lambda found: _OPTIONS[found[0]], remedy)
+        for what, remedy in contents["not_shown"].items()
+    }
+    return AlignmentReport(contents)
 
 
 def _formatted(report: AlignmentReport, format: str) -> str:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from sklearn_align._samples import OUTPUT_TYPES, computing_dtype, sample_blocks
-from sklearn_align._typing import FloatArray
-from sklearn_align.alignment._normalizer import CentredNormalizer, centre_samples, scale_mapped
-from sklearn_align.alignment._threads import blas_threads, shared_work
+from sklearn_align._typing import Float64Array, FloatArray
+from sklearn_align.alignment._normalizer import CentredNormalizer, centre_samples, mapped_lengths
+from sklearn_align.alignment._threads import share_work
 
-# A block is large next to what starting the threads of a product costs.
-_BLOCK_BYTES = 4 * 2**20
-# The parts of a block that threads share stay in the cache of a core from step to step.
-_PART_BYTES = 2**19
-# Steps between products are bound by memory and by the interpreter with more threads.
-_MAX_THREADS = 8
+# The samples of a block and their results stay in the cache of a core from step to step.
+_BLOCK_BYTES = 2**20
 
 
 def map_samples(
@@ -34,65 +30,58 @@ def map_samples(
     """Map samples (n_samples, n_features) by `W`, to raw coordinates of `target` if given.
 
     The result (n_samples, W.shape[1]) is `out` if given, else a new array of `dtype`, by default of
-    the computing type of X. Nothing larger than a block is held besides. `check` is called with
-    samples that may not be finite, possibly on another thread.
+    the computing type of X. Nothing larger than a block for each thread is held besides.
+    `check` is called with samples that may not be finite, possibly on another thread.
 
-    Products run on the threads of BLAS, all other steps on as many threads of Python. No result
-    depends on their number.
+    Blocks are shared among as many threads as BLAS has, which keeps to one thread for each.
     """
     computing = computing_dtype(X)
     result = _result((len(X), W.shape[1]), X, computing, out, dtype)
     with np.errstate(over="ignore"):
         matrix = W.astype(computing, copy=False)
     keeps_lengths = target is not None and target.keeps_lengths_of(source)
+    needs_lengths = keeps_lengths or source.directions
+    converts = result.dtype != computing
     widest = max(X.shape[1], W.shape[1])
     blocks = list(sample_blocks((len(X), widest), computing.itemsize, _BLOCK_BYTES))
     largest = blocks[0].stop if blocks else 0
-    centred = np.empty((largest, X.shape[1]), computing)
-    mapped = None if result.dtype == computing else np.empty((largest, W.shape[1]), computing)
-    lengths = np.empty(largest) if keeps_lengths or source.directions else None
 
-    def map_block(samples: FloatArray, block_result: FloatArray) -> None:
-        Z = block_result if mapped is None else mapped[: len(samples)]
-
-        def centre(part: slice) -> None:
-            centre_samples(
-                samples[part],
-                source.mean,
-                directions=source.directions,
-                lengths=None if lengths is None else lengths[part],
-                out=centred[part],
-            )
-
-        def finish(part: slice) -> None:
-            own_lengths = None if lengths is None else lengths[part]
-            scale_mapped(
-                Z[part],
-                samples[part],
-                source.mean,
-                W,
-                directions=source.directions,
-                lengths=own_lengths,
-                check=check,
-            )
-            if target is not None:
-                target_lengths = None
-                if keeps_lengths and own_lengths is not None:
-                    target_lengths = target.lengths_from(source, own_lengths)
-                target.inverse_transform(Z[part], target_lengths, out=Z[part])
-            if mapped is not None:
-                _convert(Z[part], block_result[part])
-
-        parts = list(sample_blocks((len(samples), widest), computing.itemsize, _PART_BYTES))
-        share(centre, parts)
+    def map_block(
+        samples: FloatArray, centred: FloatArray, Z: FloatArray, lengths: Float64Array | None
+    ) -> None:
+        centre_samples(
+            samples, source.mean, directions=source.directions, lengths=lengths, out=centred
+        )
         with np.errstate(over="ignore", invalid="ignore"):
-            np.matmul(centred[: len(samples)], matrix, out=Z)
-        share(finish, parts)
+            np.matmul(centred, matrix, out=Z)
+        norms = mapped_lengths(
+            Z, samples, source.mean, W, directions=source.directions, lengths=lengths, check=check
+        )
+        if target is None:
+            Z /= norms[:, None]
+        else:
+            new_lengths = None
+            if keeps_lengths and lengths is not None:
+                new_lengths = target.lengths_from(source, lengths)
+            target.inverse_transform(Z, new_lengths, norms=norms, out=Z)
+
+    def map_blocks(blocks: Sequence[slice]) -> None:
+        centred = np.empty((largest, X.shape[1]), computing)
+        mapped = np.empty((largest, W.shape[1]), computing) if converts else None
+        lengths = np.empty(largest) if needs_lengths else None
+        for block in blocks:
+            samples, block_result = X[block], result[block]
+            n = len(samples)
+            Z = block_result if mapped is None else mapped[:n]
+            map_block(samples, centred[:n], Z, None if lengths is None else lengths[:n])
+            if mapped is not None:
+                _convert(Z, block_result)
 
     # Few samples are mapped before threads have started.
-    with shared_work(min(blas_threads(), _MAX_THREADS) if len(blocks) > 1 else 1) as share:
-        for block in blocks:
-            map_block(X[block], result[block])
+    if len(blocks) > 1:
+        share_work(map_blocks, blocks)
+    else:
+        map_blocks(blocks)
     return result
 
 

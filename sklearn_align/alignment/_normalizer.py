@@ -94,23 +94,28 @@ class CentredNormalizer:
         self,
         Z: FloatArray,
         lengths: Float64Array | None = None,
+        *,
+        norms: FloatArray | None = None,
         out: FloatArray | None = None,
     ) -> FloatArray:
         """Return raw coordinates of unit samples (n_samples, n_features), in the dtype of Z.
 
-        Where all raw samples have one length, the point of that length on the ray from the mean is
-        returned. Else scaling removed `lengths` (n_samples,), by default the median length.
+        With `norms` (n_samples,), the unit samples are those of Z divided by them. Where all raw
+        samples have one length, the point of that length on the ray from the mean is returned. Else
+        scaling removed `lengths` (n_samples,), by default the median length.
         """
         if lengths is None or self.length is not None:
             lengths = np.full(len(Z), self.radius if self.length is None else self.length)
         largest = max(lengths.max(initial=0.0), float(np.abs(self.mean).max(initial=0.0)))
         smallest = lengths[lengths > 0].min(initial=np.inf)
         usual = _USUAL_LENGTH[0] < smallest and largest < _USUAL_LENGTH[1]
+        if norms is not None and not usual:
+            Z, norms = Z / norms[:, None], None
         if usual or Z.dtype == np.float64:
-            V = self._raw(Z, lengths, out)
+            V = self._raw(Z, lengths, norms, out)
         else:
             with np.errstate(over="ignore"):
-                V = self._raw(Z.astype(np.float64), lengths, None).astype(Z.dtype)
+                V = self._raw(Z.astype(np.float64), lengths, norms, None).astype(Z.dtype)
         if not usual:
             too_small = smallest < float(np.finfo(Z.dtype).smallest_subnormal)
             if lengths.max(initial=0.0) >= _LARGEST_LENGTH or too_small or not np.isfinite(V).all():
@@ -125,20 +130,25 @@ class CentredNormalizer:
             return out
         return V
 
-    def _raw(self, Z: FloatArray, lengths: Float64Array, out: FloatArray | None) -> FloatArray:
+    def _raw(
+        self,
+        Z: FloatArray,
+        lengths: Float64Array,
+        norms: FloatArray | None,
+        out: FloatArray | None,
+    ) -> FloatArray:
         """Compute :meth:`inverse_transform` for lengths that are in the range of Z."""
         mean = self.mean.astype(Z.dtype, copy=False)
-        factors = lengths.astype(Z.dtype)
+        raw_lengths = lengths.astype(Z.dtype)
         with np.errstate(over="ignore", invalid="ignore"):
-            if self.directions:
-                V = np.multiply(Z, _reach(Z, mean, 1.0)[:, None], out=out)
-                V += mean
-                V *= factors[:, None]
-                return np.asarray(V)
-            if self.length is not None:
-                factors = _reach(Z, mean, self.length)
+            reach: FloatArray = raw_lengths
+            if self.directions or self.length is not None:
+                reach = _reach(Z, norms, mean, 1.0 if self.length is None else self.length)
+            factors = reach if norms is None else reach / norms
             V = np.multiply(Z, factors[:, None], out=out)
             V += mean
+            if self.directions:
+                V *= raw_lengths[:, None]
         return np.asarray(V)
 
 
@@ -178,7 +188,10 @@ def unit_samples(
         if matrix is not None:
             with np.errstate(over="ignore", invalid="ignore"):
                 np.matmul(target, matrix, out=result)
-        scale_mapped(result, samples, mean, W, directions=directions, lengths=block_lengths)
+        norms = mapped_lengths(
+            result, samples, mean, W, directions=directions, lengths=block_lengths
+        )
+        result /= norms[:, None]
     return out
 
 
@@ -209,7 +222,7 @@ def centre_samples(
                 lengths[unusual] = sample_lengths(X[unusual], offset)
 
 
-def scale_mapped(
+def mapped_lengths(
     Z: FloatArray,
     X: FloatArray,
     mean: FloatArray | None,
@@ -218,11 +231,12 @@ def scale_mapped(
     directions: bool,
     lengths: Float64Array | None,
     check: Callable[[FloatArray], object] | None = None,
-) -> None:
-    """Do the part of :func:`unit_samples` after the product `Z`, in place.
+) -> FloatArray:
+    """Return the lengths (n_samples,) by which the product `Z` is to be divided.
 
-    `X` are the raw samples, `lengths` those of :func:`centre_samples`. Samples whose product has
-    left the range of the type, as it has if they are not finite, are passed to `check`.
+    None of them is zero. `X` are the raw samples, `lengths` those of :func:`centre_samples`.
+    Samples whose product has left the range of the type are passed to `check`, as they may not be
+    finite, and replaced in `Z` by what :func:`unit_samples` returns for them.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         squares, unusual = squared_lengths(Z)
@@ -234,9 +248,9 @@ def scale_mapped(
             samples = _directions(samples, np.empty(len(samples)))
         Z[unusual] = _unit_samples_of_any_range(samples, mean, W)
         squares[unusual] = 1
-    Z /= np.sqrt(squares)[:, None]
     if directions and lengths is not None:
         Z[lengths == 0] = 0
+    return np.asarray(np.sqrt(squares))
 
 
 def _directions(X: FloatArray, lengths: Float64Array) -> FloatArray:
@@ -328,13 +342,18 @@ def _norms(samples: Float64Array) -> Float64Array:
     return np.asarray(np.minimum(norms, _LARGEST_LENGTH))
 
 
-def _reach(Z: FloatArray, mean: FloatArray, length: float) -> FloatArray:
-    """Distance (n_samples,) from `mean` along unit samples to the sphere of radius `length`."""
+def _reach(Z: FloatArray, norms: FloatArray | None, mean: FloatArray, length: float) -> FloatArray:
+    """Distance (n_samples,) from `mean` along unit samples to the sphere of radius `length`.
+
+    Unit samples are those of `Z`, divided by `norms` (n_samples,) if given.
+    """
     # Multiplied by a power of two, lengths keep their digits and squares their range.
     scale = _scale(length)
     mean_scaled = mean * mean.dtype.type(scale)
-    # A product of BLAS would start threads of its own in each of those that share the samples.
+    # Where BLAS has several threads, starting them would take longer than this product.
     along = np.einsum("ij,j->i", Z, mean_scaled)
+    if norms is not None:
+        along /= norms
     rest = (length * scale) ** 2 - mean_scaled @ mean_scaled + along**2
     return np.asarray((np.sqrt(np.maximum(rest, 0)) - along) / Z.dtype.type(scale))
 

@@ -14,6 +14,10 @@ from typing import Any
 from threadpoolctl import ThreadpoolController
 
 _fit_lock = threading.RLock()
+# Blocks of samples that are mapped before another thread may have its turn: about a second.
+_SLICES_AT_A_TIME = 512
+# Steps between products are bound by memory and by the interpreter with more threads.
+_MAX_THREADS = 8
 
 
 def _renew_lock() -> None:
@@ -57,40 +61,59 @@ def on_one_thread() -> Any:
     return controller.select(filepath=several).limit(limits=1)
 
 
-def blas_threads() -> int:
-    """Return the number of threads of a matrix product, 1 where it is not known."""
+def share_work(work: Callable[[Sequence[slice]], object], slices: Sequence[slice]) -> None:
+    """Call `work` with parts of the slices, on as many threads of Python as BLAS has.
+
+    Each of them has one thread of BLAS meanwhile: threads that steps outside of BLAS share with
+    those of products wait for one another. This call returns, also by an error, when all of them
+    have ended. While a fit runs elsewhere, or another call shares its work, `work` is called on
+    this thread alone, with the threads of BLAS that there are.
+    """
     blas = ThreadpoolController().select(user_api="blas")
-    return max((library.num_threads for library in blas.lib_controllers), default=1)
+    # A fit that waits for its turn does not wait for the whole of a long call.
+    for first in range(0, len(slices), _SLICES_AT_A_TIME):
+        some = slices[first : first + _SLICES_AT_A_TIME]
+        with _one_blas_thread_each(blas) as n_threads:
+            if n_threads == 1:
+                work(some)
+            else:
+                _call_on_threads(work, some, n_threads)
 
 
 @contextmanager
-def shared_work(
-    n_threads: int,
-) -> Iterator[Callable[[Callable[[slice], object], Sequence[slice]], None]]:
-    """Yield a function that calls another one with each slice, on several threads.
+def _one_blas_thread_each(blas: ThreadpoolController) -> Iterator[int]:
+    """Limit BLAS to one thread, if no fit relies on its threads, and yield how many it had.
 
-    It returns, also by an error, when all of them have ended; this thread is one of them.
+    Where it is not limited, 1 is yielded.
     """
-    # The threads start with their first work.
-    with ThreadPoolExecutor(max(1, n_threads - 1)) as pool:
+    n_threads = max((library.num_threads for library in blas.lib_controllers), default=1)
+    lock = _fit_lock
+    if n_threads == 1 or not lock.acquire(blocking=False):
+        yield 1
+        return
+    try:
+        # The outer one restores the threads after an interrupt that comes while the inner one
+        # is set or lifted.
+        with blas.limit(limits=None), blas.limit(limits=1):
+            yield min(n_threads, _MAX_THREADS)
+    finally:
+        lock.release()
 
-        def share(work: Callable[[slice], object], slices: Sequence[slice]) -> None:
-            def do(some: Sequence[slice]) -> None:
-                for one in some:
-                    work(one)
 
-            # Neighbours go to one thread, as in a product, so that they are in its cache.
-            bounds = [len(slices) * k // n_threads for k in range(n_threads + 1)]
-            shares = [slices[i:j] for i, j in pairwise(bounds)]
-            futures = [pool.submit(do, some) for some in shares[1:] if some]
-            try:
-                do(shares[0])
-            finally:
-                wait(futures)
-            for future in futures:
-                future.result()
-
-        yield share
+def _call_on_threads(
+    work: Callable[[Sequence[slice]], object], slices: Sequence[slice], n_threads: int
+) -> None:
+    """Call `work` on threads, this one among them, with neighbouring slices each."""
+    bounds = [len(slices) * k // n_threads for k in range(n_threads + 1)]
+    own, *others = [slices[i:j] for i, j in pairwise(bounds) if i < j]
+    with ThreadPoolExecutor(n_threads - 1) as pool:
+        futures = [pool.submit(work, some) for some in others]
+        try:
+            work(own)
+        finally:
+            wait(futures)
+        for future in futures:
+            future.result()
 
 
 class Workers:

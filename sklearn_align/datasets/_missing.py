@@ -11,7 +11,7 @@ from sklearn.utils import check_array, check_random_state
 
 from sklearn_align._columns import Columns
 from sklearn_align._modalities import ModalityLayout, read_blocks
-from sklearn_align._typing import BoolArray, Float64Array
+from sklearn_align._typing import BoolArray, Float64Array, FloatArray
 
 
 def drop_modalities(
@@ -72,9 +72,7 @@ def drop_modalities(
     missing = np.zeros(values.shape, dtype=bool)
     for columns, samples in zip(layout.columns, dropped.T, strict=True):
         missing[np.ix_(samples, columns)] = True
-    if hasattr(X, "columns"):
-        return _frame_with_nan(X, missing, set(layout.order.tolist()))
-    return np.where(missing, values.dtype.type(np.nan), values)
+    return with_nan(X, values, missing, layout)
 
 
 def _check_rates(rate: float | Mapping[str, float], names: tuple[str, ...]) -> Float64Array:
@@ -108,8 +106,15 @@ def _draw_dropped(
     return dropped
 
 
-def _frame_with_nan(X: Any, missing: BoolArray, used: set[int]) -> Any:
-    """Return a copy of a DataFrame with NaN where `missing` (n_samples, n_features) is true."""
+def with_nan(X: Any, values: FloatArray, missing: BoolArray, layout: ModalityLayout) -> Any:
+    """Return a copy of X, whose values are `values`, with NaN where `missing` is true.
+
+    Both have the shape of X, (n_samples, n_features). A DataFrame stays one; its columns without a
+    modality stay as they are.
+    """
+    if not hasattr(X, "columns"):
+        return np.where(missing, values.dtype.type(np.nan), values)
+    used = set(layout.order.tolist())
     columns = {}
     for j, name in enumerate(X.columns):
         if j not in used:

@@ -63,6 +63,9 @@ class FusionOutputsMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     def modality_weights(self: Any, X: ArrayLike) -> FloatArray:
         """Gate weights of every sample.
 
+        They say how the fused representation is composed, not what a prediction depends on: for
+        that, see :func:`~sklearn_align.metrics.modality_importance`.
+
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)

@@ -1,4 +1,4 @@
-"""Metrics for alignments, for calibration and for incomplete modalities."""
+"""Metrics for alignments, calibration, incomplete modalities and the importance of modalities."""
 
 from sklearn_align.metrics._alignment import (
     csls_score,
@@ -13,6 +13,7 @@ from sklearn_align.metrics._calibration import (
     expected_calibration_error,
     maximum_calibration_error,
 )
+from sklearn_align.metrics._importance import modality_importance
 from sklearn_align.metrics._modality import (
     confidence_violation_rate,
     effective_modalities,
@@ -34,6 +35,7 @@ __all__ = [
     "mean_reciprocal_rank",
     "missing_modality_curve",
     "modality_entropy",
+    "modality_importance",
     "neighbor_overlap",
     "neighbor_recall",
     "retrieval_accuracy",

@@ -20,13 +20,7 @@ from sklearn.utils import (
 from sklearn.utils.parallel import Parallel, delayed
 
 from sklearn_align._blocks import refuse_views
-from sklearn_align._compose import (
-    final_estimator,
-    has_leading_steps,
-    modalities_of,
-    own_scoring,
-    reach_final,
-)
+from sklearn_align._compose import final_estimator, modalities_of, without_leading_steps
 from sklearn_align._modalities import Columns
 from sklearn_align._sklearn import check_sample_weight
 from sklearn_align._typing import Float64Array
@@ -39,6 +33,7 @@ def modality_entropy(weights: ArrayLike, *, normalize: bool = False) -> Float64A
 
     For the weights ``w_m`` of a sample it is ``H = -sum_m w_m * log(w_m)``, with ``0 log 0 = 0``.
     With `normalize` it is divided by ``log(n)``, where ``n`` is the number of weights above 0.
+    Weights are no importances, see :func:`modality_importance`.
 
     Parameters
     ----------
@@ -64,6 +59,7 @@ def modality_entropy(weights: ArrayLike, *, normalize: bool = False) -> Float64A
     See Also
     --------
     effective_modalities : The same as a number of modalities.
+    modality_importance : How much a score depends on each modality.
     scipy.stats.entropy : Entropy of one distribution, or along an axis.
 
     Examples
@@ -87,7 +83,8 @@ def effective_modalities(weights: ArrayLike) -> Float64Array:
     """Effective number of modalities among which a fusion divides the weight of each sample.
 
     The exponential of the entropy, ``exp(-sum_m w_m * log(w_m))``: ``n`` equal weights count as
-    ``n`` modalities.
+    ``n`` modalities. It describes how the fused representation is composed, not on how many
+    modalities a prediction depends.
 
     Parameters
     ----------
@@ -108,6 +105,7 @@ def effective_modalities(weights: ArrayLike) -> Float64Array:
     See Also
     --------
     modality_entropy : Its logarithm.
+    modality_importance : How much a score depends on each modality.
 
     Examples
     --------
@@ -286,6 +284,7 @@ def missing_modality_curve(
     See Also
     --------
     sklearn_align.plotting.MissingModalityDisplay : Draws the curve.
+    modality_importance : How much the score depends on each modality.
     sklearn_align.datasets.drop_modalities : Drops blocks at one rate.
 
     Examples
@@ -315,7 +314,10 @@ def missing_modality_curve(
     if not estimators:
         raise ValueError("estimator is an empty dict: pass at least one fitted estimator.")
     first = find_modalities(list(estimators.values())) if modalities is None else modalities
-    scored = {name: _scored(one, X, modalities, first, scoring) for name, one in estimators.items()}
+    scored = {}
+    for name, one in estimators.items():
+        located = locate_blocks(one, X, modalities, first)
+        scored[name] = _Scored(located, _single_scorer(located.estimator, scoring))
     seeds = check_random_state(random_state).randint(np.iinfo(np.int32).max, size=n_repeats)
 
     tasks = [
@@ -356,26 +358,34 @@ def find_modalities(estimators: Sequence[Any]) -> Mapping[str, Columns]:
     )
 
 
-class _Scored(NamedTuple):
-    """What is scored: an estimator on samples with blocks."""
+class Located(NamedTuple):
+    """An estimator, samples as it takes them, and the blocks of these samples."""
 
     estimator: Any
-    scorer: Any
     X: Any
     modalities: Mapping[str, Columns]
 
 
-def _scored(
-    estimator: Any, X: Any, modalities: Mapping[str, Columns] | None, first: Any, scoring: Any
-) -> _Scored:
-    """Find where the blocks are: in X, or behind the first steps of a pipeline."""
-    if modalities is None and has_leading_steps(estimator):
-        final, X_final = reach_final(estimator, X)
-        blocks = modalities_of(final)
-        if isinstance(blocks, Mapping):
-            wanted = own_scoring(estimator) if scoring is None else scoring
-            return _Scored(final, _single_scorer(final, wanted), X_final, blocks)
-    return _Scored(estimator, _single_scorer(estimator, scoring), X, first)
+def locate_blocks(
+    estimator: Any,
+    X: Any,
+    modalities: Mapping[str, Columns] | None,
+    default: Mapping[str, Columns],
+) -> Located:
+    """Find where the blocks are: in X, if they are given, or behind the steps of a pipeline."""
+    blocks = modalities_of(final_estimator(estimator)) if modalities is None else None
+    if isinstance(blocks, Mapping):
+        shortened, X_final = without_leading_steps(estimator, X)
+        if shortened is not estimator:
+            return Located(shortened, X_final, blocks)
+    return Located(estimator, X, default)
+
+
+class _Scored(NamedTuple):
+    """What is scored: an estimator on samples with blocks."""
+
+    located: Located
+    scorer: Any
 
 
 def _single_scorer(estimator: Any, scoring: Any) -> Any:
@@ -390,8 +400,9 @@ def _single_scorer(estimator: Any, scoring: Any) -> Any:
 
 def _score_once(scored: _Scored, y: ArrayLike | None, rate: float, seed: int) -> float:
     """Score with blocks dropped at `rate`."""
-    X_dropped = drop_modalities(scored.X, scored.modalities, rate, random_state=seed)
-    return float(scored.scorer(scored.estimator, X_dropped, y))
+    estimator, X, modalities = scored.located
+    X_dropped = drop_modalities(X, modalities, rate, random_state=seed)
+    return float(scored.scorer(estimator, X_dropped, y))
 
 
 def _check_weights(weights: ArrayLike) -> Float64Array:

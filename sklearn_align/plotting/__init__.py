@@ -2,6 +2,7 @@
 
 from sklearn_align.plotting._alignment_history import AlignmentHistoryDisplay
 from sklearn_align.plotting._missing_modality import MissingModalityDisplay
+from sklearn_align.plotting._modality_importance import ModalityImportanceDisplay
 from sklearn_align.plotting._modality_weights import ModalityWeightsDisplay
 from sklearn_align.plotting._reliability import ReliabilityDisplay
 from sklearn_align.plotting._retrieval import RetrievalDisplay
@@ -9,6 +10,7 @@ from sklearn_align.plotting._retrieval import RetrievalDisplay
 __all__ = [
     "AlignmentHistoryDisplay",
     "MissingModalityDisplay",
+    "ModalityImportanceDisplay",
     "ModalityWeightsDisplay",
     "ReliabilityDisplay",
     "RetrievalDisplay",

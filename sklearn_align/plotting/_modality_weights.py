@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 class ModalityWeightsDisplay(DisplayMixin):
     """Mean weight of each modality, over all samples and over groups of samples.
 
-    The weights are the coefficients with which a fusion combines its modalities. They do not
-    measure how much a prediction depends on a modality.
+    The weights are the coefficients with which a fusion combines its modalities. They say how the
+    fused representation is composed, not what a prediction depends on: for that, see
+    :class:`ModalityImportanceDisplay`.
 
     Parameters
     ----------
@@ -55,6 +56,7 @@ class ModalityWeightsDisplay(DisplayMixin):
 
     See Also
     --------
+    ModalityImportanceDisplay : How much a score depends on each modality.
     sklearn_align.metrics.effective_modalities : Effective number of modalities of each sample.
 
     Examples

@@ -9,6 +9,7 @@ import pytest
 from sklearn.utils import assert_all_finite
 
 import sklearn_align.alignment._mapping as module
+from sklearn_align.alignment import _threads
 from sklearn_align.alignment._mapping import map_samples
 from sklearn_align.alignment._normalizer import CentredNormalizer
 
@@ -26,6 +27,18 @@ def make_space(kind, width, seed):
     if kind == "equal":
         return 2 * unit(X)
     return X * rng.lognormal(0, 1.5, (60, 1)) if kind == "directions" else X
+
+
+def with_threads(monkeypatch, n_threads):
+    """Share blocks among threads, whatever BLAS has."""
+
+    def share_work(work, slices):
+        if n_threads == 1:
+            work(slices)
+        else:
+            _threads._call_on_threads(work, slices, n_threads)
+
+    monkeypatch.setattr(module, "share_work", share_work)
 
 
 def make_map(widths):
@@ -102,12 +115,13 @@ def test_a_result_of_the_computing_type_is_written_directly(monkeypatch):
     assert map_samples(X.astype(np.float32), W, source).dtype == np.float32
 
 
+@pytest.mark.parametrize("n_threads", [1, 2])
 @pytest.mark.parametrize("widths", [(64, 2), (2, 64)])
-def test_no_more_than_a_block_is_held(widths, monkeypatch):
+def test_no_more_than_a_block_for_each_thread_is_held(widths, n_threads, monkeypatch):
+    with_threads(monkeypatch, n_threads)
     # Of the size of a block, so that what asking for the number of threads takes does not count.
     block = 2**20
     monkeypatch.setattr(module, "_BLOCK_BYTES", block)
-    monkeypatch.setattr(module, "_PART_BYTES", block // 16)
     X = np.random.default_rng(0).standard_normal((40_000, widths[0])).astype(np.float32)
     out = np.empty((40_000, widths[1]), np.float16)
     source, W = CentredNormalizer.fit(X), make_map(widths).astype(np.float32)
@@ -116,7 +130,7 @@ def test_no_more_than_a_block_is_held(widths, monkeypatch):
     map_samples(X, W, source, out=out)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 3 * block
+    assert peak < 3 * block * n_threads
 
 
 ALLOWED = "['float16', 'float32', 'float64']"
@@ -192,14 +206,13 @@ def test_the_largest_value_of_a_type_is_held():
 @pytest.mark.parametrize("target_kind", [None, *KINDS])
 @pytest.mark.parametrize("source_kind", KINDS)
 def test_the_number_of_threads_changes_no_bit(source_kind, target_kind, monkeypatch):
-    monkeypatch.setattr(module, "_BLOCK_BYTES", 1000)
-    monkeypatch.setattr(module, "_PART_BYTES", 150)
+    monkeypatch.setattr(module, "_BLOCK_BYTES", 200)
     X, W = make_space(source_kind, 4, 0).astype(np.float32), make_map((4, 7))
     source = CentredNormalizer.fit(X)
     target = None if target_kind is None else CentredNormalizer.fit(make_space(target_kind, 7, 1))
     results = []
     for n_threads in (1, 2, 3):
-        monkeypatch.setattr(module, "blas_threads", lambda n=n_threads: n)
+        with_threads(monkeypatch, n_threads)
         results.append(map_samples(X, W, source, target).tobytes())
     assert results[1:] == results[:1] * 2
 
@@ -209,7 +222,7 @@ def test_the_number_of_threads_changes_no_bit(source_kind, target_kind, monkeypa
 @pytest.mark.parametrize("kind", KINDS)
 def test_samples_that_are_not_finite_are_checked_wherever_they_are(kind, value, dtype, monkeypatch):
     monkeypatch.setattr(module, "_BLOCK_BYTES", 500)
-    monkeypatch.setattr(module, "blas_threads", lambda: 2)
+    with_threads(monkeypatch, 2)
     X, W = make_space(kind, 4, 0), make_map((4, 7))
     # A feature that does not count is checked all the same.
     W[2] = 0

@@ -281,20 +281,23 @@ def test_distances_of_any_range_from_a_mean():
     np.testing.assert_allclose(module.sample_lengths(X, mean), expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("has_norms", [False, True])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_reach_ends_on_the_sphere(dtype):
+def test_reach_ends_on_the_sphere(dtype, has_norms):
     rng = np.random.default_rng(0)
     Z = unit(rng.standard_normal((50, 3))).astype(dtype)
+    norms = rng.uniform(0.1, 10, 50).astype(dtype) if has_norms else None
+    samples = norms[:, None] * Z if has_norms else Z
     mean = np.array([0.3, -0.2, 0.1])
     tolerance = 1e-5 if dtype == np.float32 else 1e-12
     scales = [1.0, 1e-14, 1e14] if dtype == np.float32 else [1.0, 1e-150, 1e150, 1e-300, 1e300]
     for scale in scales:
-        reach = module._reach(Z, (scale * mean).astype(dtype), 2 * scale)
+        reach = module._reach(samples, norms, (scale * mean).astype(dtype), 2 * scale)
         assert reach.dtype == dtype
         ends = reach[:, None].astype(float) / scale * Z + mean
         np.testing.assert_allclose(np.linalg.norm(ends, axis=1), 2, atol=tolerance)
     # A sphere that the ray does not meet: the point of the ray's line nearest to the origin.
-    reach = module._reach(Z, np.array([5, 0, 0], dtype), 1.0)
+    reach = module._reach(samples, norms, np.array([5, 0, 0], dtype), 1.0)
     missed = 25 * (1 - Z[:, 0] ** 2) > 1.1
     assert missed.any()
     np.testing.assert_allclose(reach[missed], -5 * Z[missed, 0], rtol=1e-6)
@@ -495,3 +498,28 @@ def test_the_mean_is_in_range_where_the_sum_is_not():
         for n_samples in range(2, 50):
             X = np.tile([largest, -largest], (n_samples, 1))
             np.testing.assert_allclose(module._mean(X), [largest, -largest], rtol=1e-15)
+
+
+KINDS_OF_SPACE = {
+    "one length": CentredNormalizer(np.array([0.3, -0.2, 0.1]), 1.2, 2.0),
+    "lengths": CentredNormalizer(np.array([0.3, -0.2, 0.1]), 1.2, None),
+    "directions": CentredNormalizer(np.array([0.3, -0.2, 0.1]), 1.2, None, True),
+    "lengths out of the range of float32": CentredNormalizer(np.zeros(3), 1e200, None),
+}
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+@pytest.mark.parametrize("kind", KINDS_OF_SPACE)
+def test_raw_coordinates_of_multiples_of_unit_samples(kind, in_place):
+    normalizer, rng = KINDS_OF_SPACE[kind], np.random.default_rng(0)
+    Z, norms = unit(rng.standard_normal((20, 3))), 10.0 ** rng.uniform(-150, 100, 20)
+    if kind == "lengths out of the range of float32":
+        norms = 10.0 ** rng.uniform(-150, -120, 20)
+    lengths = normalizer.radius * rng.uniform(0.5, 2, 20)
+    expected = normalizer.inverse_transform(Z, lengths)
+    multiples = norms[:, None] * Z
+    out = multiples if in_place else None
+    raw = normalizer.inverse_transform(multiples, lengths, norms=norms, out=out)
+    np.testing.assert_allclose(raw, expected, rtol=1e-9)
+    if in_place:
+        assert raw is multiples

@@ -363,3 +363,37 @@ def test_bad_input(aligner, arguments, message):
 def test_other_estimators_are_refused():
     with pytest.raises(TypeError, match="LogisticRegression is none"):
         alignment_report(make_pipeline(StandardScaler(), LogisticRegression()))
+
+
+@pytest.mark.parametrize("n_samples", [0, 1, 2, 12])
+def test_few_samples(aligner, data, n_samples):
+    few = {"XA": data.XA_test[:n_samples], "XB": data.XB_test[:n_samples]}
+    few["XA_fit"] = data.XA[:n_samples]
+    report = alignment_report(aligner, **few)
+    assert report.to_dict()["outside"]["n_samples"] == n_samples
+    assert "nan" not in str(report)
+    for name, samples in few.items():
+        others = {} if name != "XA_fit" else {"XA": data.XA_test}
+        assert "nan" not in str(alignment_report(aligner, **{name: samples}, **others))
+
+
+def test_samples_that_differ_in_nothing(aligner, data):
+    constant = np.ones((50, WIDTH))
+    for samples in (constant, 0 * constant):
+        report = alignment_report(
+            aligner, samples, samples, XA_fit=samples, pairs=(samples, samples)
+        )
+        assert report.verdict == "fail"
+        assert "nan" not in str(report)
+    n_zero = report.to_dict()["outside"]["n_zero"]
+    assert n_zero == 50
+    means = [np.tile(mean, (50, 1)) for mean in (aligner.source_mean_, aligner.target_mean_)]
+    assert alignment_report(aligner, *means).verdict == "check"
+
+
+def test_constant_features(aligner, data):
+    XA = data.XA.copy()
+    XA[:, 3] = 1.0
+    report = alignment_report(aligner, XA, data.XB, XA_fit=data.XA)
+    assert report.verdict in {"check", "fail"}
+    assert "nan" not in str(report)

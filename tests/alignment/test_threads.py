@@ -316,3 +316,40 @@ def test_threads_are_as_before_after_signals(n_jobs):
     finally:
         signal.signal(signal.SIGALRM, old)
     assert n_interrupted > 0
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs timers")
+@pytest.mark.skipif(
+    threading.current_thread() is not threading.main_thread(), reason="needs the main thread"
+)
+def test_threads_are_as_before_after_signals_while_samples_are_mapped():
+    A, B = spaces(200, 64)
+    model = aligner("anchors", n_init=1).fit(A, B)
+    X = np.tile(A, (750, 1))
+
+    def interrupt(number, frame):
+        raise KeyboardInterrupt
+
+    def fit_elsewhere():
+        with one_fit_at_a_time():
+            return True
+
+    old = signal.signal(signal.SIGALRM, interrupt)
+    n_interrupted = 0
+    try:
+        with threadpool_limits(2):
+            before = thread_counts()
+            for delay in np.linspace(0.002, 0.06, 30):
+                try:
+                    signal.setitimer(signal.ITIMER_REAL, delay)
+                    model.transform(X)
+                except KeyboardInterrupt:
+                    n_interrupted += 1
+                finally:
+                    signal.setitimer(signal.ITIMER_REAL, 0)
+                assert thread_counts() == before
+                with ThreadPoolExecutor(1) as pool:
+                    assert pool.submit(fit_elsewhere).result(60)
+    finally:
+        signal.signal(signal.SIGALRM, old)
+    assert n_interrupted > 0

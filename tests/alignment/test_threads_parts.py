@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 
 import pytest
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from sklearn_align.alignment import _threads
 from sklearn_align.alignment._threads import Workers
@@ -114,38 +117,122 @@ def test_a_forked_process_has_a_lock_of_its_own(monkeypatch):
         assert type(_threads._fit_lock) is type(held)
 
 
+def with_blas_threads(monkeypatch, n_threads):
+    """Have BLAS n threads, or what stands for them where it cannot have as many."""
+
+    @contextmanager
+    def limited(blas):
+        yield n_threads
+
+    monkeypatch.setattr(_threads, "_one_blas_thread_each", limited)
+
+
 @pytest.mark.parametrize("n_threads", [1, 2, 5])
 @pytest.mark.parametrize("n_slices", [0, 1, 2, 11])
-def test_every_slice_is_worked_on_once(n_threads, n_slices):
-    slices = [slice(k, k + 1) for k in range(n_slices)]
+@pytest.mark.parametrize("at_a_time", [3, 100])
+def test_every_slice_is_worked_on_once(n_threads, n_slices, at_a_time, monkeypatch):
+    with_blas_threads(monkeypatch, n_threads)
+    monkeypatch.setattr(_threads, "_SLICES_AT_A_TIME", at_a_time)
     done = []
-    with _threads.shared_work(n_threads) as share:
-        for _ in range(3):
-            share(done.append, slices)
-            # All threads have ended.
-            assert sorted(one.start for one in done) == list(range(n_slices))
-            done.clear()
+    _threads.share_work(done.extend, [slice(k, k + 1) for k in range(n_slices)])
+    assert sorted(one.start for one in done) == list(range(n_slices))
+
+
+def test_neighbours_go_to_one_thread(monkeypatch):
+    with_blas_threads(monkeypatch, 2)
+    parts = []
+    _threads.share_work(parts.append, [slice(k, k + 1) for k in range(5)])
+    assert sorted([one.start for one in part] for part in parts) == [[0, 1], [2, 3, 4]]
 
 
 @pytest.mark.parametrize("failing", [0, 3])
-def test_an_error_of_any_thread_is_raised_after_all_have_ended(failing):
+def test_an_error_of_any_thread_is_raised_after_all_have_ended(failing, monkeypatch):
+    with_blas_threads(monkeypatch, 4)
     ended = []
 
-    def work(one):
-        if one.start == failing:
+    def work(some):
+        if some[0].start == failing:
             raise KeyError(failing)
-        ended.append(one.start)
+        time.sleep(0.05)
+        ended.extend(some)
 
-    with _threads.shared_work(4) as share, pytest.raises(KeyError):
-        share(work, [slice(k, k + 1) for k in range(4)])
-    assert sorted(ended) == [k for k in range(4) if k != failing]
+    with pytest.raises(KeyError):
+        _threads.share_work(work, [slice(k, k + 1) for k in range(4)])
+    assert sorted(one.start for one in ended) == [k for k in range(4) if k != failing]
 
 
-def test_number_of_threads_of_products(monkeypatch):
-    with threadpool_limits(1):
-        assert _threads.blas_threads() == 1
+@pytest.mark.parametrize("error", [None, KeyError])
+def test_shared_work_has_one_blas_thread_and_leaves_them_as_they_were(error):
+    seen = []
+
+    def work(some):
+        seen.append((blas_threads(), threading.get_ident()))
+        if error:
+            raise error("stop")
+
+    with threadpool_limits(2, user_api="blas"):
+        before = blas_threads()
+        if before != {2}:
+            pytest.skip("BLAS has one thread here")
+        with pytest.raises(KeyError) if error else nullcontext():
+            _threads.share_work(work, [slice(0, 1), slice(1, 2)])
+        assert blas_threads() == before
+        assert [threads for threads, _ in seen] == [{1}, {1}]
+        assert len({thread for _, thread in seen}) == 2
+    # A fit of another thread does not wait.
+    assert try_lock_elsewhere()
+
+
+def test_work_is_not_shared_while_a_fit_relies_on_the_threads():
+    calls, slices = [], [slice(0, 1), slice(1, 2)]
+    held, release = threading.Event(), threading.Event()
+
+    def fit():
+        with _threads.one_fit_at_a_time():
+            held.set()
+            release.wait(60)
+
+    with threadpool_limits(2, user_api="blas"):
+        if blas_threads() != {2}:
+            pytest.skip("BLAS has one thread here")
+        thread = threading.Thread(target=fit, daemon=True)
+        thread.start()
+        assert held.wait(60)
+        _threads.share_work(lambda some: calls.append((some, blas_threads())), slices)
+        release.set()
+        thread.join(60)
+    assert calls == [(slices, {2})]
+
+
+def test_work_is_not_shared_where_blas_has_one_thread():
+    calls, slices = [], [slice(0, 1), slice(1, 2)]
+    with threadpool_limits(1, user_api="blas"):
+        _threads.share_work(calls.append, slices)
+    assert calls == [slices]
+
+
+def test_work_is_not_shared_where_there_is_no_blas_to_limit(monkeypatch):
+    calls, slices = [], [slice(0, 1), slice(1, 2)]
     monkeypatch.setattr(_threads.ThreadpoolController, "select", lambda *_, **__: NoLibrary)
-    assert _threads.blas_threads() == 1
+    _threads.share_work(calls.append, slices)
+    assert calls == [slices]
+
+
+def blas_threads():
+    return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+
+def try_lock_elsewhere():
+    """Whether another thread can take the lock of fits at once."""
+
+    def take():
+        taken = _threads._fit_lock.acquire(blocking=False)
+        if taken:
+            _threads._fit_lock.release()
+        return taken
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(take).result()
 
 
 class NoLibrary:

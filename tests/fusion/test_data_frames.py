@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_align.datasets import drop_modalities
 from sklearn_align.fusion import AECFClassifier, AECFConfig, AECFEmbedder, AECFRegressor
-from sklearn_align.metrics import missing_modality_curve
+from sklearn_align.metrics import missing_modality_curve, modality_importance
 from sklearn_align.plotting import ReliabilityDisplay
 
 TINY = {
@@ -257,6 +257,18 @@ def test_metrics_and_displays_use_the_fitted_layout():
     )
     display = ReliabilityDisplay.from_estimator(left_out, MIXED, Y, by_presence=True)
     assert display.figure_ is not None
+
+
+@pytest.mark.parametrize("method", ["drop", "permute", "shapley"])
+def test_importance_uses_the_fitted_layout(method):
+    left_out = AECFClassifier(SELECTORS[3], remainder="drop", **TINY).fit(MIXED, Y)
+    plain = AECFClassifier(SLICES, **TINY).fit(X, Y)
+    options = {"method": method, "random_state": 0, "scoring": "neg_log_loss"}
+    found, expected = (
+        modality_importance(one, samples, Y, **options).importances_mean
+        for one, samples in ((left_out, MIXED), (plain, X))
+    )
+    np.testing.assert_array_equal(found, expected)
 
 
 # ------------------------------------------------------------------- Columns without numbers.

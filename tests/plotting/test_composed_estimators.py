@@ -11,15 +11,16 @@ from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from sklearn_align import AECFClassifier, AECFRegressor, MiniVec2Vec
-from sklearn_align.metrics import missing_modality_curve
+from sklearn_align.metrics import missing_modality_curve, modality_importance
 from sklearn_align.plotting import (
     AlignmentHistoryDisplay,
     MissingModalityDisplay,
+    ModalityImportanceDisplay,
     ModalityWeightsDisplay,
     ReliabilityDisplay,
     RetrievalDisplay,
@@ -137,6 +138,32 @@ def test_scoring_of_a_search_is_kept():
         search.fit(X, y)
         curve = missing_modality_curve(search, X, y, rates=[0.0], n_repeats=1)
         assert curve.scores[0, 0] == search.score(X, y) < 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_modality_importance(fitted, name):
+    X, y, estimators = fitted
+    options = {"scoring": "neg_log_loss", "method": "shapley"}
+    display = ModalityImportanceDisplay.from_estimator(estimators[name], X, y, **options)
+    direct = modality_importance(net_of(estimators[name]), reorder(X), y, **options)
+    np.testing.assert_array_equal(display.importances["shapley"], direct.importances)
+    assert display.modality_names == ["image", "sound"]
+
+
+def test_what_wrappers_do_with_predictions_is_kept():
+    X, y = data()
+    skewed = np.exp(2 + y + 0.1 * np.nan_to_num(X[:, 4]))
+    reg = AECFRegressor(modalities=MODALITIES, max_epochs=2, random_state=0)
+    transformed = TransformedTargetRegressor(steps(reg), func=np.log, inverse_func=np.exp)
+    threshold = FixedThresholdClassifier(steps(net()), threshold=0.99)
+    for outer, target in [(transformed, skewed), (threshold, y)]:
+        outer.fit(X, target)
+        for estimator in (outer, FrozenEstimator(outer)):
+            curve = missing_modality_curve(estimator, X, target, rates=[0.0], n_repeats=1)
+            assert curve.scores[0, 0] == outer.score(X, target)
+    # The wrappers themselves are as before.
+    assert isinstance(threshold.estimator_, Pipeline)
+    assert isinstance(transformed.regressor_, Pipeline)
 
 
 def test_several_estimators_miss_the_same_blocks():

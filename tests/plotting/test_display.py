@@ -15,6 +15,7 @@ def make_displays():
     return [
         plotting.AlignmentHistoryDisplay([{"stage": "start", "score": [0.1, 0.2]}]),
         plotting.MissingModalityDisplay(np.array([0.0, 0.5]), {"model": np.ones((2, 3))}),
+        plotting.ModalityImportanceDisplay({"drop": np.ones((2, 3))}, ["a", "b"]),
         plotting.ModalityWeightsDisplay(np.array([[0.5, 0.5]]), ["a", "b"]),
         plotting.ReliabilityDisplay.from_predictions([0, 1], [[0.7, 0.3], [0.4, 0.6]]),
         plotting.RetrievalDisplay(np.array([1, 2]), {"aligned": np.array([0.5, 1.0])}, 2),
