@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sklearn_align._keep_absent import KeepAbsent
     from sklearn_align._modalities import ModalityLayout, pack_modalities
     from sklearn_align.alignment import MiniVec2Vec, load_map
     from sklearn_align.fusion import AECFClassifier, AECFConfig, AECFEmbedder, AECFRegressor
@@ -24,6 +25,7 @@ _LAZY_NAMES = {
     "AECFConfig": "sklearn_align.fusion",
     "AECFEmbedder": "sklearn_align.fusion",
     "AECFRegressor": "sklearn_align.fusion",
+    "KeepAbsent": "sklearn_align._keep_absent",
     "MiniVec2Vec": "sklearn_align.alignment",
     "ModalityLayout": "sklearn_align._modalities",
     "load_map": "sklearn_align.alignment",
@@ -36,6 +38,7 @@ __all__ = [
     "AECFConfig",
     "AECFEmbedder",
     "AECFRegressor",
+    "KeepAbsent",
     "MiniVec2Vec",
     "ModalityLayout",
     "load_map",

@@ -11,6 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from sklearn_align._sklearn import safe_indexing
+from sklearn_align._typing import BoolArray, IntArray
+
 # Types of numbers and of missing values, by name because pandas need not be installed.
 _REAL = (Real, Decimal, np.bool_)
 _MISSING = ("NoneType", "NAType", "NaTType")
@@ -30,7 +33,7 @@ def read_block(name: str, block: Any) -> NDArray[Any]:
     if array.ndim != 2:
         raise ValueError(
             f"block {name!r} must be two-dimensional (n_samples, width); got shape "
-            f"{array.shape}. {_reshaping('block', array.ndim)}"
+            f"{array.shape}. {_reshaping('block', array.shape)}"
         )
     if array.dtype.kind in "fiub":
         return array
@@ -65,8 +68,30 @@ def refuse_views(X: Any) -> None:
     if isinstance(n_axes, int) and n_axes > 2:
         raise ValueError(
             f"X must be two-dimensional (n_samples, n_features); got an array with dim {n_axes} "
-            f"and shape {tuple(X.shape)}. {_reshaping('X', n_axes)}"
+            f"and shape {tuple(X.shape)}. {_reshaping('X', tuple(X.shape))}"
         )
+
+
+def is_missing(values: NDArray[Any]) -> BoolArray:
+    """Which values of an array of any shape and type are NaN, None, NA or NaT."""
+    if values.dtype.kind == "f":
+        return np.asarray(np.isnan(values))
+    if values.dtype.kind in "Mm":
+        return np.asarray(np.isnat(values))
+    if values.dtype.kind != "O":
+        return np.zeros(values.shape, dtype=bool)
+    found = (
+        type(value).__name__ in _MISSING or (isinstance(value, Real) and value != value)
+        for value in values.ravel()
+    )
+    return np.fromiter(found, dtype=bool, count=values.size).reshape(values.shape)
+
+
+def only_columns(X: Any, columns: IntArray) -> Any:
+    """Return columns of an array, a nested list or a DataFrame, which keeps its types."""
+    if not hasattr(X, "shape"):
+        X = np.asarray(X, dtype=object)
+    return safe_indexing(X, columns, axis=1)
 
 
 def _as_array(name: str, block: Any) -> NDArray[Any]:
@@ -101,8 +126,13 @@ def _numbers(name: str, label: Any, values: NDArray[Any]) -> NDArray[np.float64]
     return values.astype(np.float64)
 
 
-def _reshaping(name: str, n_axes: int) -> str:
+def _reshaping(name: str, shape: tuple[int, ...]) -> str:
     """Say how an array with another number of axes becomes two-dimensional."""
-    if n_axes > 2:
-        return f"Flatten all axes but the first: {name}.reshape(len({name}), -1)."
+    if len(shape) > 2:
+        axes = ", ".join(map(str, shape[1:]))
+        return (
+            f"Flatten all axes but the first: {name}.reshape(len({name}), -1). In a network, an "
+            f"encoder of your own gets the axes back: nn.Sequential(nn.Unflatten(1, ({axes})), "
+            "...) with torch.nn.Unflatten; see the parameter `encoders`."
+        )
     return f"Make a single column of it: {name}.reshape(-1, 1)."

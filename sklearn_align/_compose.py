@@ -7,6 +7,8 @@ from typing import Any
 
 from sklearn.frozen import FrozenEstimator
 
+from sklearn_align._modalities import ColumnsByPosition
+
 # Attributes under which wrappers hold the one estimator that they have fitted on X as it is.
 _WRAPPED = ("best_estimator_", "regressor_", "estimator_")
 
@@ -56,7 +58,7 @@ def modalities_of(estimator: Any) -> Any:
     layout = getattr(estimator, "layout_", None)
     if modalities is None or layout is None:
         return modalities
-    return dict(zip(layout.names, layout.columns, strict=True))
+    return ColumnsByPosition(zip(layout.names, layout.columns, strict=True))
 
 
 def _next(estimator: Any) -> Any:

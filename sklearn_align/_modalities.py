@@ -6,19 +6,18 @@ values in the block are all NaN.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from numbers import Integral
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array
 
-from sklearn_align._blocks import read_block, refuse_views
+from sklearn_align._blocks import only_columns, read_block, refuse_views
+from sklearn_align._columns import Columns as Columns
+from sklearn_align._columns import ColumnTable, check_columns, is_integer
 from sklearn_align._typing import BoolArray, FloatArray, IntArray
-
-Columns: TypeAlias = int | slice | Sequence[int] | Sequence[str] | NDArray[Any]
 
 _ONE_MODALITY = "all"
 
@@ -40,7 +39,8 @@ class ModalityLayout:
         Column indices of each modality, in the order of `names`.
 
     n_features : int
-        Number of columns of X. Every column belongs to exactly one modality.
+        Number of columns of X. Every column belongs to one modality, or to none if the estimator
+        leaves columns out (``remainder="drop"``).
 
     See Also
     --------
@@ -83,6 +83,11 @@ class ModalityLayout:
     def order(self) -> IntArray:
         """Column indices of X in the order of the modalities."""
         return np.concatenate(self.columns)
+
+    @property
+    def leaves_out(self) -> bool:
+        """Whether X has columns that belong to no modality."""
+        return sum(self.widths) < self.n_features
 
     def split(self, X: NDArray[Any]) -> dict[str, NDArray[Any]]:
         """Split X into the blocks of its modalities.
@@ -137,24 +142,38 @@ class ModalityLayout:
         return presence
 
 
+class ColumnsByPosition(dict[str, IntArray]):
+    """Columns (width,) of every modality in an X that may have more columns."""
+
+
 def parse_modalities(
-    modalities: Mapping[str, Columns] | None,
+    modalities: Mapping[str, Columns] | ModalityLayout | None,
     n_features: int,
     feature_names: Iterable[str] | None = None,
+    *,
+    X: Any = None,
+    remainder: str = "raise",
 ) -> ModalityLayout:
     """Resolve the `modalities` parameter of an estimator into column indices.
 
     Parameters
     ----------
-    modalities : dict of str to int, slice, list of int or list of str, or None
-        Widths (the blocks lie one after the other), or the columns of every modality by slice,
-        by position or by name. None means one modality that holds all the columns.
+    modalities : dict, ModalityLayout or None
+        Name to width (the blocks lie one after the other), or name to columns: a slice, positions,
+        names, patterns of names such as "img_*", or a callable that takes X and returns columns.
+        None means one modality that holds all the columns.
 
     n_features : int
         Number of columns of X.
 
     feature_names : iterable of str, default=None
-        Column names of X; needed when columns are given by name.
+        Column names of X; needed by names, patterns and callables.
+
+    X : DataFrame, default=None
+        What callables get.
+
+    remainder : {"raise", "drop"}, default="raise"
+        What to do about columns that no modality selects.
 
     Returns
     -------
@@ -176,6 +195,13 @@ def parse_modalities(
     """
     if modalities is None:
         return ModalityLayout((_ONE_MODALITY,), (np.arange(n_features),), n_features)
+    if isinstance(modalities, ModalityLayout):
+        if modalities.n_features != n_features:
+            raise ValueError(
+                f"X has {n_features} features; the layout in modalities is one of "
+                f"{modalities.n_features}."
+            )
+        return modalities
     if not isinstance(modalities, Mapping):
         raise TypeError(
             "modalities must be a dict of modality name to width or columns, or None; got "
@@ -187,20 +213,20 @@ def parse_modalities(
     for name in names:
         if not isinstance(name, str) or not name:
             raise TypeError(f"modality names must be non-empty strings; got {name!r}.")
-    are_widths = [_is_integer(value) for value in modalities.values()]
+    all_used = remainder != "drop" and not isinstance(modalities, ColumnsByPosition)
+    are_widths = [is_integer(value) for value in modalities.values()]
     if all(are_widths):
-        columns = _columns_from_widths(modalities, n_features)
+        columns = _columns_from_widths(modalities, n_features, all_used=all_used)
     elif any(are_widths):
         raise TypeError(
             "modalities mixes widths with columns: give either an int for every modality, or "
-            "columns (slice, positions or names) for every modality."
+            "columns (slice, positions, names, patterns or callables) for every modality."
         )
     else:
         known = None if feature_names is None else list(feature_names)
-        columns = tuple(
-            _resolve_columns(name, value, n_features, known) for name, value in modalities.items()
-        )
-        _check_cover(names, columns, n_features)
+        table = ColumnTable(n_features, known, X)
+        columns = tuple(table.resolve(name, value) for name, value in modalities.items())
+        check_columns(dict(modalities), columns, table, all_used=all_used)
     return ModalityLayout(names, columns, n_features)
 
 
@@ -296,95 +322,52 @@ def pack_modalities(
 
 
 def read_blocks(
-    X: Any, modalities: Mapping[str, Columns]
+    X: Any, modalities: Mapping[str, Columns] | ModalityLayout
 ) -> tuple[FloatArray, ModalityLayout, BoolArray]:
-    """Validate an array or DataFrame: values, layout, presence (n_samples, n_modalities)."""
+    """Validate an array or DataFrame: values, layout, presence (n_samples, n_modalities).
+
+    Columns of a DataFrame that belong to no modality may hold anything; their values are 0.
+    """
     refuse_views(X)
-    values = np.asarray(
-        check_array(X, dtype=[np.float64, np.float32], ensure_all_finite="allow-nan")
-    )
-    names = [str(column) for column in X.columns] if hasattr(X, "columns") else None
-    layout = parse_modalities(modalities, values.shape[1], names)
+    options: dict[str, Any] = {
+        "dtype": [np.float64, np.float32],
+        "ensure_all_finite": "allow-nan",
+    }
+    if hasattr(X, "columns"):
+        names = [str(column) for column in X.columns]
+        layout = parse_modalities(modalities, len(names), names, X=X)
+        if layout.leaves_out:
+            used = np.sort(layout.order)
+            values = scattered(check_array(only_columns(X, used), **options), used, layout)
+        else:
+            values = np.asarray(check_array(X, **options))
+    else:
+        values = np.asarray(check_array(X, **options))
+        layout = parse_modalities(modalities, values.shape[1])
     return values, layout, layout.presence(values, allow_partial=True)
 
 
-def _is_integer(value: object) -> bool:
-    """Tell integers, NumPy's included, from booleans and other types."""
-    return isinstance(value, Integral) and not isinstance(value, bool | np.bool_)
+def scattered(part: NDArray[Any], used: IntArray, layout: ModalityLayout) -> NDArray[Any]:
+    """Place columns (n_samples, n_used) where X has them; the columns left out are 0."""
+    values = np.zeros((len(part), layout.n_features), dtype=part.dtype)
+    values[:, used] = part
+    return values
 
 
-def _columns_from_widths(modalities: Mapping[str, Any], n_features: int) -> tuple[IntArray, ...]:
+def _columns_from_widths(
+    modalities: Mapping[str, Any], n_features: int, *, all_used: bool
+) -> tuple[IntArray, ...]:
     """Columns of consecutive blocks of the given widths."""
     for name, width in modalities.items():
         if width < 1:
             raise ValueError(f"modalities[{name!r}] is {width}; a width must be at least 1.")
     edges = np.cumsum([0, *(int(width) for width in modalities.values())])
-    if edges[-1] != n_features:
+    if edges[-1] > n_features or (all_used and edges[-1] < n_features):
         raise ValueError(
             f"the widths in modalities sum to {edges[-1]}, but X has {n_features} features: "
             f"{dict(modalities)}."
         )
     return tuple(np.arange(edges[i], edges[i + 1]) for i in range(len(modalities)))
-
-
-def _resolve_columns(
-    name: str, value: Any, n_features: int, feature_names: list[str] | None
-) -> IntArray:
-    """Columns of one modality (width,), given by slice, positions or names."""
-    if isinstance(value, slice):
-        columns = np.arange(n_features)[value]
-    elif isinstance(value, str) or not isinstance(value, Sequence | np.ndarray):
-        raise TypeError(
-            f"modalities[{name!r}] must be a width, a slice, a list of column positions or a "
-            f"list of column names; got {value!r}."
-        )
-    elif len(value) and all(isinstance(item, str) for item in value):
-        columns = _columns_from_names(name, list(value), feature_names)
-    elif all(_is_integer(item) for item in value):
-        columns = np.asarray(value, dtype=np.intp)
-        if columns.size and (columns.min() < -n_features or columns.max() >= n_features):
-            raise ValueError(
-                f"modalities[{name!r}] names columns outside X, which has {n_features} features: "
-                f"{list(value)}."
-            )
-        columns = columns % n_features if n_features else columns
-    else:
-        raise TypeError(
-            f"modalities[{name!r}] must hold only column positions or only column names; got "
-            f"{list(value)!r}."
-        )
-    if columns.size == 0:
-        raise ValueError(f"modalities[{name!r}] selects no column of X.")
-    return columns
-
-
-def _columns_from_names(name: str, wanted: list[str], feature_names: list[str] | None) -> IntArray:
-    """Positions of the wanted names among the names of the columns (width,)."""
-    if feature_names is None:
-        raise ValueError(
-            f"modalities[{name!r}] gives columns by name, but X has no column names: pass a "
-            "DataFrame, or give positions."
-        )
-    position = {feature: index for index, feature in enumerate(feature_names)}
-    unknown = [column for column in wanted if column not in position]
-    if unknown:
-        raise ValueError(f"modalities[{name!r}] names columns that X does not have: {unknown}.")
-    return np.array([position[column] for column in wanted], dtype=np.intp)
-
-
-def _check_cover(names: tuple[str, ...], columns: tuple[IntArray, ...], n_features: int) -> None:
-    """Raise unless every column of X belongs to exactly one modality."""
-    uses = np.bincount(np.concatenate(columns), minlength=n_features)
-    if (uses > 1).any():
-        raise ValueError(
-            f"modalities overlap in column(s) {np.flatnonzero(uses > 1).tolist()}: every column "
-            f"belongs to one of {list(names)}."
-        )
-    if (uses == 0).any():
-        raise ValueError(
-            f"column(s) {np.flatnonzero(uses == 0).tolist()} of X belong to no modality: add them "
-            f"to one of {list(names)}, or drop them from X."
-        )
 
 
 def _count_columns(modalities: Mapping[str, Columns]) -> int:
@@ -394,13 +377,19 @@ def _count_columns(modalities: Mapping[str, Columns]) -> int:
         if isinstance(value, int | np.integer):
             total += int(value)
         elif isinstance(value, slice):
-            if value.stop is None or value.stop < 0 or (value.start or 0) < 0:
+            bounds = (value.start or 0, value.stop)
+            if not all(is_integer(bound) and bound >= 0 for bound in bounds):
                 raise ValueError(
                     f"modalities[{name!r}] is {value}: packing needs a slice with a stop and no "
                     "negative bounds."
                 )
             total = max(total, int(value.stop))
-        elif len(value) and not any(isinstance(item, str) for item in value):
+        elif (
+            not isinstance(value, str)
+            and not callable(value)
+            and len(value)
+            and not any(isinstance(item, str) for item in value)
+        ):
             total = max(total, int(np.max(np.asarray(value))) + 1)
         else:
             raise ValueError(

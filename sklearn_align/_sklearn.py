@@ -7,6 +7,8 @@ from types import FrameType
 from typing import Any
 
 from sklearn.base import _fit_context as fit_context
+from sklearn.utils import _safe_indexing as safe_indexing
+from sklearn.utils import get_tags
 from sklearn.utils._metadata_requests import RequestMethod
 from sklearn.utils._param_validation import (
     HasMethods,
@@ -30,6 +32,8 @@ __all__ = [
     "check_sample_weight",
     "fit_context",
     "get_feature_names",
+    "get_tags",
+    "safe_indexing",
     "validate_parameter_constraints",
     "validate_parameters",
 ]

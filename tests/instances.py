@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from sklearn.base import BaseEstimator
+from sklearn.impute import SimpleImputer
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from sklearn_align import MiniVec2Vec
+from sklearn_align import KeepAbsent, MiniVec2Vec
 from sklearn_align.alignment import (
     AnchorStart,
     ClusterRefinement,
@@ -12,6 +14,15 @@ from sklearn_align.alignment import (
     NeighborRefinement,
     TransportRefinement,
 )
+
+
+def transformers() -> list[BaseEstimator]:
+    """Return the transformers of blocks, around some of scikit-learn."""
+    return [
+        KeepAbsent(StandardScaler()),
+        KeepAbsent(SimpleImputer()),
+        KeepAbsent(OneHotEncoder(handle_unknown="ignore")),
+    ]
 
 
 def alignment_estimators() -> list[BaseEstimator]:

@@ -1,4 +1,4 @@
-"""MiniVec2Vec keeps scikit-learn's contract; the fusion estimators are checked in tests/fusion."""
+"""MiniVec2Vec and KeepAbsent keep scikit-learn's contract, as the estimators in tests/fusion do."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from sklearn_align.alignment import (
     TransportRefinement,
 )
 from sklearn_align.exceptions import AlignmentWarning, SmallSampleWarning
-from tests.instances import alignment_estimators
+from tests.instances import alignment_estimators, transformers
 
 ALIGNMENT = alignment_estimators()
 
@@ -36,6 +36,11 @@ def test_check_estimator(estimator, check):
         warnings.simplefilter("ignore", DataConversionWarning)
         warnings.simplefilter("ignore", SmallSampleWarning)
         check(estimator)
+
+
+@parametrize_with_checks(transformers())
+def test_check_transformer(estimator, check):
+    check(estimator)
 
 
 def test_every_parameter_is_validated():

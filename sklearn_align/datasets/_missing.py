@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_array, check_random_state
 
-from sklearn_align._modalities import Columns, read_blocks
+from sklearn_align._columns import Columns
+from sklearn_align._modalities import ModalityLayout, read_blocks
 from sklearn_align._typing import BoolArray, Float64Array, FloatArray
 
 
 def drop_modalities(
     X: Any,
-    modalities: Mapping[str, Columns],
+    modalities: Mapping[str, Columns] | ModalityLayout,
     rate: float | Mapping[str, float] = 0.5,
     random_state: int | np.random.RandomState | None = None,
 ) -> Any:
@@ -26,9 +27,10 @@ def drop_modalities(
     X : array-like or DataFrame of shape (n_samples, n_features)
         Samples; not changed. Blocks that are all NaN are already missing and stay so.
 
-    modalities : dict of str to int, slice, list of int or list of str
+    modalities : dict or ModalityLayout
         Widths of consecutive blocks, or the columns of each modality, as for
-        :class:`~sklearn_align.AECFClassifier`.
+        :class:`~sklearn_align.AECFClassifier`. The `layout_` of a fitted estimator may leave
+        columns out, which are returned as they are.
 
     rate : float or dict of str to float, default=0.5
         Probability in [0, 1] of each present block to be dropped, for all modalities or by name;
@@ -70,7 +72,7 @@ def drop_modalities(
     missing = np.zeros(values.shape, dtype=bool)
     for columns, samples in zip(layout.columns, dropped.T, strict=True):
         missing[np.ix_(samples, columns)] = True
-    return with_nan(X, values, missing)
+    return with_nan(X, values, missing, layout)
 
 
 def _check_rates(rate: float | Mapping[str, float], names: tuple[str, ...]) -> Float64Array:
@@ -104,15 +106,20 @@ def _draw_dropped(
     return dropped
 
 
-def with_nan(X: Any, values: FloatArray, missing: BoolArray) -> Any:
+def with_nan(X: Any, values: FloatArray, missing: BoolArray, layout: ModalityLayout) -> Any:
     """Return a copy of X, whose values are `values`, with NaN where `missing` is true.
 
-    Both have the shape of X, (n_samples, n_features). A DataFrame stays a DataFrame.
+    Both have the shape of X, (n_samples, n_features). A DataFrame stays one; its columns without a
+    modality stay as they are.
     """
     if not hasattr(X, "columns"):
         return np.where(missing, values.dtype.type(np.nan), values)
+    used = set(layout.order.tolist())
     columns = {}
     for j, name in enumerate(X.columns):
+        if j not in used:
+            columns[name] = X[name]
+            continue
         column = check_array(
             np.asarray(X[name]),
             dtype=[np.float64, np.float32],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,8 +108,8 @@ class AECFConfig:
     label_smoothing : float, default=0.05
         Share of a class target that is spread over all classes, in [0, 1).
 
-    standardize : bool, default=True
-        Whether to scale the columns.
+    standardize : bool, dict or list of str, default=True
+        Whether to scale the columns, or those of which modalities.
 
     Raises
     ------
@@ -160,7 +160,7 @@ class AECFConfig:
     focal_gamma: float = 2.0
     focal_alpha: float | None = 0.25
     label_smoothing: float = 0.05
-    standardize: bool = True
+    standardize: bool | Mapping[str, bool] | Sequence[str] = True
 
     def __post_init__(self) -> None:
         for name, value in self.to_params().items():

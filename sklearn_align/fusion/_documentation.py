@@ -1,4 +1,4 @@
-"""Documentation of the parameters of training, which the estimators share."""
+"""Documentation of the blocks and of the parameters of training, which the estimators share."""
 
 from __future__ import annotations
 
@@ -7,12 +7,26 @@ from typing import TypeVar
 
 Estimator = TypeVar("Estimator", bound=type)
 
+_MODALITIES = """\
+    modalities : dict, default=None
+        Which columns of X belong to which modality: name to width (the blocks lie one after the
+        other), or name to slice, list of positions, column name, pattern such as "img_*", list of
+        names and patterns, or callable such as :func:`~sklearn.compose.make_column_selector`, which
+        takes the DataFrame X of ``fit`` and returns columns. None makes all columns one modality.
+        A block whose values are all NaN is absent from that sample.
+"""
 _TRAINING_PARAMETERS = """\
     partial_missing : {"raise", "impute"}, default="raise"
         What to do about blocks that are NaN in part: raise, or fill with column means.
 
-    standardize : bool, default=True
-        Whether to scale every column to mean 0 and variance 1 over the samples that have it.
+    remainder : {"raise", "drop"}, default="raise"
+        What to do about columns that `modalities` does not name: raise, or leave them out, when
+        they may hold anything, also text.
+
+    standardize : bool, dict or list of str, default=True
+        Whether to scale every column to mean 0 and variance 1 over the samples that have it; by
+        modality as a dict of name to bool (True for those not named), or as the list of the
+        modalities to scale. Token ids, for example, are not to be scaled.
 
     lr : float, default=1e-3
         Learning rate.
@@ -88,13 +102,14 @@ _TRAINING_PARAMETERS = """\
 
 
 def document_training(*, module: str, criterion: str) -> Callable[[Estimator], Estimator]:
-    """Fill the parameters of training into the docstring of an estimator."""
+    """Fill the shared parameters into the docstring of an estimator."""
 
     def fill(cls: Estimator) -> Estimator:
         text = _TRAINING_PARAMETERS.strip().replace("{module}", module)
         text = text.replace("{criterion}", criterion)
         if cls.__doc__ is not None:  # Python leaves docstrings out with -OO.
-            cls.__doc__ = cls.__doc__.replace("{training_parameters}", text)
+            doc = cls.__doc__.replace("{training_parameters}", text)
+            cls.__doc__ = doc.replace("{modalities}", _MODALITIES.strip())
         return cls
 
     return fill

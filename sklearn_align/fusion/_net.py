@@ -95,7 +95,9 @@ class AECFNet(FusionOutputsMixin, NeuralNet, RequestsClasses):
     modalities: Any
     n_units: int
     partial_missing: str
-    standardize: bool
+    # Estimators that an earlier version has stored do not have it.
+    remainder: str = "raise"
+    standardize: Any
     gate_lr: float | None
     weight_decay: float
     gradient_clip: float | None

@@ -10,17 +10,16 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
-from sklearn.utils.validation import validate_data
 from torch import Tensor
 from torch.utils.data import Subset
 
-from sklearn_align._blocks import refuse_views
-from sklearn_align._modalities import ModalityLayout, parse_modalities
+from sklearn_align._modalities import ModalityLayout
 from sklearn_align._sklearn import check_sample_weight
 from sklearn_align._typing import BoolArray, Float64Array, FloatArray
 from sklearn_align.exceptions import MissingModalityWarning, warn_user
 from sklearn_align.fusion._data import ModalityDataset, TensorBatches, given_targets
 from sklearn_align.fusion._ranges import check_scaled
+from sklearn_align.fusion._reading import NO_TARGETS, early_layout, late_layout, read_samples
 from sklearn_align.fusion._scaling import ColumnScaler
 from sklearn_align.fusion._validation import validation_needed
 from sklearn_align.fusion._weights import bounded, check_usable
@@ -34,35 +33,37 @@ _SHARE_TO_HOLD_OUT = 0.1
 
 
 def validate_samples(
-    estimator: Any, X: ArrayLike, y: ArrayLike | None, *, reset: bool
+    net: AECFNet,
+    X: ArrayLike,
+    y: ArrayLike | None,
+    *,
+    reset: bool,
+    layout: ModalityLayout | None = None,
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Validate X (n_samples, n_features) and y; without targets, y becomes zeros (n_samples,)."""
-    refuse_views(X)
+    """Validate X (n_samples, n_features) and y; without targets, y becomes zeros (n_samples,).
+
+    A first call needs the `layout` if it leaves columns out.
+    """
+    layout = layout if reset else net.layout_
     options: dict[str, Any] = {
-        "reset": reset,
         "dtype": (np.float64, np.float32),
         "ensure_all_finite": "allow-nan",
         "ensure_min_samples": 2 if reset else 1,
     }
-    if y is None and not estimator.__sklearn_tags__().target_tags.required:
-        X_array = validate_data(estimator, X, **options)
+    if y is None and not net.__sklearn_tags__().target_tags.required:
+        X_array, _ = read_samples(net, X, NO_TARGETS, layout, reset=reset, **options)
         return X_array, np.zeros(len(X_array), dtype=np.int64)
-    X_array, y_array = validate_data(estimator, X, y, multi_output=True, **options)
-    return X_array, y_array
+    return read_samples(net, X, y, layout, reset=reset, **options)
 
 
-def validate_inputs(estimator: Any, X: ArrayLike) -> NDArray[Any]:
+def validate_inputs(net: AECFNet, X: ArrayLike) -> NDArray[Any]:
     """Validate X (n_samples, n_features) of a prediction, which may have no samples."""
-    refuse_views(X)
-    X_array: NDArray[Any] = validate_data(
-        estimator,
-        X,
-        reset=False,
-        dtype=(np.float64, np.float32),
-        ensure_all_finite="allow-nan",
-        ensure_min_samples=0,
-    )
-    return X_array
+    options: dict[str, Any] = {
+        "dtype": (np.float64, np.float32),
+        "ensure_all_finite": "allow-nan",
+        "ensure_min_samples": 0,
+    }
+    return read_samples(net, X, NO_TARGETS, net.layout_, reset=False, **options)[0]
 
 
 def check_seen(presence: BoolArray, seen: BoolArray, names: tuple[str, ...]) -> None:
@@ -155,13 +156,12 @@ def prepare_training(
     classes: ArrayLike | None = None,
 ) -> tuple[NDArray[Any], NDArray[Any], Float64Array]:
     """Validate, encode and weigh the samples; leave out those without weight or modality."""
-    X_array, y_array = validate_samples(net, X, y, reset=reset)
+    layout = early_layout(net, X) if reset else None
+    X_array, y_array = validate_samples(net, X, y, reset=reset, layout=layout)
     weight = check_sample_weight(sample_weight, X_array, dtype=np.float64, ensure_non_negative=True)
     if reset:
         net._partial_missing = net.partial_missing
-        net.layout_ = parse_modalities(
-            net.modalities, X_array.shape[1], getattr(net, "feature_names_in_", None)
-        )
+        net.layout_ = late_layout(net, X, X_array) if layout is None else layout
     presence = net._presence(X_array) if reset else net._seen_presence(X_array)
     keep = training_samples(presence, weight)
     X_array, y_array, weight = X_array[keep], y_array[keep], bounded(weight[keep])

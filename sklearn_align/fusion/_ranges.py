@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_align._typing import Float64Array, IntArray
+from sklearn_align._typing import BoolArray, Float64Array, IntArray
 
 # Columns whose largest value lies within are scaled as they are, others after multiplication by a
 # power of two, which is exact.
@@ -41,7 +41,7 @@ def check_training_columns(
     X: NDArray[Any],
     name_of: Callable[[int], str],
     *,
-    standardize: bool,
+    standardize: bool | BoolArray,
     if_missing: str = "replace it by NaN or impute it",
 ) -> None:
     """Raise if scaling would lose what the columns of X (n_samples, n_columns) hold."""
@@ -55,8 +55,8 @@ def check_training_columns(
                 f"missing data, {if_missing}; else transform the values, for "
                 "example with scikit-learn's QuantileTransformer."
             )
-    if standardize:
-        return
+    # Scaled columns may have any unit.
+    peak = np.where(standardize, 0.0, peak)
     for column in np.flatnonzero(peak > _LARGEST_SCALED).tolist():
         raise ValueError(
             f"{name_of(column)} holds {_extreme(X[:, column]):.8g}, more than {_LARGEST_SCALED:.0e}"

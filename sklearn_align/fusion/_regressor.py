@@ -33,10 +33,7 @@ class AECFRegressor(AECFNet, NeuralNetRegressor):
 
     Parameters
     ----------
-    modalities : dict, default=None
-        Which columns of X belong to which modality: name to width (the blocks lie one after the
-        other), or name to slice, list of positions or list of column names. None makes all
-        columns one modality. A block whose values are all NaN is absent from that sample.
+    {modalities}
 
     encoders : str, callable or dict, default="mlp"
         Encoder of all modalities, or by modality: "identity", "linear", "mlp", a name given to
@@ -192,7 +189,8 @@ class AECFRegressor(AECFNet, NeuralNetRegressor):
         consistency_weight: float = 1.0,
         consistency_ramp_epochs: int = 5,
         partial_missing: str = "raise",
-        standardize: bool = True,
+        remainder: str = "raise",
+        standardize: bool | Mapping[str, bool] | Sequence[str] = True,
         lr: float = 1e-3,
         gate_lr: float | None = None,
         weight_decay: float = 0.01,

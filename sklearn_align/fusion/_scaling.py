@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,35 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from sklearn_align._modalities import ModalityLayout
+from sklearn_align._typing import BoolArray
 from sklearn_align.fusion._ranges import scaling_exponents
 
 # A column that varies less does so only in samples that have almost no weight.
 _LEAST_SCALE = 1e-30
+_BOOLS = (bool, np.bool_)
+
+
+def columns_to_scale(
+    standardize: bool | Mapping[str, bool] | Sequence[str], layout: ModalityLayout
+) -> BoolArray:
+    """Which columns are to be scaled, in the order of the modalities (n_columns,)."""
+    if isinstance(standardize, _BOOLS):
+        return np.full(sum(layout.widths), bool(standardize))
+    unknown = [name for name in standardize if name not in layout.names]
+    if unknown:
+        raise ValueError(
+            f"standardize names {unknown}, which are no modalities; modalities has "
+            f"{list(layout.names)}."
+        )
+    if isinstance(standardize, Mapping):
+        wrong = {n: value for n, value in standardize.items() if not isinstance(value, _BOOLS)}
+        if wrong:
+            raise ValueError(f"standardize must say True or False for every modality; got {wrong}.")
+        scaled = [bool(standardize.get(name, True)) for name in layout.names]
+    else:
+        scaled = [name in standardize for name in layout.names]
+    return np.repeat(scaled, layout.widths)
 
 
 class ColumnScaler(nn.Module):
@@ -37,13 +63,13 @@ class ColumnScaler(nn.Module):
         self.register_buffer("exponent", torch.zeros(n_columns, dtype=torch.int32))
 
     def fit(
-        self, X: NDArray[Any], sample_weight: NDArray[np.float64], *, standardize: bool
+        self, X: NDArray[Any], sample_weight: NDArray[np.float64], *, standardize: bool | BoolArray
     ) -> ColumnScaler:
         """Fit to X (n_samples, n_columns), NaN where missing; always store the means.
 
-        Without `standardize`, the columns are neither centred nor scaled.
+        Columns without `standardize`, of all or (n_columns,), are neither centred nor scaled.
         """
-        exponents = scaling_exponents(X) if standardize else np.zeros(X.shape[1], dtype=np.int64)
+        exponents = np.where(standardize, scaling_exponents(X), 0)
         self.exponent.copy_(torch.from_numpy(exponents))
         X = self._in_range(X)
         present = ~np.isnan(X)
@@ -60,8 +86,8 @@ class ColumnScaler(nn.Module):
         of_constant = np.where(exponents == 0, 1.0, 2.0**-20)
         scale = np.sqrt(np.where(constant, of_constant**2, variance))
         self._store("mean", mean)
-        self._store("center", mean if standardize else np.zeros_like(mean))
-        self._store("scale", scale if standardize else np.ones_like(scale))
+        self._store("center", np.where(standardize, mean, 0.0))
+        self._store("scale", np.where(standardize, scale, 1.0))
         return self
 
     def transform(self, X: NDArray[Any]) -> NDArray[np.float64]:

@@ -20,6 +20,7 @@ from sklearn_align.fusion._epoch_log import EpochLog
 from sklearn_align.fusion._interrupts import finished_part, is_deliberate
 from sklearn_align.fusion._preprocessing import labelled, name_of_column, sample_tensors
 from sklearn_align.fusion._ranges import check_training_columns
+from sklearn_align.fusion._scaling import columns_to_scale
 from sklearn_align.fusion._validation import missing_figures_explained, train_without_validation
 
 if TYPE_CHECKING:
@@ -105,8 +106,9 @@ def build(
     net.module_.seen.copy_(torch.from_numpy(presence.any(axis=0)))
     ordered = X[:, net.layout_.order]
     name_of = partial(name_of_column, net.layout_, getattr(net, "feature_names_in_", None))
-    check_training_columns(ordered, name_of, standardize=net.standardize)
-    net.module_.scaler.fit(ordered, sample_weight, standardize=net.standardize)
+    scaled = columns_to_scale(net.standardize, net.layout_)
+    check_training_columns(ordered, name_of, standardize=scaled)
+    net.module_.scaler.fit(ordered, sample_weight, standardize=scaled)
     net._targets.fit(net.module_, encoded, sample_weight)
     net.module_.set_fallback(net._targets.prior_output(encoded, sample_weight))
 

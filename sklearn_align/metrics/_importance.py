@@ -263,7 +263,8 @@ class _Task:
         missing = np.zeros(self.layout.n_features, dtype=bool)
         for modality, columns in enumerate(self.layout.columns):
             missing[columns] = (coalition >> modality) & 1 == 0
-        X = with_nan(self.X, self.values, np.broadcast_to(missing, self.values.shape))
+        everywhere = np.broadcast_to(missing, self.values.shape)
+        X = with_nan(self.X, self.values, everywhere, self.layout)
         try:
             return self.score(X)
         except ValueError as error:

@@ -349,7 +349,7 @@ def missing_modality_curve(
 def find_modalities(estimators: Sequence[Any]) -> Mapping[str, Columns]:
     """Return the `modalities` of the first estimator that has some; ValueError if none has."""
     for estimator in estimators:
-        found = getattr(final_estimator(estimator), "modalities", None)
+        found = modalities_of(final_estimator(estimator))
         if isinstance(found, Mapping):
             return found
     raise ValueError(

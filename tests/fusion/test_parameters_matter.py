@@ -289,6 +289,17 @@ def check_partial_missing(cls, capsys, monkeypatch):
     cls(**SMALL, partial_missing="impute").fit(X, y)
 
 
+def check_remainder(cls, capsys, monkeypatch):
+    X, y = data("numbers" if cls is AECFRegressor else "classes")
+    some = {**SMALL, "modalities": {"image": 3, "sound": 2}}
+    with pytest.raises(ValueError, match="X has 7 features"):
+        cls(**some, remainder="raise").fit(X, y)
+    left_out = cls(**some, remainder="drop").fit(X, y)
+    X[:, 5:] = np.nan
+    alone = cls(**some).fit(X[:, :5], y)
+    np.testing.assert_array_equal(left_out.modality_weights(X), alone.modality_weights(X[:, :5]))
+
+
 CHECKS = {
     "verbose": check_verbose,
     "device": check_device,
@@ -298,6 +309,7 @@ CHECKS = {
     "iterator_valid": partial(check_iterator, name="iterator_valid"),
     "warm_start": check_warm_start,
     "partial_missing": check_partial_missing,
+    "remainder": check_remainder,
 }
 
 

@@ -1,0 +1,118 @@
+"""
+Images and token ids from one DataFrame
+=======================================
+
+Handwritten digits of 8 x 8 pixels, each with a short description made of noisy words. The pixels
+and the ids of the words are columns of one DataFrame, besides columns that do not count. A
+convolution encodes the images, for which ``torch.nn.Unflatten`` brings back the axes; an
+embedding encodes the ids, which must not be scaled.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from sklearn.compose import make_column_selector
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+from torch import nn
+
+from sklearn_align import AECFClassifier
+from sklearn_align.datasets import drop_modalities
+from sklearn_align.metrics import missing_modality_curve
+
+# %%
+# The data
+# --------
+# Every digit has five words that describe it more often than others. 0 is the padding of
+# descriptions of 3 to 6 words.
+
+N_WORDS, LENGTH = 40, 6
+rng = np.random.default_rng(0)
+digits = load_digits()
+n_samples = len(digits.target)
+typical = np.array([rng.choice(N_WORDS, 5, replace=False) for _ in range(10)]) + 1
+drawn = rng.integers(5, size=(n_samples, LENGTH))
+words = np.take_along_axis(typical[digits.target], drawn, axis=1)
+noise = rng.random(words.shape) < 0.5
+words[noise] = rng.integers(1, N_WORDS + 1, noise.sum())
+words[np.arange(LENGTH) >= rng.integers(3, LENGTH + 1, size=n_samples)[:, None]] = 0
+
+X = pd.DataFrame(digits.data, columns=[f"pixel_{i}" for i in range(64)])
+X.insert(0, "file", [f"scan_{i}.png" for i in range(n_samples)])
+X[[f"word_{i}" for i in range(LENGTH)]] = words
+print(X.iloc[:3, [0, 1, 2, 64, 65, 66]])
+
+# %%
+# The encoders
+# ------------
+# A module maps a block (n_samples, width) to (n_samples, n_units). It is copied for every fit. A
+# block arrives as float32, which holds ids up to 16 million exactly; the block of an absent
+# modality arrives as zeros, and its weight is 0.
+
+N_UNITS = 32
+image_encoder = nn.Sequential(
+    nn.Unflatten(1, (1, 8, 8)),
+    nn.Conv2d(1, 8, kernel_size=3, padding=1),
+    nn.ReLU(),
+    nn.MaxPool2d(2),
+    nn.Conv2d(8, 16, kernel_size=3, padding=1),
+    nn.ReLU(),
+    nn.Flatten(),
+    nn.Linear(16 * 4 * 4, N_UNITS),
+)
+
+
+class TokenEncoder(nn.Module):
+    """Mean of the embeddings of the words, then an affine map."""
+
+    def __init__(self, n_words, n_units):
+        super().__init__()
+        self.embedding = nn.Embedding(n_words + 1, 16, padding_idx=0)
+        self.output = nn.Linear(16, n_units)
+
+    def forward(self, block):
+        ids = block.long()
+        n_given = (ids > 0).sum(dim=1, keepdim=True).clamp(min=1)
+        return self.output(self.embedding(ids).sum(dim=1) / n_given)
+
+
+# %%
+# Selectors, and what is not scaled
+# ---------------------------------
+# The column of file names belongs to no modality: ``remainder="drop"`` leaves it out. A fifth of
+# the training samples have no image.
+
+modalities = {"image": "pixel_*", "text": make_column_selector(pattern="^word_")}
+X_train, X_test, y_train, y_test = train_test_split(X, digits.target, random_state=0)
+without_image = rng.random(len(X_train)) < 0.2
+X_train.loc[without_image, X_train.filter(like="pixel_").columns] = np.nan
+clf = AECFClassifier(
+    modalities=modalities,
+    encoders={"image": image_encoder, "text": TokenEncoder(N_WORDS, N_UNITS)},
+    n_units=N_UNITS,
+    remainder="drop",
+    standardize={"text": False},
+    max_epochs=20,
+    lr=3e-3,
+    random_state=0,
+)
+clf.fit(X_train, y_train)
+for absent in ([], ["text"], ["image"]):
+    rates = dict.fromkeys(absent, 1.0)
+    seen = drop_modalities(X_test, clf.layout_, rates, random_state=0)
+    print(f"without {absent}: accuracy {clf.score(seen, y_test):.3f}")
+
+# %%
+# Scaled ids would be other words
+# -------------------------------
+# The network gets the ids as they are.
+
+given = clf.get_dataset(X_test).X["X"].numpy()[:, 64:]
+print(bool((given == X_test.filter(like="word_")).all(axis=None)))
+
+# %%
+
+fig, ax = plt.subplots(figsize=(6, 3.5), layout="constrained")
+curve = missing_modality_curve(clf, X_test, y_test, rates=[0.0, 0.25, 0.5, 0.75], random_state=0)
+ax.plot(curve.rates, curve.mean, marker="o")
+_ = ax.set(xlabel="Rate of missing modalities", ylabel="Accuracy", ylim=(0, 1))
