@@ -213,8 +213,8 @@ class ConvergenceSettings:
     min_agreement_to_refine: float = 0.05
     # Above this agreement chance is ruled out, and more independent runs are made.
     min_agreement_to_continue: float = 0.35
-    # In spaces that are not wide, runs on the same samples agree on their accidents. Runs on halves do
-    # so on .18 of the samples at most, and agree on less than a right map when samples are few.
+    # In spaces that are not wide, runs on the same samples agree on their accidents. Runs on halves
+    # agree with such maps on .18 of the samples at most, with right ones on more, mostly on all.
     min_agreement_of_halves: float = 0.35
     # Relative score: samples in each half of a space, number of draws, arbitrary maps per draw.
     n_score_samples: int = 1000
