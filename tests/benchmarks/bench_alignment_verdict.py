@@ -88,7 +88,7 @@ def main(args: argparse.Namespace) -> None:
     """Fit the cases that are missing and write the table."""
     paths = tuple(args.data)
     runs = Runs(args.out, "alignment_verdict", KEYS)
-    wanted = list(cases())[args.first :: args.step]
+    wanted = [case for case in cases() if case["n_samples"] <= args.max_samples]
     runs.fill(partial(fit_case, paths), wanted, args.n_jobs)
     write_cases(runs, args.out / "alignment_verdict.csv")
 
@@ -96,8 +96,9 @@ def main(args: argparse.Namespace) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="archives of encoders")
-    parser.add_argument("--first", type=int, default=0, help="number of the first case")
-    parser.add_argument("--step", type=int, default=1, help="every how many cases are fitted")
+    parser.add_argument(
+        "--max-samples", type=int, default=7000, help="samples of each side: 1000, 3500 or 7000"
+    )
     parser.add_argument("--n-jobs", type=int, default=1, help="cases side by side")
     add_output_option(parser)
     main(parser.parse_args())
