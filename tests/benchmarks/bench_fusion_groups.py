@@ -70,7 +70,7 @@ def fit_method(method: str, X: Array, y: Array, groups: Array, seed: int) -> Pre
         return predict
     kind = GroupShuffleSplit if uses_groups else StratifiedShuffleSplit
     splitter = kind(n_splits=1, test_size=0.1, random_state=seed)
-    fitted, held = next(splitter.split(X, y, groups))
+    fitted, held = next(splitter.split(X, y, groups if uses_groups else None))
     return fit_boosting_augmented((X[fitted], y[fitted]), (X[held], y[held]), MODALITIES, seed)
 
 
