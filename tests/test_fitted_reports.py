@@ -95,7 +95,7 @@ def test_names_follow_the_network():
 
 
 def test_alignment():
-    data = make_rotated_embeddings(400, 8, random_state=0)
+    data = make_rotated_embeddings(800, 16, random_state=0)
     aligner = MiniVec2Vec(n_init=1, random_state=0).fit(data.XA, data.XB)
     before = report(aligner, data.XA_test, data.XB_test)
     aligner.set_params(

@@ -11,9 +11,10 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_align._sklearn import check_sample_weight
-from sklearn_align._typing import BoolArray, Float64Array
+from sklearn_align._typing import BoolArray, Float64Array, IntArray
 from sklearn_align.fusion._ambient import plain_torch, seeded
 from sklearn_align.fusion._data import ModalityDataset
+from sklearn_align.fusion._groups import check_enough_groups
 from sklearn_align.fusion._interrupts import warn_of_interrupt
 from sklearn_align.fusion._prediction import OUTPUTS, collect
 from sklearn_align.fusion._preprocessing import sample_tensors, validate_samples
@@ -82,19 +83,22 @@ def train_calibrated(
     X: NDArray[Any],
     encoded: NDArray[Any],
     sample_weight: Float64Array,
+    groups: IntArray | None = None,
     *,
     epochs: int,
     start: bool,
 ) -> None:
     """Train on validated samples; calibrate by cross-fitting where that is asked for."""
     before = None if start else net.module_.log_temperature.clone()
-    interrupted = train(net, X, encoded, sample_weight, epochs=epochs, start=start)
     cross_fit = isinstance(net.calibration, str)
+    if cross_fit and groups is not None:
+        check_enough_groups(net, groups)
+    interrupted = train(net, X, encoded, sample_weight, groups, epochs=epochs, start=start)
     if cross_fit and before is not None:
         net.module_.log_temperature.copy_(before)
     elif cross_fit and interrupted is None:
         with plain_torch(), seeded(net.random_state, net.device):
-            cross_fit_temperature(net, X, encoded, sample_weight, epochs)
+            cross_fit_temperature(net, X, encoded, sample_weight, epochs, groups)
     warn_of_interrupt(interrupted, calibrated=not cross_fit or before is not None)
 
 
@@ -104,14 +108,17 @@ def cross_fit_temperature(
     encoded: NDArray[Any],
     sample_weight: Float64Array,
     epochs: int,
+    groups: IntArray | None = None,
 ) -> None:
     """Fit the temperature on samples that each come from a network that has not seen them."""
     rng = check_random_state(net.random_state)
     parts = []
-    for fitted, held_out in calibration_folds(encoded, stratify=net._targets.stratify, rng=rng):
+    stratify = net._targets.stratify
+    for fitted, held_out in calibration_folds(encoded, stratify=stratify, rng=rng, groups=groups):
         fold = _fold_estimator(net, int(rng.randint(np.iinfo(np.int32).max)))
         weight = sample_weight[fitted] / sample_weight[fitted].mean()
-        fold._train(X[fitted], encoded[fitted], weight, epochs=epochs, start=True)
+        own_groups = None if groups is None else groups[fitted]
+        fold._train(X[fitted], encoded[fitted], weight, own_groups, epochs=epochs, start=True)
         # A modality that is rare may be absent from the other folds.
         presence = fold._presence(X[held_out]) & fold.module_.seen.cpu().numpy()
         samples = prepared_samples(

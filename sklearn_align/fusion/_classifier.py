@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_align._state import all_or_nothing
-from sklearn_align._typing import Float64Array, FloatArray
+from sklearn_align._typing import FloatArray
 from sklearn_align.fusion._calibration import calibrate, calibrate_after_training, train_calibrated
 from sklearn_align.fusion._criteria import AECFLoss
 from sklearn_align.fusion._data import TensorBatches
@@ -140,7 +140,8 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
         Whether to fit the temperature after training. True: on the validation samples, if there
         are any. "cross_fit": on folds that five more networks, trained without `callbacks`, have
         not seen; ``fit`` takes five times as long, further training keeps the temperature, and
-        `train_split` "auto" holds out samples for `early_stopping` only.
+        `train_split` "auto" holds out samples for `early_stopping` only. With `groups` in ``fit``,
+        no group is on both sides of any of these splits.
 
     {training_parameters}
 
@@ -441,8 +442,6 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
     ) -> ClassTargets | LabelTargets:
         return classification_targets(y, classes, type(self).__name__)
 
-    def _train(
-        self, X: NDArray[Any], y: NDArray[Any], weight: Float64Array, *, epochs: int, start: bool
-    ) -> Any:
-        train_calibrated(self, X, y, weight, epochs=epochs, start=start)
+    def _train(self, *samples: Any, epochs: int, start: bool) -> Any:
+        train_calibrated(self, *samples, epochs=epochs, start=start)
         return self

@@ -204,7 +204,14 @@ class AECFEmbedder(AECFNet):
         return self._targets.n_outputs
 
     @all_or_nothing
-    def fit(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> Any:
+    def fit(
+        self,
+        X: ArrayLike,
+        y: Any = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        groups: ArrayLike | None = None,
+    ) -> Any:
         """Train on samples whose blocks may be absent.
 
         With `warm_start`, an estimator that is already fitted is trained further.
@@ -220,12 +227,16 @@ class AECFEmbedder(AECFNet):
         sample_weight : array-like of shape (n_samples,), default=None
             Weights.
 
+        groups : array-like of shape (n_samples,), default=None
+            Groups of the samples, such as speakers or sites, if predictions are for others than
+            these: no group is then among both training and validation samples.
+
         Returns
         -------
         self : AECFEmbedder
             The fitted estimator.
         """
-        return self._fit(X, None, sample_weight)
+        return self._fit(X, None, sample_weight, groups)
 
     @all_or_nothing
     def partial_fit(

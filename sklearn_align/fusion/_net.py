@@ -18,7 +18,7 @@ from torch import Tensor
 from sklearn_align._modalities import ModalityLayout
 from sklearn_align._sklearn import RequestMethod
 from sklearn_align._state import all_or_nothing, check_version, with_version
-from sklearn_align._typing import BoolArray, Float64Array
+from sklearn_align._typing import BoolArray
 from sklearn_align.fusion._building import (
     build_criterion,
     build_module,
@@ -28,6 +28,7 @@ from sklearn_align.fusion._building import (
 from sklearn_align.fusion._config import AECFConfig, settings_for
 from sklearn_align.fusion._data import ModalityDataset, is_prepared, with_given_targets
 from sklearn_align.fusion._epoch_log import EpochLog
+from sklearn_align.fusion._groups import prepare_grouped, split_groups
 from sklearn_align.fusion._interrupts import warn_of_interrupt
 from sklearn_align.fusion._parameters import check_epochs, check_parameters, declared_parameters
 from sklearn_align.fusion._plain_state import plain_state, refuse_pickled, restore_plain
@@ -36,7 +37,6 @@ from sklearn_align.fusion._preprocessing import (
     check_seen,
     prepare_training,
     sample_tensors,
-    split_samples,
     validate_inputs,
     warn_of_absent_samples,
 )
@@ -305,10 +305,17 @@ class AECFNet(FusionOutputsMixin, NeuralNet, RequestsClasses):
         Validation samples carry a fixed subset of their modalities, on which the second pass of
         the loss is computed. A pair of datasets is passed on.
         """
-        return split_samples(self, X, y, **split_params)
+        return split_groups(self, X, y, **split_params)
 
     @all_or_nothing
-    def fit(self, X: ArrayLike, y: Any, sample_weight: ArrayLike | None = None) -> Any:
+    def fit(
+        self,
+        X: ArrayLike,
+        y: Any,
+        sample_weight: ArrayLike | None = None,
+        *,
+        groups: ArrayLike | None = None,
+    ) -> Any:
         """Train on samples whose blocks may be absent.
 
         With `warm_start`, an estimator that is already fitted is trained further.
@@ -325,18 +332,25 @@ class AECFNet(FusionOutputsMixin, NeuralNet, RequestsClasses):
             Weights. A weight of two counts like a sample that occurs twice, a weight of zero like
             one that is not there.
 
+        groups : array-like of shape (n_samples,), default=None
+            Groups of the samples, such as speakers or sites, if predictions are for others than
+            these: no group is then among both training and held-out samples, in the validation
+            split as in the folds of a classifier's ``calibration="cross_fit"``.
+
         Returns
         -------
         self : object
             The fitted estimator.
         """
-        return self._fit(X, y, sample_weight)
+        return self._fit(X, y, sample_weight, groups)
 
-    def _fit(self, X: ArrayLike, y: Any, sample_weight: ArrayLike | None) -> Any:
+    def _fit(
+        self, X: ArrayLike, y: Any, sample_weight: ArrayLike | None, groups: ArrayLike | None
+    ) -> Any:
         check_arguments(self)
         check_parameters(self)
         start = not (self.warm_start and self.initialized_)
-        samples = prepare_training(self, X, y, sample_weight, reset=start)
+        samples = prepare_grouped(self, X, y, sample_weight, groups, reset=start)
         return self._train(*samples, epochs=self.max_epochs, start=start)
 
     def _partial_fit(
@@ -354,10 +368,8 @@ class AECFNet(FusionOutputsMixin, NeuralNet, RequestsClasses):
         samples = prepare_training(self, X, y, sample_weight, reset=start, classes=classes)
         return self._train(*samples, epochs=int(epochs), start=start)
 
-    def _train(
-        self, X: NDArray[Any], y: NDArray[Any], weight: Float64Array, *, epochs: int, start: bool
-    ) -> Any:
-        warn_of_interrupt(train(self, X, y, weight, epochs=epochs, start=start))
+    def _train(self, *samples: Any, epochs: int, start: bool) -> Any:
+        warn_of_interrupt(train(self, *samples, epochs=epochs, start=start))
         return self
 
     def _remember_in_place(self) -> Callable[[], None]:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from sklearn_align._typing import IntArray
 from sklearn_align.fusion._data import ModalityDataset
+from sklearn_align.fusion._groups import group_folds
 
 # Held-out samples are masked at most this many times to fit the temperature.
 _MOST_COPIES = 8
@@ -216,9 +217,16 @@ class SubsetTemperature:
 
 
 def calibration_folds(
-    encoded: NDArray[Any], *, stratify: bool, rng: np.random.RandomState
+    encoded: NDArray[Any],
+    *,
+    stratify: bool,
+    rng: np.random.RandomState,
+    groups: IntArray | None = None,
 ) -> Iterator[tuple[IntArray, IntArray]]:
     """Yield positions of training and held-out samples; nothing for fewer than two samples."""
+    if groups is not None:
+        yield from group_folds(encoded, groups, _N_FOLDS, stratify=stratify, rng=rng)
+        return
     n_folds = min(_N_FOLDS, len(encoded))
     if n_folds < 2:
         return

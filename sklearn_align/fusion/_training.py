@@ -13,7 +13,7 @@ from skorch.utils import to_tensor
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from sklearn_align._typing import BoolArray, Float64Array
+from sklearn_align._typing import BoolArray, Float64Array, IntArray
 from sklearn_align.fusion._ambient import few_threads, plain_torch, seeded
 from sklearn_align.fusion._data import ModalityDataset
 from sklearn_align.fusion._epoch_log import EpochLog
@@ -70,6 +70,7 @@ def train(
     X: NDArray[Any],
     encoded: NDArray[Any],
     sample_weight: Float64Array,
+    groups: IntArray | None = None,
     *,
     epochs: int,
     start: bool,
@@ -87,6 +88,8 @@ def train(
         weight = None if np.all(sample_weight == 1.0) else sample_weight
         scaler = net.module_.scaler
         samples = sample_tensors(X, presence, net.layout_, scaler, weight, feature_names)
+        if groups is not None:
+            samples["group"] = torch.from_numpy(groups)
         dataset = labelled(net, samples, encoded)
         n_weights = sum(weights.numel() for weights in net.module_.parameters())
         work = n_weights * samples_per_batch(len(dataset), net.batch_size, training=True)

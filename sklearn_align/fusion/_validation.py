@@ -15,7 +15,7 @@ from sklearn_align.fusion._data import ModalityDataset
 if TYPE_CHECKING:
     from sklearn_align.fusion._net import AECFNet
 
-_MIN_SAMPLES_TO_CALIBRATE = 20
+MIN_SAMPLES_TO_CALIBRATE = 20
 _REMEDY = "set train_split to a split such as skorch.dataset.ValidSplit(5)"
 
 
@@ -37,7 +37,7 @@ def enough_to_calibrate(net: AECFNet, dataset_valid: Any) -> bool:
     if not isinstance(dataset_valid, ModalityDataset):
         return False
     # What "auto" holds out of few samples for a callback is too little.
-    return not isinstance(net.train_split, str) or len(dataset_valid) >= _MIN_SAMPLES_TO_CALIBRATE
+    return not isinstance(net.train_split, str) or len(dataset_valid) >= MIN_SAMPLES_TO_CALIBRATE
 
 
 def train_without_validation(net: AECFNet) -> None:

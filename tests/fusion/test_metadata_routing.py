@@ -42,7 +42,7 @@ def outputs(kind, fitted, X):
 @pytest.mark.parametrize("kind", NETS)
 def test_requests_are_those_of_the_signatures(kind):
     requests = make(kind).get_metadata_routing()
-    assert requests.fit.requests == {"sample_weight": None}
+    assert requests.fit.requests == {"sample_weight": None, "groups": None}
     optional = {"classes"} if kind is AECFClassifier else set()
     assert set(requests.partial_fit.requests) == {"sample_weight", "epochs"} | optional
     with pytest.raises(TypeError, match="Unexpected args"):
