@@ -71,6 +71,8 @@ def write_cases(runs: Runs, path: Path) -> None:
         order = list(dict.fromkeys(case["family"] for case in cases()))
         for family in [*order, "all"]:
             chosen = (frame["family"] == family) | (family == "all")
+            if not chosen.any():
+                continue
             counts: list[str] = []
             for kind in ("wrong", "partly right", "right"):
                 group = frame[chosen & (frame["map"] == kind)]
