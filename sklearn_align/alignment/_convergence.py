@@ -178,20 +178,31 @@ def agreement_with_independent_runs(
 def agreement_with_halves(
     reduced: ReducedProblem, W: FloatArray, random_state: np.random.RandomState
 ) -> float:
-    """Agreement of a map at full width with the better of two runs on halves of the samples.
+    """Agreement of a map at full width with runs on halves of the samples.
 
     Where spaces are narrow and samples are few, runs on the same samples agree on a map that fits
-    their accidents. Halves, which share no samples, have other accidents.
+    their accidents. Halves, which share no samples, have other accidents: the better of two runs
+    counts, because half of the samples may be too few. In a symmetric space, there are several maps
+    that are equally good, and a run ends in any of them. So if a run that independent candidates
+    confirm leads elsewhere, or a run from one half of a space to the other one does not lead to
+    the identity, its agreement counts.
     """
-    probe = reduced.sample("A", CONVERGENCE.n_probe_samples, random_state)
     W_reduced = reduced.reduce(W)
-    agreements = []
-    for half in reduced.halves(random_state):
+    identities: list[FloatArray] = [np.eye(n, dtype=W.dtype) for n in W_reduced.shape]
+    expected = [W_reduced, W_reduced, *identities]
+    probes = [reduced.sample(s, CONVERGENCE.n_probe_samples, random_state) for s in ("A", "B")]
+    agreements, confirmed = [], []
+    halves = reduced.halves(random_state)
+    for half, right, probe in zip(halves, expected, (*probes[:1] * 3, probes[1]), strict=True):
         starts = [ComponentStart(**s) for s in ROBUST.starts]
         run = SuccessiveHalving(half, starts, random_state=random_state, n_jobs=1)
         *_, state = run.rounds()
-        agreements.append(map_agreement(probe, W_reduced, state.candidates[0].map))
-    return max(agreements)
+        agreement = map_agreement(probe, right, state.candidates[0].map)
+        agreements.append(agreement)
+        enough = min(len(half.A), len(half.B)) >= CONVERGENCE.min_samples_to_confirm
+        if enough and state.agreement >= CONVERGENCE.min_agreement:
+            confirmed.append(agreement)
+    return min([max(agreements[:2]), *confirmed])
 
 
 def _independent_starts(reduced: ReducedProblem, start: Start | None) -> list[Start]:

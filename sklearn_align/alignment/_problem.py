@@ -11,7 +11,7 @@ import numpy as np
 
 from sklearn_align._linalg import polar_factor, principal_axes, scale_to_unit_length, unit_rows
 from sklearn_align._similarity import max_csls
-from sklearn_align._typing import FloatArray, IntArray
+from sklearn_align._typing import FloatArray
 from sklearn_align.alignment._recipes import SCORE
 from sklearn_align.alignment.solvers._fastica import Whitening
 
@@ -285,7 +285,8 @@ class ReducedProblem(AlignmentProblem):
         B = problem.sample("B", n_samples, random_state)
         self._axes_A = principal_axes(A, n_components)
         self._axes_B = principal_axes(B, n_components)
-        self.coordinates_A, self.coordinates_B = A @ self._axes_A, B @ self._axes_B
+        self.coordinates_A: FloatArray = A @ self._axes_A
+        self.coordinates_B: FloatArray = B @ self._axes_B
         pairs = problem.pairs
         if pairs is not None:
             pairs = KnownPairs(
@@ -305,8 +306,10 @@ class ReducedProblem(AlignmentProblem):
         problem.pairs = None
         return problem
 
-    def halves(self, random_state: np.random.RandomState) -> tuple[ReducedProblem, ReducedProblem]:
-        """Return the problems of two disjoint halves of the samples, without the known pairs.
+    def halves(
+        self, random_state: np.random.RandomState
+    ) -> tuple[ReducedProblem, ReducedProblem, ReducedProblem, ReducedProblem]:
+        """Return problems of halves of the samples, without the known pairs.
 
         Parameters
         ----------
@@ -316,25 +319,38 @@ class ReducedProblem(AlignmentProblem):
         Returns
         -------
         first, second : ReducedProblem
-            Problems in the same principal coordinates.
+            From one half of the source samples to one half of the target samples, and from the
+            other to the other.
+
+        source, target : ReducedProblem
+            From one half of the source samples to the other, and the same of the target samples.
+            The right map is the identity.
         """
-        order_A, order_B = (random_state.permutation(len(X)) for X in (self.A, self.B))
-        n_A, n_B = len(order_A) // 2, len(order_B) // 2
+        sides: list[list[tuple[FloatArray, FloatArray]]] = []
+        for side in ("A", "B"):
+            samples, coordinates = getattr(self, side), getattr(self, f"coordinates_{side}")
+            order = random_state.permutation(len(samples))
+            parts = order[: len(order) // 2], order[len(order) // 2 :]
+            sides.append([(samples[part], coordinates[part]) for part in parts])
+        A, B = sides
         return (
-            self._restricted(order_A[:n_A], order_B[:n_B]),
-            self._restricted(order_A[n_A:], order_B[n_B:]),
+            self._between(A[0], B[0]),
+            self._between(A[1], B[1]),
+            self._between(A[0], A[1]),
+            self._between(B[0], B[1]),
         )
 
-    def _restricted(self, index_A: IntArray, index_B: IntArray) -> ReducedProblem:
-        """Return the problem of some of the samples, without the known pairs."""
+    def _between(
+        self, source: tuple[FloatArray, FloatArray], target: tuple[FloatArray, FloatArray]
+    ) -> ReducedProblem:
+        """Return a problem of other unit samples and principal coordinates, without pairs."""
         problem = copy.copy(self)
         for cached in ("_whitening_A", "_whitening_B"):
             problem.__dict__.pop(cached, None)
         AlignmentProblem.__init__(
-            problem, self.A[index_A], self.B[index_B], score_sample_size=len(self._score_A)
+            problem, source[0], target[0], score_sample_size=len(self._score_A)
         )
-        problem.coordinates_A = self.coordinates_A[index_A]
-        problem.coordinates_B = self.coordinates_B[index_B]
+        problem.coordinates_A, problem.coordinates_B = source[1], target[1]
         return problem
 
     def principal_coordinates(self, side: Side) -> FloatArray:

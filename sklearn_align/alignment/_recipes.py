@@ -216,6 +216,8 @@ class ConvergenceSettings:
     # In spaces that are not wide, runs on the same samples agree on their accidents. Runs on halves
     # agree with such maps on .18 of the samples at most, with right ones on more, mostly on all.
     min_agreement_of_halves: float = 0.35
+    # With 125 samples in a half, candidates agree on wrong maps.
+    min_samples_to_confirm: int = 250
     # Relative score: samples in each half of a space, number of draws, arbitrary maps per draw.
     n_score_samples: int = 1000
     n_score_draws: int = 2

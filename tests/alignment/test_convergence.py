@@ -29,6 +29,7 @@ from sklearn_align.alignment._convergence import (
     relative_score,
     warn_unless_converged,
 )
+from sklearn_align.alignment._problem import ReducedProblem
 from sklearn_align.alignment._recipes import ROBUST, ConvergenceSettings
 from sklearn_align.alignment._selection import (
     SuccessiveHalving,
@@ -663,34 +664,60 @@ def test_halves_are_asked_in_narrow_spaces_without_pairs(shape, expected):
     assert needs_halves(AlignmentProblem(A, B, pairs), W) is False
 
 
-def test_the_better_half_counts(monkeypatch):
-    class Halves(Maps):
-        def halves(self, random_state):
-            assert random_state == "stream"
-            return "first", "second"
-
-        def without_pairs(self):
-            raise AssertionError
-
-    runs = []
+@pytest.mark.parametrize(
+    ("of_halves", "confirmed", "of_spaces", "n_samples", "expected"),
+    [
+        # The better half counts, confirmed or not.
+        ((0.2, 0.6), (False, True), (0.9, 0.8), 500, 0.6),
+        ((0.9, 0.1), (True, False), (0.0, 0.0), 500, 0.9),
+        # A confirmed run that leads elsewhere counts, unless it has seen few samples.
+        ((0.9, 0.1), (False, True), (0.9, 0.8), 500, 0.1),
+        ((0.9, 0.1), (False, True), (0.9, 0.8), 498, 0.9),
+        # So does one that does not lead to the identity.
+        ((0.9, 0.8), (False, False), (0.03, 0.8), 500, 0.03),
+        ((0.9, 0.8), (False, False), (0.8, 0.02), 500, 0.02),
+    ],
+)
+def test_which_runs_on_halves_count(
+    monkeypatch, of_halves, confirmed, of_spaces, n_samples, expected
+):
+    rng = np.random.default_rng(0)
+    A, B = rng.standard_normal((n_samples, 3)), rng.standard_normal((600, 4))
+    # Runs from one half of a space to the other are confirmed where they are tried.
+    by_space = [value != 0.0 and value < 0.5 for value in of_spaces]
+    reduced = ReducedProblem(
+        AlignmentProblem(A, B), n_components=4, n_samples=600, score_sample_size=50,
+        random_state=np.random.RandomState(0),
+    )  # fmt: skip
+    script = iter(zip((*of_halves, *of_spaces), (*confirmed, *by_space), strict=True))
+    rights, W = [], np.eye(3, 4)
 
     class Runs:
         def __init__(self, problem, starts, *, random_state, n_jobs):
-            assert (random_state, n_jobs) == ("stream", 1)
+            assert (random_state is stream, n_jobs) == (True, 1)
             assert repr(starts) == repr([ComponentStart(**s) for s in ROBUST.starts])
-            runs.append(problem)
-            self.maps = {"first": [0.8, 0.2], "second": [0.1, 0.3]}[problem]
+            assert problem.pairs is None
 
         def rounds(self):
-            # The last round counts.
-            for V in self.maps:
-                yield SimpleNamespace(candidates=[SimpleNamespace(map=V)])
+            V, is_confirmed = next(script)
+            for last in (False, True):  # The last round counts.
+                candidate = SimpleNamespace(map=V if last else 1.0)
+                agreement = 0.7 if last and is_confirmed else 0.69
+                yield SimpleNamespace(candidates=[candidate], agreement=agreement)
+
+    def agreement(probe, right, V):
+        assert probe.shape[1] == right.shape[0]
+        rights.append(right)
+        return V
 
     monkeypatch.setattr(_convergence, "SuccessiveHalving", Runs)
-    monkeypatch.setattr(_convergence, "map_agreement", lambda probe, W, V: V)
-    found = agreement_with_halves(Halves(pairs=False), "W", "stream")
-    assert runs == ["first", "second"]
-    assert found == 0.3
+    monkeypatch.setattr(_convergence, "map_agreement", agreement)
+    stream = np.random.RandomState(0)
+    assert agreement_with_halves(reduced, W, stream) == expected
+    for right in rights[:2]:
+        np.testing.assert_array_equal(right, reduced.reduce(W))
+    for right, width in zip(rights[2:], (3, 4), strict=True):
+        np.testing.assert_array_equal(right, np.eye(width))
 
 
 def test_runs_that_agree_on_few_samples_of_unrelated_mixtures_are_no_success(monkeypatch):

@@ -234,24 +234,25 @@ def test_halves_share_no_sample(sides):
         random_state=np.random.RandomState(0),
     )  # fmt: skip
     reduced.whitening("A"), reduced.whitening("B")
-    state = np.random.RandomState(1)
-    halves = reduced.halves(state)
-    for side in ("A", "B"):
+    first, second, source, target = reduced.halves(np.random.RandomState(1))
+    for side, within in (("A", source), ("B", target)):
         samples, coordinates = getattr(reduced, side), reduced.principal_coordinates(side)
-        parts = [getattr(half, side) for half in halves]
+        parts = [getattr(half, side) for half in (first, second)]
         assert {len(part) for part in parts} <= {len(samples) // 2, -(-len(samples) // 2)}
-        found = np.concatenate(parts)
-        order = [int((samples == row).all(axis=1).argmax()) for row in found]
+        order = [int((samples == row).all(axis=1).argmax()) for part in parts for row in part]
         assert sorted(order) == list(range(len(samples)))
-        own = np.concatenate([half.principal_coordinates(side) for half in halves])
-        np.testing.assert_array_equal(own, coordinates[order])
-        for half, part in zip(halves, parts, strict=True):
+        own = [half.principal_coordinates(side) for half in (first, second)]
+        np.testing.assert_array_equal(np.concatenate(own), coordinates[order])
+        # The halves of one space are the two sides of a problem.
+        for part, coordinate, end in zip(parts, own, ("A", "B"), strict=True):
+            np.testing.assert_array_equal(getattr(within, end), part)
+            np.testing.assert_array_equal(within.principal_coordinates(end), coordinate)
+    for half in (first, second, source, target):
+        assert half.pairs is None
+        for side in ("A", "B"):
             expected = Whitening.fit(half.principal_coordinates(side))
             np.testing.assert_array_equal(half.whitening(side).eigenvalues, expected.eigenvalues)
-            assert half.pairs is None
-            score = csls_score(half.A[:20] @ np.eye(4), half.B[:20])
-            assert half.score(np.eye(4)) == pytest.approx(score)
-            assert len(part) > 0
+        score = csls_score(half.A[:20] @ np.eye(4), half.B[:20])
+        assert half.score(np.eye(4)) == pytest.approx(score)
     assert reduced.pairs is not None
-    again = reduced.halves(np.random.RandomState(1))
-    np.testing.assert_array_equal(again[0].A, halves[0].A)
+    np.testing.assert_array_equal(reduced.halves(np.random.RandomState(1))[0].A, first.A)
