@@ -174,9 +174,9 @@ class MiniVec2Vec(
         Fraction of source samples that the map and a map of an independent run send to the same
         place; or, when that is small and there are at least five known pairs, the fraction of pairs
         that are retrieved after a refinement without them. Near 1 after a success, small after a
-        failure. Where a space has less than 128 features and no pairs are known, two more runs see
-        half of the samples each. If less than .35 of the samples agree with the better one, this
-        is that fraction.
+        failure. Where a space has less than 128 features and no pairs are known, runs on halves of
+        the samples, also from one half of a space to the other, have to agree as well. If less than
+        .35 of the samples agree with them, as in symmetric spaces, this is that fraction.
 
     relative_score_ : float
         ``(s(map) - s(arbitrary)) / (s(itself) - s(arbitrary))`` with the label-free score ``s`` of
