@@ -191,10 +191,10 @@ def agreement_with_halves(
     identities: list[FloatArray] = [np.eye(n, dtype=W.dtype) for n in W_reduced.shape]
     expected = [W_reduced, W_reduced, *identities]
     probes = [reduced.sample(s, CONVERGENCE.n_probe_samples, random_state) for s in ("A", "B")]
+    starts = [ComponentStart(**s) for s in ROBUST.starts]
     agreements, confirmed = [], []
     halves = reduced.halves(random_state)
     for half, right, probe in zip(halves, expected, (*probes[:1] * 3, probes[1]), strict=True):
-        starts = [ComponentStart(**s) for s in ROBUST.starts]
         run = SuccessiveHalving(half, starts, random_state=random_state, n_jobs=1)
         *_, state = run.rounds()
         agreement = map_agreement(probe, right, state.candidates[0].map)

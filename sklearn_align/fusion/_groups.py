@@ -17,6 +17,7 @@ from sklearn_align.exceptions import ValidationSplitWarning, warn_user
 from sklearn_align.fusion._data import ModalityDataset
 from sklearn_align.fusion._preprocessing import (
     MIN_SAMPLES_TO_SPLIT,
+    SHARE_TO_HOLD_OUT,
     merge_equal_samples,
     prepare_training,
     split_samples,
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 Samples = tuple[NDArray[Any], NDArray[Any], Float64Array]
 
-_SHARE_TO_HOLD_OUT = 0.1
 # Hold-outs that are drawn; the one in which shares of samples and classes are nearest is taken.
 _N_DRAWS = 20
 
@@ -134,10 +134,10 @@ def group_hold_out(
     a tenth of the ones of each column of indicators (n_samples, n_columns).
     """
     totals = indicators.sum(axis=0)
-    splitter = GroupShuffleSplit(_N_DRAWS, test_size=_SHARE_TO_HOLD_OUT, random_state=seed)
+    splitter = GroupShuffleSplit(_N_DRAWS, test_size=SHARE_TO_HOLD_OUT, random_state=seed)
     draws = list(splitter.split(groups, groups=groups))
     shares = np.array([indicators[held_out].sum(axis=0) / totals for _, held_out in draws])
-    fitted, held_out = draws[np.abs(shares - _SHARE_TO_HOLD_OUT).mean(axis=1).argmin()]
+    fitted, held_out = draws[np.abs(shares - SHARE_TO_HOLD_OUT).mean(axis=1).argmin()]
     return fitted, held_out
 
 

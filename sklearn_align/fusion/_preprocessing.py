@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 # With fewer samples nothing is held out, unless train_split says so or a callback needs it.
 MIN_SAMPLES_TO_SPLIT = 200
-_SHARE_TO_HOLD_OUT = 0.1
+SHARE_TO_HOLD_OUT = 0.1
 
 
 def validate_samples(
@@ -187,7 +187,7 @@ def split_samples(net: AECFNet, X: Any, y: Any, **split_params: Any) -> tuple[An
         return X, None
     if isinstance(split, str):
         split = HoldOut(
-            _SHARE_TO_HOLD_OUT,
+            SHARE_TO_HOLD_OUT,
             2 if needed else MIN_SAMPLES_TO_SPLIT,
             stratified=net._targets.stratify,
             seed=int(torch.randint(2**31 - 1, ()).item()),

@@ -286,14 +286,20 @@ def test_a_forked_process_can_fit_while_its_parent_does():
     assert result.stdout.strip() == "0", result.stderr
 
 
-@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs timers")
-@pytest.mark.skipif(
-    threading.current_thread() is not threading.main_thread(), reason="needs the main thread"
-)
-@pytest.mark.parametrize("n_jobs", [1, 2])
-def test_threads_are_as_before_after_signals(n_jobs):
-    A, B = spaces(200, 8)
-    model = aligner("components", init=[ComponentStart(), AnchorStart(8, n_runs=2)], n_jobs=n_jobs)
+def needs_timers(test):
+    """Skip a test where no timer can interrupt it."""
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    has_timers = hasattr(signal, "setitimer")
+    return pytest.mark.skipif(
+        not (has_timers and in_main_thread), reason="needs timers and the main thread"
+    )(test)
+
+
+def interrupted_calls(call, delays):
+    """Interrupt a call after each of the delays in seconds; yield whether it was interrupted.
+
+    At least one has to be. Threads are as before after each of them.
+    """
 
     def interrupt(number, frame):
         raise KeyboardInterrupt
@@ -303,53 +309,43 @@ def test_threads_are_as_before_after_signals(n_jobs):
     try:
         with threadpool_limits(2):
             before = thread_counts()
-            for delay in np.linspace(0.005, 0.3, 12):
+            for delay in delays:
+                interrupted = False
                 try:
                     signal.setitimer(signal.ITIMER_REAL, delay)
-                    model.fit(A, B)
+                    call()
                 except KeyboardInterrupt:
-                    n_interrupted += 1
-                    assert not hasattr(model, "map_") or model.map_.shape == (8, 8)
+                    interrupted = True
                 finally:
                     signal.setitimer(signal.ITIMER_REAL, 0)
                 assert thread_counts() == before
+                n_interrupted += interrupted
+                yield interrupted
     finally:
         signal.signal(signal.SIGALRM, old)
     assert n_interrupted > 0
 
 
-@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs timers")
-@pytest.mark.skipif(
-    threading.current_thread() is not threading.main_thread(), reason="needs the main thread"
-)
+@needs_timers
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_threads_are_as_before_after_signals(n_jobs):
+    A, B = spaces(200, 8)
+    model = aligner("components", init=[ComponentStart(), AnchorStart(8, n_runs=2)], n_jobs=n_jobs)
+    for interrupted in interrupted_calls(lambda: model.fit(A, B), np.linspace(0.005, 0.3, 12)):
+        if interrupted:
+            assert not hasattr(model, "map_") or model.map_.shape == (8, 8)
+
+
+@needs_timers
 def test_threads_are_as_before_after_signals_while_samples_are_mapped():
     A, B = spaces(200, 64)
     model = aligner("anchors", n_init=1).fit(A, B)
     X = np.tile(A, (750, 1))
 
-    def interrupt(number, frame):
-        raise KeyboardInterrupt
-
     def fit_elsewhere():
         with one_fit_at_a_time():
             return True
 
-    old = signal.signal(signal.SIGALRM, interrupt)
-    n_interrupted = 0
-    try:
-        with threadpool_limits(2):
-            before = thread_counts()
-            for delay in np.linspace(0.002, 0.06, 30):
-                try:
-                    signal.setitimer(signal.ITIMER_REAL, delay)
-                    model.transform(X)
-                except KeyboardInterrupt:
-                    n_interrupted += 1
-                finally:
-                    signal.setitimer(signal.ITIMER_REAL, 0)
-                assert thread_counts() == before
-                with ThreadPoolExecutor(1) as pool:
-                    assert pool.submit(fit_elsewhere).result(60)
-    finally:
-        signal.signal(signal.SIGALRM, old)
-    assert n_interrupted > 0
+    for _ in interrupted_calls(lambda: model.transform(X), np.linspace(0.002, 0.06, 30)):
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(fit_elsewhere).result(60)
