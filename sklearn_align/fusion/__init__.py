@@ -15,6 +15,7 @@ from sklearn_align.fusion._config import AECFConfig
 from sklearn_align.fusion._criteria import AECFLoss, ContrastiveLoss
 from sklearn_align.fusion._data import TensorBatches
 from sklearn_align.fusion._embedder import AECFEmbedder
+from sklearn_align.fusion._own_loop import calibrate_module, parameter_groups, set_epoch
 from sklearn_align.fusion._regressor import AECFRegressor
 from sklearn_align.fusion.nn._contrastive import ContrastiveModule
 from sklearn_align.fusion.nn._encoders import (
@@ -54,5 +55,8 @@ __all__ = [
     "ModalityMasker",
     "TensorBatches",
     "available_encoders",
+    "calibrate_module",
+    "parameter_groups",
     "register_encoder",
+    "set_epoch",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +14,8 @@ from skorch.callbacks import (
     PassthroughScoring,
     PrintLog,
 )
-from torch import Tensor
+
+from sklearn_align.fusion._own_loop import grouped
 
 if TYPE_CHECKING:
     from sklearn_align.fusion._net import AECFNet
@@ -53,18 +53,6 @@ def default_callbacks(net: AECFNet) -> list[tuple[str, Any]]:
     return callbacks
 
 
-def optimizer_groups(
-    named: Sequence[tuple[str, Tensor]], *, gate_lr: float, weight_decay: float
-) -> list[dict[str, Any]]:
-    """Split named weights into those of the gate, which do not decay, and all others."""
-    gate = [weight for name, weight in named if name.startswith("gate.")]
-    others = [weight for name, weight in named if not name.startswith("gate.")]
-    return [
-        {"params": others, "weight_decay": weight_decay},
-        {"params": gate, "lr": gate_lr, "weight_decay": 0.0},
-    ]
-
-
 def build_optimizer(net: AECFNet) -> Any:
     """Make the optimizer; the gate has a learning rate and no weight decay of its own."""
     named = list(net.get_all_learnable_params())
@@ -72,7 +60,7 @@ def build_optimizer(net: AECFNet) -> Any:
     if "optimizer__param_groups" not in vars(net):
         gate_lr = options["lr"] if net.gate_lr is None else net.gate_lr
         decay = options.pop("weight_decay", net.weight_decay)
-        args = (optimizer_groups(named, gate_lr=gate_lr, weight_decay=decay),)
+        args = (grouped(named, gate_lr=gate_lr, weight_decay=decay),)
     adam = net.optimizer in (torch.optim.AdamW, torch.optim.Adam)
     if adam and not {"fused", "foreach"} & set(options):
         options["fused"] = True

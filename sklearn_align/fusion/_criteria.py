@@ -139,7 +139,8 @@ class AECFLoss(ScheduledLoss):
     components : dict of str to Tensor
         Unweighted terms of the last call, detached: task, entropy, ece, l2, consistency; also
         gate_entropy and, for classes and labels, violations: the share of samples for which the
-        second pass is more confident than the first.
+        second pass is more confident than the first. Terms whose weight is 0 are not computed: ece
+        and consistency are 0 then. The weighted sum is what the call returns.
 
     entropy_lambda : float
         Lambda of the current epoch.

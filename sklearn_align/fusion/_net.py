@@ -47,7 +47,6 @@ from sklearn_align.fusion._routed import (
     given_arguments,
     set_routed,
 )
-from sklearn_align.fusion._schedules import linear_ramp
 from sklearn_align.fusion._skorch import (
     BaseEstimator,
     NeuralNet,
@@ -108,7 +107,6 @@ class AECFNet(FusionOutputsMixin, NeuralNet, RequestsClasses):
     random_state: Any
     # Values of parameters that not every estimator has.
     masking: str = "none"
-    masking_warmup: int = 0
     class_weight: Any = None
     pos_weight: Any = None
     calibration: bool | str = False
@@ -419,7 +417,7 @@ class AECFNet(FusionOutputsMixin, NeuralNet, RequestsClasses):
         super().on_epoch_begin(net, *args, **kwargs)
         epoch = len(self.history) - 1
         self.criterion_.set_epoch(epoch)
-        self.module_.masker.ramp = linear_ramp(epoch, self.masking_warmup)
+        self.module_.masker.set_epoch(epoch)
 
     def on_epoch_end(self, net: Any, *args: Any, **kwargs: Any) -> None:
         """Record the loss components and their weights."""

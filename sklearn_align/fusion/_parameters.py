@@ -85,7 +85,7 @@ PARAMETERS: Mapping[str, Parameter] = MappingProxyType(
             [StrOptions(set(MASKING_STRATEGIES))], _SUPERVISED | _MODULE, "entropy_min"
         ),
         "masking_prob": Parameter([PROBABILITY], _SUPERVISED | _MODULE, 0.3),
-        "masking_warmup": Parameter([NON_NEGATIVE_INT], _SUPERVISED),
+        "masking_warmup": Parameter([NON_NEGATIVE_INT], _SUPERVISED | _MODULE),
         "masking_tau": Parameter([POSITIVE], _SUPERVISED | _MODULE),
         "min_active": Parameter([POSITIVE_INT], _SUPERVISED | _MODULE),
         "entropy_weight": Parameter([NON_NEGATIVE], _ALL | _LOSSES, 0.1),

@@ -65,7 +65,7 @@ class ContrastiveModule(AECFModule):
     def forward(
         self,
         X: Tensor,
-        presence: Tensor,
+        presence: Tensor | None = None,
         subset: Tensor | None = None,
         other: Tensor | None = None,
     ) -> tuple[Tensor, ...]:
@@ -74,10 +74,10 @@ class ContrastiveModule(AECFModule):
         Parameters
         ----------
         X : Tensor of shape (n_samples, n_features)
-            Blocks one after the other, finite where absent.
+            Blocks one after the other, finite where absent if `presence` is given.
 
-        presence : Tensor of bool of shape (n_samples, n_modalities)
-            True where a modality is present.
+        presence : Tensor of bool of shape (n_samples, n_modalities), default=None
+            True where a modality is present; with None, blocks of NaN are absent.
 
         subset, other : Tensor of bool of shape (n_samples, n_modalities), default=None
             The two views. In training mode they are drawn when not given.
@@ -90,6 +90,7 @@ class ContrastiveModule(AECFModule):
         first, second : Tensors of shape (n_samples, n_outputs)
             Embeddings of the views; only if there are any.
         """
+        X, presence = self._read(X, presence)
         if subset is None and self.training:
             subset, other = draw_views(presence, self.contrast)
         if subset is None or other is None:

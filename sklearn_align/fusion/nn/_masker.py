@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from sklearn_align.fusion._schedules import linear_ramp
 from sklearn_align.fusion.nn._gate import normalized_gate_entropy
 
 MASKING_STRATEGIES = (
@@ -50,6 +51,14 @@ class ModalityMasker(nn.Module):
     min_active : int, default=1
         Number of modalities that are kept in every sample, or all present ones if they are fewer.
 
+    warmup : int, default=0
+        Epochs in which the probability rises linearly, see :meth:`set_epoch`.
+
+    Attributes
+    ----------
+    ramp : float
+        Factor of `probability` in the current epoch; 1 until :meth:`set_epoch` is called.
+
     Examples
     --------
     >>> import torch
@@ -61,6 +70,9 @@ class ModalityMasker(nn.Module):
     (1, False)
     """
 
+    # Maskers that an earlier version has stored do not have it.
+    warmup: int = 0
+
     def __init__(
         self,
         strategy: str = "entropy",
@@ -68,6 +80,7 @@ class ModalityMasker(nn.Module):
         probability: float = 0.9,
         tau: float = 0.4,
         min_active: int = 1,
+        warmup: int = 0,
     ) -> None:
         super().__init__()
         if strategy not in MASKING_STRATEGIES:
@@ -78,11 +91,24 @@ class ModalityMasker(nn.Module):
             raise ValueError(f"tau must be positive; got {tau}.")
         if min_active < 1:
             raise ValueError(f"min_active must be at least 1; got {min_active}.")
+        if warmup < 0:
+            raise ValueError(f"warmup must be at least 0; got {warmup}.")
         self.strategy = strategy
         self.probability = probability
         self.tau = tau
         self.min_active = min_active
+        self.warmup = warmup
         self.ramp = 1.0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Set the factor of the probability, ``min(1, (epoch + 1) / warmup)``.
+
+        Parameters
+        ----------
+        epoch : int
+            Epoch, counted from 0.
+        """
+        self.ramp = linear_ramp(epoch, self.warmup)
 
     def drop_probability(self, weights: Tensor, presence: Tensor) -> Tensor:
         """Probability of being dropped, before at least `min_active` modalities are kept.

@@ -73,6 +73,9 @@ class AECFModule(nn.Module):
     masking_tau : float, default=0.4
         Temperature of "entropy_min" and "entropy_max" masking.
 
+    masking_warmup : int, default=0
+        Epochs in which the rate of masking rises, see :func:`set_epoch`.
+
     min_active : int, default=1
         Number of modalities that are kept in every sample.
 
@@ -96,6 +99,13 @@ class AECFModule(nn.Module):
     scaler : ColumnScaler
         Scaling that the estimators apply to X before the network.
 
+    See Also
+    --------
+    AECFLoss : Takes what the network returns.
+    set_epoch : Sets what follows the epochs.
+    parameter_groups : Weights in two groups, for an optimizer.
+    calibrate_module : Fits `log_temperature`.
+
     References
     ----------
     .. [1] L. Chlon, M. Chlon, M. A. Awada, "Robust Multimodal Learning via Entropy-Gated
@@ -110,6 +120,12 @@ class AECFModule(nn.Module):
     >>> outputs, weights, fused = module(torch.zeros(2, 5), presence)
     >>> outputs.shape, weights.shape, fused.shape
     (torch.Size([2, 4]), torch.Size([2, 2]), torch.Size([2, 128]))
+
+    Without `presence`, blocks of NaN are absent:
+
+    >>> X = torch.tensor([[0.0, 0.0, 0.0, torch.nan, torch.nan]])
+    >>> module(X)[1]
+    tensor([[1., 0.]], grad_fn=...)
     """
 
     log_temperature: Tensor
@@ -136,6 +152,7 @@ class AECFModule(nn.Module):
         masking: str = "entropy",
         masking_prob: float = 0.9,
         masking_tau: float = 0.4,
+        masking_warmup: int = 0,
         min_active: int = 1,
     ) -> None:
         super().__init__()
@@ -160,7 +177,11 @@ class AECFModule(nn.Module):
             activation=gate_activation,
         )
         self.masker = ModalityMasker(
-            masking, probability=masking_prob, tau=masking_tau, min_active=min_active
+            masking,
+            probability=masking_prob,
+            tau=masking_tau,
+            min_active=min_active,
+            warmup=masking_warmup,
         )
         n_heads = 1 if fusion == "mean" else len(widths)
         heads = [
@@ -189,6 +210,46 @@ class AECFModule(nn.Module):
         for head in heads:
             head.output.bias.copy_(outputs / len(heads))
 
+    def find_presence(self, X: Tensor) -> Tensor:
+        """Find the modalities that are present in each sample.
+
+        Parameters
+        ----------
+        X : Tensor of shape (n_samples, n_features)
+            Blocks one after the other, all NaN where absent.
+
+        Returns
+        -------
+        presence : Tensor of bool of shape (n_samples, n_modalities)
+            False where all values of the block are NaN.
+
+        Raises
+        ------
+        ValueError
+            If X has another number of columns, or a block is partly NaN.
+        """
+        if X.shape[1] != sum(self.widths):
+            raise ValueError(
+                f"X has {X.shape[1]} columns; widths={list(self.widths)} are {sum(self.widths)}."
+            )
+        blocks = torch.split(X.isnan(), list(self.widths), dim=1)
+        absent = torch.stack([block.all(dim=1) for block in blocks], dim=1)
+        partial = torch.stack([block.any(dim=1) for block in blocks], dim=1) & ~absent
+        if partial.any():
+            sample, modality = partial.nonzero()[0].tolist()
+            raise ValueError(
+                f"X contains NaN in part of the block of modality {modality} in "
+                f"{int(partial.any(dim=1).sum())} sample(s), the first is sample {sample}. A block "
+                "is either complete or all NaN (absent): impute the values."
+            )
+        return ~absent
+
+    def _read(self, X: Tensor, presence: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return X without NaN and its presence, which is found where it is not given."""
+        if presence is not None:
+            return X, presence
+        return X.masked_fill(X.isnan(), 0.0), self.find_presence(X)
+
     def encode(self, X: Tensor) -> Tensor:
         """Encode every block.
 
@@ -208,17 +269,18 @@ class AECFModule(nn.Module):
         )
 
     def forward(
-        self, X: Tensor, presence: Tensor, subset: Tensor | None = None
+        self, X: Tensor, presence: Tensor | None = None, subset: Tensor | None = None
     ) -> tuple[Tensor, ...]:
         """Predict from the present modalities, and once more from a subset of them.
 
         Parameters
         ----------
         X : Tensor of shape (n_samples, n_features)
-            Blocks one after the other, finite where absent.
+            Blocks one after the other, finite where absent if `presence` is given.
 
-        presence : Tensor of bool of shape (n_samples, n_modalities)
-            True where a modality is present.
+        presence : Tensor of bool of shape (n_samples, n_modalities), default=None
+            True where a modality is present. With None, blocks of NaN are absent, see
+            :meth:`find_presence`; it is quicker to call that once for all samples.
 
         subset : Tensor of bool of shape (n_samples, n_modalities), default=None
             Modalities that are kept in a second pass. With None the masker draws them in training
@@ -232,6 +294,7 @@ class AECFModule(nn.Module):
         subset_outputs, subset_weights, subset : Tensors
             The same for the second pass, and its presence; only when there is one.
         """
+        X, presence = self._read(X, presence)
         encoded = self.encode(X)
         weights = self.gate(encoded, presence)
         if subset is None and self.training and self.masker.strategy != "none":
