@@ -164,7 +164,7 @@ def calibrate_module(
 
     See Also
     --------
-    AECFClassifier.calibrate : The same for an estimator.
+    sklearn_align.AECFClassifier.calibrate : The same for an estimator.
 
     Examples
     --------
