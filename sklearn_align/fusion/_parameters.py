@@ -26,6 +26,7 @@ from sklearn_align._sklearn import (
     validate_parameters,
 )
 from sklearn_align.fusion.nn._encoders import ACTIVATIONS
+from sklearn_align.fusion.nn._gate import hidden_widths
 from sklearn_align.fusion.nn._masker import MASKING_STRATEGIES
 
 # Prefixes of parameters that go to a part of the net.
@@ -77,7 +78,7 @@ PARAMETERS: Mapping[str, Parameter] = MappingProxyType(
             [StrOptions({"views", "modalities"})], _EMBEDDER | {"ContrastiveModule"}
         ),
         "temperature": Parameter([POSITIVE], _EMBEDDER | _CONTRASTIVE_LOSS),
-        "gate_hidden": Parameter([POSITIVE_INT], _ALL | _MODULES),
+        "gate_hidden": Parameter([POSITIVE_INT, tuple, list], _ALL | _MODULES),
         "gate_activation": Parameter([StrOptions({"softmax", "sigmoid"})], _ALL | _MODULES),
         "gate_temperature": Parameter([POSITIVE], _ALL | _MODULES),
         "min_gate_temperature": Parameter([POSITIVE], _ALL | _MODULES),
@@ -154,6 +155,8 @@ def check_value(name: str, value: Any, *, key: str, caller_name: str) -> None:
             "instead."
         )
     validate_parameter_constraints({key: constraint}, {key: value}, caller_name=caller_name)
+    if name == "gate_hidden":
+        hidden_widths(value, key)
 
 
 def check_parameters(net: Any) -> None:
@@ -164,6 +167,7 @@ def check_parameters(net: Any) -> None:
             f"min_gate_temperature={net.min_gate_temperature} exceeds gate_temperature="
             f"{net.gate_temperature}: it must lie in (0, gate_temperature]."
         )
+    hidden_widths(net.gate_hidden, "gate_hidden")
     for size in net.hidden_sizes:
         if not isinstance(size, Integral) or size < 1:
             raise ValueError(f"hidden_sizes must hold positive integers; got {net.hidden_sizes!r}.")
