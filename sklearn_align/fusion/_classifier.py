@@ -120,6 +120,10 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
         Weights of the classes, 1 for those not named; multiclass only. Weights of classes that do
         not occur are ignored if all that occur are named.
 
+    num_classes : int, default=None
+        Number of classes, or of labels, that y must have; another number is an error. None takes
+        what y has.
+
     calibration : bool or "cross_fit", default=True
         Whether to fit the temperature after training. True: on the validation samples, if there
         are any. "cross_fit": on folds that five more networks, trained without `callbacks`, have
@@ -233,6 +237,7 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
         focal_alpha: float | None = None,
         pos_weight: str | ArrayLike | None = None,
         class_weight: Mapping[Any, float] | str | None = None,
+        num_classes: int | None = None,
         calibration: bool | str = True,
         partial_missing: str = "raise",
         remainder: str = "raise",

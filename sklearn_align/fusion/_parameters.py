@@ -103,6 +103,8 @@ PARAMETERS: Mapping[str, Parameter] = MappingProxyType(
         "pos_weight": Parameter(
             [StrOptions({"balanced"}), "array-like", None], _CLASSIFIER | _LOSS
         ),
+        "num_classes": Parameter([POSITIVE_INT, None], _CLASSIFIER),
+        "num_targets": Parameter([POSITIVE_INT, None], frozenset({"AECFRegressor"})),
         "class_weight": Parameter([StrOptions({"balanced"}), dict, None], _CLASSIFIER),
         "calibration": Parameter(["boolean", StrOptions({"cross_fit"})], _CLASSIFIER),
         "partial_missing": Parameter([StrOptions({"raise", "impute"})], _ALL),
@@ -148,15 +150,19 @@ def constraints_of(owner: str) -> dict[str, Constraint]:
 
 def check_value(name: str, value: Any, *, key: str, caller_name: str) -> None:
     """Raise if a value is out of the range of parameter `name`, which is called `key` here."""
-    constraint = PARAMETERS[name].constraint
+    check_constraint(PARAMETERS[name].constraint, value, key=key, caller_name=caller_name)
+    if name == "gate_hidden":
+        hidden_widths(value, key)
+
+
+def check_constraint(constraint: Constraint, value: Any, *, key: str, caller_name: str) -> None:
+    """Raise if a value does not satisfy a constraint; booleans are no numbers."""
     if isinstance(value, bool) and "boolean" not in constraint:
         raise ValueError(
             f"The {key!r} parameter of {caller_name} must be a number or a string. Got {value!r} "
             "instead."
         )
     validate_parameter_constraints({key: constraint}, {key: value}, caller_name=caller_name)
-    if name == "gate_hidden":
-        hidden_widths(value, key)
 
 
 def check_parameters(net: Any) -> None:

@@ -85,6 +85,9 @@ class AECFRegressor(AECFNet, NeuralNetRegressor):
     consistency_ramp_epochs : int, default=5
         Epochs in which that weight rises.
 
+    num_targets : int, default=None
+        Number of targets that y must have; another number is an error. None takes what y has.
+
     {training_parameters}
 
     **kwargs : object
@@ -172,6 +175,7 @@ class AECFRegressor(AECFNet, NeuralNetRegressor):
         l2_weight: float = 1e-4,
         consistency_weight: float = 1.0,
         consistency_ramp_epochs: int = 5,
+        num_targets: int | None = None,
         partial_missing: str = "raise",
         remainder: str = "raise",
         standardize: bool | Mapping[str, bool] | Sequence[str] = True,
