@@ -155,13 +155,20 @@ def check_value(name: str, value: Any, *, key: str, caller_name: str) -> None:
         hidden_widths(value, key)
 
 
+class _Boolean:
+    """A boolean where none is allowed, which messages show as it is."""
+
+    def __init__(self, value: bool) -> None:
+        self.value = value
+
+    def __repr__(self) -> str:
+        return repr(self.value)
+
+
 def check_constraint(constraint: Constraint, value: Any, *, key: str, caller_name: str) -> None:
     """Raise if a value does not satisfy a constraint; booleans are no numbers."""
-    if isinstance(value, bool) and "boolean" not in constraint:
-        raise ValueError(
-            f"The {key!r} parameter of {caller_name} must be a number or a string. Got {value!r} "
-            "instead."
-        )
+    # scikit-learn takes booleans for integers.
+    value = _Boolean(value) if isinstance(value, bool) and "boolean" not in constraint else value
     validate_parameter_constraints({key: constraint}, {key: value}, caller_name=caller_name)
 
 
