@@ -48,16 +48,7 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
     ----------
     {modalities}
 
-    encoders : str, callable or dict, default="mlp"
-        Encoder of all modalities, or by modality: "identity", "linear", "mlp", a name given to
-        :func:`~sklearn_align.fusion.register_encoder`, a ``torch.nn.Module`` from the block's
-        width to `n_units`, or a callable that makes one from ``(width, n_units, **options)``.
-
-    n_units : int, default=128
-        Width of the common space.
-
-    hidden_sizes : tuple of int, default=(256,)
-        Hidden layers of the "mlp" encoder.
+    {encoder_parameters}
 
     activation : {"relu", "gelu", "tanh"}, default="relu"
         Activation of encoders and "mlp" head.
@@ -72,14 +63,7 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
     head : {"linear", "mlp"}, default="linear"
         Kind of head.
 
-    gate_hidden : int, default=64
-        Width of the gate's hidden layer.
-
-    gate_activation : {"softmax", "sigmoid"}, default="softmax"
-        How the gate's scores become weights.
-
-    gate_temperature, min_gate_temperature : float, default=2.0 and 1.5
-        Initial temperature of the gate, and its lower bound.
+    {gate_parameters}
 
     masking : {"none", "random", "weighted_random", "entropy_min", "entropy_max", "entropy"}, \
             default="entropy"
@@ -135,6 +119,10 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
     class_weight : dict or "balanced", default=None
         Weights of the classes, 1 for those not named; multiclass only. Weights of classes that do
         not occur are ignored if all that occur are named.
+
+    num_classes : int, default=None
+        Number of classes, or of labels, that y must have; another number is an error. None takes
+        what y has.
 
     calibration : bool or "cross_fit", default=True
         Whether to fit the temperature after training. True: on the validation samples, if there
@@ -227,7 +215,7 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
         dropout: float = 0.3,
         fusion: str = "expert",
         head: str = "linear",
-        gate_hidden: int = 64,
+        gate_hidden: int | Sequence[int] = 64,
         gate_activation: str = "softmax",
         gate_temperature: float = 2.0,
         min_gate_temperature: float = 1.5,
@@ -249,6 +237,7 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
         focal_alpha: float | None = None,
         pos_weight: str | ArrayLike | None = None,
         class_weight: Mapping[Any, float] | str | None = None,
+        num_classes: int | None = None,
         calibration: bool | str = True,
         partial_missing: str = "raise",
         remainder: str = "raise",

@@ -5,39 +5,73 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import wraps
+from typing import Any, TypeVar
 
-from sklearn_align.fusion._parameters import check_value, declared_parameters
+from sklearn_align.fusion._config_keys import (
+    ESTIMATORS,
+    LONG_KEYS,
+    MODEL_KEYS,
+    SHORT_KEYS,
+    check_setting,
+    comparable,
+    describe_unknown,
+    read_settings,
+    stored,
+    written,
+)
+from sklearn_align.fusion.nn._gate import hidden_widths
 
-# Key of the dict-based configurations: parameter of the estimators.
-_LEGACY_KEYS: dict[str, str] = {
-    "lr": "lr",
-    "gate_lr": "gate_lr",
-    "wd": "weight_decay",
-    "gate_hidden": "gate_hidden",
-    "entropy_free": "entropy_free_epochs",
-    "entropy_warmup": "entropy_warmup_epochs",
-    "entropy_max": "entropy_weight",
-    "masking_mode": "masking",
-    "p_missing": "masking_prob",
-    "tau": "masking_tau",
-    "cec_coef": "consistency_weight",
-    "cec_ramp_epochs": "consistency_ramp_epochs",
-    "feature_norm": "standardize",
-}
+Configuration = TypeVar("Configuration", bound=type)
 
 
-@dataclass(frozen=True, kw_only=True)
+def _explain_unknown(cls: Configuration) -> Configuration:
+    """Let ``__init__`` say what is nearest to a name that it does not know."""
+    plain: Any = cls.__init__  # type: ignore[misc]
+    names = [field.name for field in dataclasses.fields(cls)]
+
+    @wraps(plain)
+    def explaining(self: Any, *args: Any, **settings: Any) -> None:
+        unknown = {name: value for name, value in settings.items() if name not in names}
+        if unknown:
+            raise TypeError(f"AECFConfig got {describe_unknown(unknown, names)}")
+        plain(self, *args, **settings)
+
+    cls.__init__ = explaining  # type: ignore[misc]
+    return cls
+
+
+@_explain_unknown
+@dataclass(frozen=True, kw_only=True, eq=False)
 class AECFConfig:
     """Settings of the method as it was published, for the AECF estimators.
 
     The defaults are those of the publication; those of the estimators differ where measurements
-    say so. Every value is checked when the object is made.
+    say so. Every value is checked when the object is made. Two objects are equal if they describe
+    the same estimator for the same task.
 
     Parameters
     ----------
-    n_units : int, default=512
-        Width of the common space, at least 1.
+    modalities : list of str or dict, default=None
+        Names of modalities, each of which has `feat_dim` columns of X, one after the other; or a
+        dict as the estimators take it, of name to width or columns.
+
+    task_type : {"classification", "multilabel", "regression", "embedding"}, default=None
+        What `build` makes: :class:`AECFClassifier` for the first two (it tells classes from several
+        labels by `y`), :class:`AECFRegressor` or :class:`AECFEmbedder`. None is "classification",
+        and `from_config` of any estimator takes the configuration.
+
+    num_classes : int, default=None
+        Number of classes, labels or numeric targets, at least 1, which ``fit`` compares with `y`;
+        not for an embedding. None takes what `y` has.
+
+    feat_dim : int, default=512
+        Number of columns of each modality of a list of names, at least 1. Where `n_units` is None,
+        it is also the width of the common space, whatever `modalities` is: the earlier frameworks
+        fused features of this width as they were.
+
+    n_units : int, default=None
+        Width of the common space, at least 1; None takes `feat_dim`.
 
     lr : float, default=1e-4
         Learning rate of everything but the gate, above 0.
@@ -60,8 +94,8 @@ class AECFConfig:
     min_delta : float, default=1e-4
         Least improvement, at least 0.
 
-    gate_hidden : int, default=64
-        Width of the gate's hidden layer, at least 1.
+    gate_hidden : int or sequence of int, default=64
+        Width of the gate's hidden layer, or widths of several, at least 1 each.
 
     gate_temperature : float, default=2.0
         Initial temperature of the gate, above 0.
@@ -118,7 +152,7 @@ class AECFConfig:
 
     See Also
     --------
-    AECFClassifier.from_config : Makes an estimator with these settings.
+    AECFClassifier.from_config : Makes an estimator of that class with these settings.
 
     References
     ----------
@@ -127,16 +161,24 @@ class AECFConfig:
 
     Examples
     --------
-    >>> from sklearn_align import AECFClassifier, AECFConfig
-    >>> config = AECFConfig.from_dict({"lr": 1e-3, "p_missing": 0.5, "masking_mode": "random"})
+    >>> from sklearn_align import AECFConfig
+    >>> config = AECFConfig.from_dict(
+    ...     {"modalities": ["image", "text"], "feat_dim": 50, "p_missing": 0.5, "wd": 0.1}
+    ... )
     >>> config.masking_prob
     0.5
-    >>> clf = AECFClassifier.from_config(config, modalities={"image": 50, "audio": 50})
-    >>> clf.masking
-    'random'
+    >>> clf = config.build(max_epochs=5)
+    >>> clf.modalities
+    {'image': 50, 'text': 50}
+    >>> clf.weight_decay
+    0.1
     """
 
-    n_units: int = 512
+    modalities: Mapping[str, Any] | Sequence[str] | None = None
+    task_type: str | None = None
+    num_classes: int | None = None
+    feat_dim: int = 512
+    n_units: int | None = None
     lr: float = 1e-4
     gate_lr: float | None = 1e-3
     weight_decay: float = 0.01
@@ -144,7 +186,7 @@ class AECFConfig:
     gradient_clip: float | None = 1.0
     patience: int = 10
     min_delta: float = 1e-4
-    gate_hidden: int = 64
+    gate_hidden: int | Sequence[int] = 64
     gate_temperature: float = 2.0
     min_gate_temperature: float = 1.5
     entropy_free_epochs: int = 0
@@ -163,13 +205,33 @@ class AECFConfig:
     standardize: bool | Mapping[str, bool] | Sequence[str] = True
 
     def __post_init__(self) -> None:
-        for name, value in self.to_params().items():
-            check_value(name, value, key=name, caller_name="AECFConfig")
+        for name in _field_names():
+            value = getattr(self, name)
+            check_setting(name, value, key=name, caller_name="AECFConfig")
+            object.__setattr__(self, name, stored(name, value))
         if self.min_gate_temperature > self.gate_temperature:
             raise ValueError(
                 f"min_gate_temperature must lie in (0, gate_temperature={self.gate_temperature}]; "
                 f"got {self.min_gate_temperature!r}."
             )
+        if self.task_type == "embedding" and self.num_classes is not None:
+            raise ValueError(
+                f"num_classes={self.num_classes!r}, but task_type='embedding' has no classes: "
+                "leave num_classes out. The width of an embedding is n_components, as in "
+                "build(n_components=64)."
+            )
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, AECFConfig):
+            return NotImplemented
+        return self._comparable() == other._comparable()
+
+    def __hash__(self) -> int:
+        return hash(self._comparable())
+
+    def _comparable(self) -> tuple[Any, ...]:
+        settings = {**self.to_params(), "task_type": self.task_type}
+        return tuple((name, comparable(name, value)) for name, value in settings.items())
 
     @classmethod
     def from_dict(cls, settings: Mapping[str, Any]) -> AECFConfig:
@@ -178,9 +240,13 @@ class AECFConfig:
         Parameters
         ----------
         settings : dict
-            Parameters of this class, and the legacy keys lr, gate_lr, wd, gate_hidden,
-            entropy_free, entropy_warmup, entropy_max, masking_mode, p_missing, tau, cec_coef,
-            cec_ramp_epochs and feature_norm. What is not given has its default.
+            Parameters of this class, and keys of two earlier vocabularies. The short one: lr,
+            gate_lr, wd, gate_hidden, entropy_free, entropy_warmup, entropy_max, masking_mode,
+            p_missing, tau, cec_coef, cec_ramp_epochs and feature_norm. The long one: learning_rate,
+            gate_learning_rate, gate_hidden_dims, gate_init_temp, gate_min_temp, epochs,
+            gradient_clip_val, early_stopping_patience, early_stopping_min_delta,
+            entropy_max_coeff, ece_penalty_coeff, l2_logits_coeff, masking_strategy, prob_missing,
+            consistency_loss_coeff and feature_normalization. What is not given has its default.
 
         Returns
         -------
@@ -190,32 +256,37 @@ class AECFConfig:
         Raises
         ------
         ValueError
-            For an unknown key, a key that is given under both of its names, or a value out of
-            range; the message names key, value and range.
+            For an unknown key, a setting that is given under two names with different values, or a
+            value out of range; the message names key, value and range.
         """
-        names = {field.name for field in dataclasses.fields(cls)}
-        known = names | set(_LEGACY_KEYS)
-        unknown = sorted(str(key) for key in settings if key not in known)
-        if unknown:
-            raise ValueError(f"unknown keys {unknown}; known keys are {sorted(known)}.")
-        values: dict[str, Any] = {}
-        for key, value in settings.items():
-            name = _LEGACY_KEYS.get(key, key)
-            if name in values:
-                raise ValueError(f"{key!r} and another key both set {name!r}: give one of them.")
-            check_value(name, value, key=key, caller_name="AECFConfig.from_dict")
-            values[name] = value
-        return cls(**values)
+        return cls(**read_settings(settings, _field_names()))
 
-    def to_legacy_dict(self) -> dict[str, Any]:
-        """Write the settings that dict-based configurations know, under their keys.
+    def to_legacy_dict(self, vocabulary: str = "short") -> dict[str, Any]:
+        """Write the settings under the keys of a dict-based configuration.
+
+        Parameters
+        ----------
+        vocabulary : {"short", "long"}, default="short"
+            Whose keys are written, see `from_dict`. The long vocabulary has a key for every
+            setting, except for an `n_units` that differs from `feat_dim`, which keeps its name.
 
         Returns
         -------
         settings : dict
-            The thirteen legacy keys.
+            The keys of the vocabulary; modalities, task_type, num_classes and feat_dim where they
+            differ from their defaults.
         """
-        return {key: getattr(self, name) for key, name in _LEGACY_KEYS.items()}
+        if vocabulary not in ("short", "long"):
+            raise ValueError(f"vocabulary must be 'short' or 'long'; got {vocabulary!r}.")
+        defaults = AECFConfig()
+        names = {key: key for key in MODEL_KEYS if getattr(self, key) != getattr(defaults, key)}
+        names.update(SHORT_KEYS if vocabulary == "short" else LONG_KEYS)
+        settings = {key: written(getattr(self, name)) for key, name in names.items()}
+        if vocabulary == "long":
+            settings["gate_hidden_dims"] = list(hidden_widths(self.gate_hidden, "gate_hidden"))
+            if self.n_units not in (None, self.feat_dim):
+                settings["n_units"] = self.n_units
+        return settings
 
     def to_params(self) -> dict[str, Any]:
         """Write the settings as parameters of the estimators.
@@ -223,17 +294,40 @@ class AECFConfig:
         Returns
         -------
         params : dict
-            For :class:`AECFClassifier`; other estimators lack some of them.
+            For :class:`AECFClassifier`; other estimators lack some of them. `modalities` and
+            `num_classes` are there if they are not None.
         """
-        return dataclasses.asdict(self)
+        params = {name: stored(name, getattr(self, name)) for name in _field_names()}
+        for name in ("task_type", "feat_dim"):
+            del params[name]
+        if self.n_units is None:
+            params["n_units"] = self.feat_dim
+        if isinstance(self.modalities, tuple):
+            params["modalities"] = dict.fromkeys(self.modalities, self.feat_dim)
+        for name in ("modalities", "num_classes"):
+            if params[name] is None:
+                del params[name]
+        return params
+
+    def build(self, **params: Any) -> Any:
+        """Make the estimator for the task, with these settings.
+
+        Parameters
+        ----------
+        **params : object
+            Further parameters of the estimator, which win over those of the configuration.
+
+        Returns
+        -------
+        estimator : AECFClassifier, AECFRegressor or AECFEmbedder
+            Not yet fitted.
+        """
+        # The estimators import this module.
+        from sklearn_align import fusion
+
+        estimator = getattr(fusion, ESTIMATORS[self.task_type or "classification"])
+        return estimator.from_config(self, **params)
 
 
-def settings_for(estimator: type, config: AECFConfig) -> dict[str, Any]:
-    """Return the settings of a configuration that a class of estimators has as parameters."""
-    if not isinstance(config, AECFConfig):
-        raise TypeError(
-            f"config must be an AECFConfig; got {type(config).__name__}. Use "
-            "AECFConfig.from_dict for a dict."
-        )
-    known = declared_parameters(estimator)
-    return {name: value for name, value in config.to_params().items() if name in known}
+def _field_names() -> list[str]:
+    return [field.name for field in dataclasses.fields(AECFConfig)]

@@ -1,4 +1,4 @@
-"""Documentation of the blocks and of the parameters of training, which the estimators share."""
+"""Documentation of the parameters that the estimators share."""
 
 from __future__ import annotations
 
@@ -14,6 +14,28 @@ _MODALITIES = """\
         names and patterns, or callable such as :func:`~sklearn.compose.make_column_selector`, which
         takes the DataFrame X of ``fit`` and returns columns. None makes all columns one modality.
         A block whose values are all NaN is absent from that sample.
+"""
+_ENCODER_PARAMETERS = """\
+    encoders : str, callable or dict, default="mlp"
+        Encoder of all modalities, or by modality: "identity", "linear", "mlp", a name given to
+        :func:`~sklearn_align.fusion.register_encoder`, a ``torch.nn.Module`` from the block's
+        width to `n_units`, or a callable that makes one from ``(width, n_units, **options)``.
+
+    n_units : int, default=128
+        Width of the common space.
+
+    hidden_sizes : tuple of int, default=(256,)
+        Hidden layers of the "mlp" encoder.
+"""
+_GATE_PARAMETERS = """\
+    gate_hidden : int or sequence of int, default=64
+        Width of the gate's hidden layer, or widths of several: (1024, 512) has two layers.
+
+    gate_activation : {"softmax", "sigmoid"}, default="softmax"
+        How the gate's scores become weights.
+
+    gate_temperature, min_gate_temperature : float, default=2.0 and 1.5
+        Initial temperature of the gate, and its lower bound.
 """
 _TRAINING_PARAMETERS = """\
     partial_missing : {"raise", "impute"}, default="raise"
@@ -109,7 +131,9 @@ def document_training(*, module: str, criterion: str) -> Callable[[Estimator], E
         text = text.replace("{criterion}", criterion)
         if cls.__doc__ is not None:  # Python leaves docstrings out with -OO.
             doc = cls.__doc__.replace("{training_parameters}", text)
-            cls.__doc__ = doc.replace("{modalities}", _MODALITIES.strip())
+            doc = doc.replace("{modalities}", _MODALITIES.strip())
+            doc = doc.replace("{encoder_parameters}", _ENCODER_PARAMETERS.strip())
+            cls.__doc__ = doc.replace("{gate_parameters}", _GATE_PARAMETERS.strip())
         return cls
 
     return fill

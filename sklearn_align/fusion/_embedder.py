@@ -35,16 +35,7 @@ class AECFEmbedder(AECFNet):
     ----------
     {modalities}
 
-    encoders : str, callable or dict, default="mlp"
-        Encoder of all modalities, or by modality: "identity", "linear", "mlp", a name given to
-        :func:`~sklearn_align.fusion.register_encoder`, a ``torch.nn.Module`` from the block's
-        width to `n_units`, or a callable that makes one from ``(width, n_units, **options)``.
-
-    n_units : int, default=128
-        Width of the common space.
-
-    hidden_sizes : tuple of int, default=(256,)
-        Hidden layers of the "mlp" encoder.
+    {encoder_parameters}
 
     activation : {"relu", "gelu", "tanh"}, default="relu"
         Activation of encoders.
@@ -64,14 +55,7 @@ class AECFEmbedder(AECFNet):
     consistency_weight : float, default=1.0
         Weight of the contrast between the whole sample and its views.
 
-    gate_hidden : int, default=64
-        Width of the gate's hidden layer.
-
-    gate_activation : {"softmax", "sigmoid"}, default="softmax"
-        How the gate's scores become weights.
-
-    gate_temperature, min_gate_temperature : float, default=2.0 and 1.5
-        Initial temperature of the gate, and its lower bound.
+    {gate_parameters}
 
     entropy_weight : float, default=0.2
         Largest weight of the gate's entropy in the loss. With less than 0.1, the gate may use one
@@ -163,7 +147,7 @@ class AECFEmbedder(AECFNet):
         contrast: str = "views",
         temperature: float = 0.2,
         consistency_weight: float = 1.0,
-        gate_hidden: int = 64,
+        gate_hidden: int | Sequence[int] = 64,
         gate_activation: str = "softmax",
         gate_temperature: float = 2.0,
         min_gate_temperature: float = 1.5,

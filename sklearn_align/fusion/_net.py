@@ -25,9 +25,9 @@ from sklearn_align.fusion._building import (
     build_optimizer,
     default_callbacks,
 )
-from sklearn_align.fusion._config import AECFConfig, settings_for
 from sklearn_align.fusion._data import ModalityDataset, is_prepared, with_given_targets
 from sklearn_align.fusion._epoch_log import EpochLog
+from sklearn_align.fusion._from_config import FromConfigMixin
 from sklearn_align.fusion._groups import prepare_grouped, split_groups
 from sklearn_align.fusion._interrupts import warn_of_interrupt
 from sklearn_align.fusion._parameters import check_epochs, check_parameters, declared_parameters
@@ -70,7 +70,7 @@ _BOOKKEEPING = {"cuda_dependent_attributes_", "init_context_", "initialized_", "
 _BOOKKEEPING |= {"virtual_params_"}
 
 
-class AECFNet(FusionOutputsMixin, NeuralNet, RequestsClasses):
+class AECFNet(FromConfigMixin, FusionOutputsMixin, NeuralNet, RequestsClasses):
     """skorch net with scikit-learn's contract, which the AECF estimators share.
 
     A subclass has an explicit ``__init__``, says which parameters the network and the loss take,
@@ -108,6 +108,8 @@ class AECFNet(FusionOutputsMixin, NeuralNet, RequestsClasses):
     # Values of parameters that not every estimator has.
     masking: str = "none"
     class_weight: Any = None
+    num_classes: int | None = None
+    num_targets: int | None = None
     pos_weight: Any = None
     calibration: bool | str = False
 
@@ -146,25 +148,6 @@ class AECFNet(FusionOutputsMixin, NeuralNet, RequestsClasses):
                 setattr(self, name, value)
         self.__dict__.update(routed)
         self._params_to_validate = set(routed)
-
-    @classmethod
-    def from_config(cls, config: AECFConfig, **params: Any) -> Any:
-        """Make an estimator with the settings of a configuration.
-
-        Parameters
-        ----------
-        config : AECFConfig
-            Settings; those that this estimator does not have are left out.
-
-        **params : object
-            Further parameters, which win over those of `config`.
-
-        Returns
-        -------
-        estimator : object
-            Not yet fitted.
-        """
-        return cls(**{**settings_for(cls, config), **params})
 
     def _get_param_names(self) -> list[str]:
         return sorted({*declared_parameters(type(self)), *given_arguments(self)})

@@ -26,6 +26,7 @@ from sklearn_align._sklearn import (
     validate_parameters,
 )
 from sklearn_align.fusion.nn._encoders import ACTIVATIONS
+from sklearn_align.fusion.nn._gate import hidden_widths
 from sklearn_align.fusion.nn._masker import MASKING_STRATEGIES
 
 # Prefixes of parameters that go to a part of the net.
@@ -77,7 +78,7 @@ PARAMETERS: Mapping[str, Parameter] = MappingProxyType(
             [StrOptions({"views", "modalities"})], _EMBEDDER | {"ContrastiveModule"}
         ),
         "temperature": Parameter([POSITIVE], _EMBEDDER | _CONTRASTIVE_LOSS),
-        "gate_hidden": Parameter([POSITIVE_INT], _ALL | _MODULES),
+        "gate_hidden": Parameter([POSITIVE_INT, tuple, list], _ALL | _MODULES),
         "gate_activation": Parameter([StrOptions({"softmax", "sigmoid"})], _ALL | _MODULES),
         "gate_temperature": Parameter([POSITIVE], _ALL | _MODULES),
         "min_gate_temperature": Parameter([POSITIVE], _ALL | _MODULES),
@@ -102,6 +103,8 @@ PARAMETERS: Mapping[str, Parameter] = MappingProxyType(
         "pos_weight": Parameter(
             [StrOptions({"balanced"}), "array-like", None], _CLASSIFIER | _LOSS
         ),
+        "num_classes": Parameter([POSITIVE_INT, None], _CLASSIFIER),
+        "num_targets": Parameter([POSITIVE_INT, None], frozenset({"AECFRegressor"})),
         "class_weight": Parameter([StrOptions({"balanced"}), dict, None], _CLASSIFIER),
         "calibration": Parameter(["boolean", StrOptions({"cross_fit"})], _CLASSIFIER),
         "partial_missing": Parameter([StrOptions({"raise", "impute"})], _ALL),
@@ -147,12 +150,25 @@ def constraints_of(owner: str) -> dict[str, Constraint]:
 
 def check_value(name: str, value: Any, *, key: str, caller_name: str) -> None:
     """Raise if a value is out of the range of parameter `name`, which is called `key` here."""
-    constraint = PARAMETERS[name].constraint
-    if isinstance(value, bool) and "boolean" not in constraint:
-        raise ValueError(
-            f"The {key!r} parameter of {caller_name} must be a number or a string. Got {value!r} "
-            "instead."
-        )
+    check_constraint(PARAMETERS[name].constraint, value, key=key, caller_name=caller_name)
+    if name == "gate_hidden":
+        hidden_widths(value, key)
+
+
+class _Boolean:
+    """A boolean where none is allowed, which messages show as it is."""
+
+    def __init__(self, value: bool) -> None:
+        self.value = value
+
+    def __repr__(self) -> str:
+        return repr(self.value)
+
+
+def check_constraint(constraint: Constraint, value: Any, *, key: str, caller_name: str) -> None:
+    """Raise if a value does not satisfy a constraint; booleans are no numbers."""
+    # scikit-learn takes booleans for integers.
+    value = _Boolean(value) if isinstance(value, bool) and "boolean" not in constraint else value
     validate_parameter_constraints({key: constraint}, {key: value}, caller_name=caller_name)
 
 
@@ -164,6 +180,7 @@ def check_parameters(net: Any) -> None:
             f"min_gate_temperature={net.min_gate_temperature} exceeds gate_temperature="
             f"{net.gate_temperature}: it must lie in (0, gate_temperature]."
         )
+    hidden_widths(net.gate_hidden, "gate_hidden")
     for size in net.hidden_sizes:
         if not isinstance(size, Integral) or size < 1:
             raise ValueError(f"hidden_sizes must hold positive integers; got {net.hidden_sizes!r}.")

@@ -21,6 +21,7 @@ from sklearn_align.fusion._data import ModalityDataset, TensorBatches, given_tar
 from sklearn_align.fusion._ranges import check_scaled
 from sklearn_align.fusion._reading import NO_TARGETS, early_layout, late_layout, read_samples
 from sklearn_align.fusion._scaling import ColumnScaler
+from sklearn_align.fusion._target_numbers import check_number_of_outputs
 from sklearn_align.fusion._validation import validation_needed
 from sklearn_align.fusion._weights import bounded, check_usable
 
@@ -167,6 +168,7 @@ def prepare_training(
     X_array, y_array, weight = X_array[keep], y_array[keep], bounded(weight[keep])
     if reset:
         net._targets = net._make_targets(y_array, classes)
+    check_number_of_outputs(net._targets, net.num_classes, net.num_targets)
     encoded = net._targets.encode(y_array)
     if net.train_split is None or isinstance(net.train_split, str):
         X_array, encoded, weight = merge_equal_samples(X_array, encoded, weight)

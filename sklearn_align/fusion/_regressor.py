@@ -35,16 +35,7 @@ class AECFRegressor(AECFNet, NeuralNetRegressor):
     ----------
     {modalities}
 
-    encoders : str, callable or dict, default="mlp"
-        Encoder of all modalities, or by modality: "identity", "linear", "mlp", a name given to
-        :func:`~sklearn_align.fusion.register_encoder`, a ``torch.nn.Module`` from the block's
-        width to `n_units`, or a callable that makes one from ``(width, n_units, **options)``.
-
-    n_units : int, default=128
-        Width of the common space.
-
-    hidden_sizes : tuple of int, default=(256,)
-        Hidden layers of the "mlp" encoder.
+    {encoder_parameters}
 
     activation : {"relu", "gelu", "tanh"}, default="relu"
         Activation of encoders and "mlp" head.
@@ -59,14 +50,7 @@ class AECFRegressor(AECFNet, NeuralNetRegressor):
     head : {"linear", "mlp"}, default="linear"
         Kind of head.
 
-    gate_hidden : int, default=64
-        Width of the gate's hidden layer.
-
-    gate_activation : {"softmax", "sigmoid"}, default="softmax"
-        How the gate's scores become weights.
-
-    gate_temperature, min_gate_temperature : float, default=2.0 and 1.5
-        Initial temperature of the gate, and its lower bound.
+    {gate_parameters}
 
     masking : {"none", "random", "weighted_random", "entropy_min", "entropy_max", "entropy"}, \
             default="entropy"
@@ -100,6 +84,9 @@ class AECFRegressor(AECFNet, NeuralNetRegressor):
 
     consistency_ramp_epochs : int, default=5
         Epochs in which that weight rises.
+
+    num_targets : int, default=None
+        Number of targets that y must have; another number is an error. None takes what y has.
 
     {training_parameters}
 
@@ -173,7 +160,7 @@ class AECFRegressor(AECFNet, NeuralNetRegressor):
         dropout: float = 0.3,
         fusion: str = "expert",
         head: str = "linear",
-        gate_hidden: int = 64,
+        gate_hidden: int | Sequence[int] = 64,
         gate_activation: str = "softmax",
         gate_temperature: float = 2.0,
         min_gate_temperature: float = 1.5,
@@ -188,6 +175,7 @@ class AECFRegressor(AECFNet, NeuralNetRegressor):
         l2_weight: float = 1e-4,
         consistency_weight: float = 1.0,
         consistency_ramp_epochs: int = 5,
+        num_targets: int | None = None,
         partial_missing: str = "raise",
         remainder: str = "raise",
         standardize: bool | Mapping[str, bool] | Sequence[str] = True,

@@ -38,14 +38,60 @@ def test_full_round_trip_of_any_setting():
     assert AECFConfig.from_dict(config.to_params()) == config
 
 
-def test_unknown_keys_are_named_and_not_dropped():
-    with pytest.raises(ValueError, match=r"unknown keys \['masking_rate'\]; known keys are"):
-        AECFConfig.from_dict({"masking_rate": 0.3})
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"masking_rate": 0.3},
+            r"'masking_rate' = 0.3 \(did you mean 'masking_\w+'\?\); known keys",
+        ),
+        ({"LR": 1e-3}, r"'LR' = 0.001 \(did you mean 'lr'\?\)"),
+        ({"learningrate": 1}, r"did you mean 'learning_rate'\?"),
+        ({"lr": 1e-3, "num_clases": 3}, r"unknown keys 'num_clases' = 3 .* 'num_classes'\?"),
+        ({"dropout": 0.1}, r"'dropout' = 0.1 \(a parameter of the estimators: pass it to build"),
+        ({"gate_use_softmax": False}, r"gate_activation='softmax' or 'sigmoid' to build"),
+        ({3: 4, "zzz": "z" * 99}, r"unknown keys 3 = 4, 'zzz' = 'z{56}\.\.\.; known keys"),
+    ],
+)
+def test_unknown_keys_are_named_and_not_dropped(settings, message):
+    with pytest.raises(ValueError, match=message):
+        AECFConfig.from_dict(settings)
 
 
-def test_a_setting_under_both_names_is_ambiguous():
-    with pytest.raises(ValueError, match="both set 'weight_decay'"):
-        AECFConfig.from_dict({"wd": 0.1, "weight_decay": 0.1})
+def test_unknown_names_in_the_constructor():
+    with pytest.raises(TypeError, match=r"'learning_rate' = 1 \('lr' here; AECFConfig.from_dict"):
+        AECFConfig(learning_rate=1)
+    with pytest.raises(TypeError, match=r"'patiense' = 3 .*'patience'"):
+        AECFConfig(patiense=3)
+    with pytest.raises(TypeError, match="positional"):
+        AECFConfig(3)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"wd": 0.1}, {"weight_decay": 0.2}),
+        ({"lr": 1e-3}, {"learning_rate": 1e-4}),
+        ({"gate_hidden": [64, 32]}, {"gate_hidden_dims": [32, 64]}),
+        ({"p_missing": 0.1}, {"prob_missing": 0.0}),
+        ({"feature_norm": True}, {"feature_normalization": ["image"]}),
+    ],
+)
+def test_a_setting_under_two_names_has_one_value(first, second):
+    message = r"both set .* to different values: give one"
+    for settings in ({**first, **second}, {**second, **first}):
+        with pytest.raises(ValueError, match=message) as caught:
+            AECFConfig.from_dict(settings)
+        assert all(repr(key) in str(caught.value) for key in settings)
+        assert all(repr(value) in str(caught.value) for value in settings.values())
+    same = dict(zip(second, first.values(), strict=True))
+    assert AECFConfig.from_dict({**first, **same}) == AECFConfig.from_dict(first)
+
+
+def test_an_integer_and_a_list_of_it_are_the_same_width():
+    config = AECFConfig.from_dict({"gate_hidden": 64, "gate_hidden_dims": [64]})
+    assert config == AECFConfig(gate_hidden=(64,))
+    assert hash(config) == hash(AECFConfig(gate_hidden=(64,)))
 
 
 @pytest.mark.parametrize(
@@ -54,7 +100,9 @@ def test_a_setting_under_both_names_is_ambiguous():
         ({"p_missing": 1.5}, r"'p_missing' .* in the range \[0.0, 1.0\]. Got 1.5 instead"),
         ({"lr": 0}, r"'lr' .* a float in the range \(0.0, inf\). Got 0 instead"),
         ({"lr": "fast"}, r"'lr' .* in the range \(0.0, inf\). Got 'fast' instead"),
-        ({"lr": True}, "'lr' .* Got True instead"),
+        ({"lr": True}, r"'lr' .* a float in the range \(0.0, inf\). Got True instead"),
+        ({"gate_lr": False}, r"'gate_lr' .* in the range \(0.0, inf\) or None. Got False instead"),
+        ({"masking_mode": True}, "'masking_mode' .* must be a str among .* Got True instead"),
         ({"lr": float("nan")}, "'lr' .* Got nan instead"),
         ({"lr": float("inf")}, "'lr' .* Got inf instead"),
         ({"wd": -1.0}, r"'wd' .* in the range \[0.0, inf\). Got -1.0 instead"),
@@ -91,9 +139,12 @@ def test_estimators_from_a_config():
 
 
 def test_every_setting_is_a_parameter_of_the_classifier():
-    assert set(AECFConfig().to_params()) <= set(AECFClassifier().get_params())
+    config = AECFConfig(modalities=["a"], num_classes=3)
+    assert set(config.to_params()) <= set(AECFClassifier().get_params())
 
 
 def test_from_config_takes_a_config_only():
     with pytest.raises(TypeError, match="AECFConfig"):
         AECFClassifier.from_config({"lr": 1e-3})
+    with pytest.raises(TypeError, match="settings must be a dict; got list"):
+        AECFConfig.from_dict(["lr"])

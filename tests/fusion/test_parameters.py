@@ -125,10 +125,17 @@ def test_documented_defaults(cls):
         assert set(documented) == set(defaults)
 
 
-@pytest.mark.parametrize("field", dataclasses.fields(AECFConfig), ids=lambda field: field.name)
-def test_the_configuration_has_the_published_values(field):
-    published = PARAMETERS[field.name].published
-    assert field.default == (common_default(field.name) if published is None else published)
+@pytest.mark.parametrize("name", AECFConfig().to_params())
+def test_the_configuration_has_the_published_values(name):
+    published = PARAMETERS[name].published
+    expected = common_default(name) if published is None else published
+    assert AECFConfig().to_params()[name] == expected
+
+
+def test_fields_of_the_configuration_that_are_not_published_values():
+    fields = {field.name: field.default for field in dataclasses.fields(AECFConfig)}
+    others = {name: fields[name] for name in set(fields) - set(AECFConfig().to_params())}
+    assert others == {"modalities": None, "task_type": None, "num_classes": None, "feat_dim": 512}
 
 
 def test_every_published_value_is_in_the_configuration():

@@ -300,6 +300,28 @@ def check_remainder(cls, capsys, monkeypatch):
     np.testing.assert_array_equal(left_out.modality_weights(X), alone.modality_weights(X[:, :5]))
 
 
+def check_num_classes(cls, capsys, monkeypatch):
+    for targets, found in (("classes", 3), ("labels", 2)):
+        X, y = data(targets)
+        plain = outcome(cls(**SMALL).fit(X, y))
+        assert equal(plain, outcome(cls(**SMALL, num_classes=found).fit(X, y)))
+        with pytest.raises(ValueError, match=f"num_classes=4, but .* {found} .*{found} or None"):
+            cls(**SMALL, num_classes=4).fit(X, y)
+
+
+def check_num_targets(cls, capsys, monkeypatch):
+    X, y = data("numbers")
+    assert equal(outcome(cls(**SMALL).fit(X, y)), outcome(cls(**SMALL, num_targets=1).fit(X, y)))
+    with pytest.raises(ValueError, match=r"num_targets=1 .* 2 targets: set num_targets=2 or None"):
+        cls(**SMALL, num_targets=1).fit(X, np.column_stack([y, y]))
+
+
+# Checks of parameters that one estimator has.
+OWN_CHECKS = {
+    AECFClassifier: {"num_classes": check_num_classes},
+    AECFRegressor: {"num_targets": check_num_targets},
+    AECFEmbedder: {},
+}
 CHECKS = {
     "verbose": check_verbose,
     "device": check_device,
@@ -319,8 +341,16 @@ def test_the_parameter_does_what_it_is_for(cls, name, capsys, monkeypatch):
     CHECKS[name](cls, capsys, monkeypatch)
 
 
+@pytest.mark.parametrize(
+    ("cls", "name"), [(cls, name) for cls, checks in OWN_CHECKS.items() for name in checks]
+)
+def test_the_parameter_of_one_estimator_does_what_it_is_for(cls, name, capsys, monkeypatch):
+    OWN_CHECKS[cls][name](cls, capsys, monkeypatch)
+
+
 @pytest.mark.parametrize("cls", ESTIMATORS)
 def test_every_parameter_has_an_entry(cls):
     parameters = {name for name in cls().get_params(deep=False) if "__" not in name}
-    assert set(SETTINGS[cls]) | set(CHECKS) == parameters
-    assert not set(SETTINGS[cls]) & set(CHECKS)
+    checked = {*CHECKS, *OWN_CHECKS[cls]}
+    assert set(SETTINGS[cls]) | checked == parameters
+    assert not set(SETTINGS[cls]) & checked

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from sklearn_align._columns import is_integer
 
 # Softplus is positive, so the initial temperature exceeds the minimum by at least this much.
 _SMALLEST_MARGIN = 1e-4
@@ -29,10 +34,21 @@ def normalized_gate_entropy(weights: Tensor, presence: Tensor) -> Tensor:
     return torch.where(n_present > 1, share.clamp(0, 1), torch.zeros_like(share))
 
 
+def hidden_widths(value: Any, name: str) -> tuple[int, ...]:
+    """Return the widths of the hidden layers of a gate; raise if they are not positive integers."""
+    widths = tuple(value) if isinstance(value, list | tuple) else (value,)
+    if not widths or not all(is_integer(width) and width >= 1 for width in widths):
+        raise ValueError(
+            f"{name} must be an integer of at least 1, or a list or tuple of such integers, one "
+            f"for each hidden layer of the gate, such as (64, 32); got {value!r}."
+        )
+    return tuple(int(width) for width in widths)
+
+
 class ModalityGate(nn.Module):
     """Weights of the present modalities of every sample.
 
-    A network with one hidden layer computes scores ``s`` from all encoded blocks (zeros for absent
+    A network with hidden layers computes scores ``s`` from all encoded blocks (zeros for absent
     ones) and the presence flags. With a learnable temperature ``T = T_min + softplus(theta)``, the
     weights are ``softmax(s / T)`` or ``sigmoid(s / T) / sum(sigmoid(s / T))`` over the present
     modalities. They are exactly 0 for absent modalities.
@@ -45,8 +61,8 @@ class ModalityGate(nn.Module):
     n_units : int
         Width of every encoded block.
 
-    hidden : int, default=64
-        Width of the hidden layer.
+    hidden : int or sequence of int, default=64
+        Width of the hidden layer, or widths of several, the first next to the input.
 
     temperature : float, default=2.0
         Initial temperature.
@@ -72,7 +88,7 @@ class ModalityGate(nn.Module):
         n_modalities: int,
         n_units: int,
         *,
-        hidden: int = 64,
+        hidden: int | Sequence[int] = 64,
         temperature: float = 2.0,
         min_temperature: float = 1.5,
         activation: str = "softmax",
@@ -87,10 +103,19 @@ class ModalityGate(nn.Module):
             )
         self.activation = activation
         self.min_temperature = min_temperature
-        self.hidden = nn.Linear(n_modalities * (n_units + 1), hidden)
-        self.scores = nn.Linear(hidden, n_modalities)
+        first, *others = hidden_widths(hidden, "hidden")
+        self.hidden = nn.Linear(n_modalities * (n_units + 1), first)
+        # Stored networks know the first and the last layer by these names.
+        self.deeper = nn.ModuleList(nn.Linear(*widths) for widths in pairwise((first, *others)))
+        self.scores = nn.Linear((first, *others)[-1], n_modalities)
         margin = max(temperature - min_temperature, _SMALLEST_MARGIN)
         self.theta = nn.Parameter(torch.tensor(math.log(math.expm1(margin))))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        # Gates that an earlier version has stored have one hidden layer.
+        if "deeper" not in self._modules:
+            self.deeper = nn.ModuleList()
 
     @property
     def temperature(self) -> Tensor:
@@ -117,6 +142,8 @@ class ModalityGate(nn.Module):
         # Several times faster than masked_fill.
         present = encoded * flags.unsqueeze(-1)
         hidden = torch.relu(self.hidden(torch.cat([present.flatten(1), flags], dim=1)))
+        for layer in self.deeper:
+            hidden = torch.relu(layer(hidden))
         scores = self.scores(hidden) / self.temperature
         # The smallest finite number acts as -inf, without NaN where no modality is present.
         lowest = torch.finfo(scores.dtype).min

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from sklearn_align.fusion._scaling import ColumnScaler
 from sklearn_align.fusion.nn._encoders import EncoderFactory, build_encoder
-from sklearn_align.fusion.nn._gate import ModalityGate
+from sklearn_align.fusion.nn._gate import ModalityGate, hidden_widths
 from sklearn_align.fusion.nn._heads import ExpertHeads, build_head, weighted_sum
 from sklearn_align.fusion.nn._masker import ModalityMasker
 
@@ -51,8 +51,8 @@ class AECFModule(nn.Module):
     head : {"linear", "mlp", "embedding"}, default="linear"
         Kind of head.
 
-    gate_hidden : int, default=64
-        Width of the hidden layer of the gate, see :class:`ModalityGate`.
+    gate_hidden : int or sequence of int, default=64
+        Width of the hidden layer of the gate, or widths of several, see :class:`ModalityGate`.
 
     gate_activation : {"softmax", "sigmoid"}, default="softmax"
         Function that turns the gate's scores into weights.
@@ -145,7 +145,7 @@ class AECFModule(nn.Module):
         dropout: float = 0.3,
         fusion: str = "expert",
         head: str = "linear",
-        gate_hidden: int = 64,
+        gate_hidden: int | Sequence[int] = 64,
         gate_activation: str = "softmax",
         gate_temperature: float = 2.0,
         min_gate_temperature: float = 1.5,
@@ -171,7 +171,7 @@ class AECFModule(nn.Module):
         self.gate = ModalityGate(
             len(widths),
             n_units,
-            hidden=gate_hidden,
+            hidden=hidden_widths(gate_hidden, "gate_hidden"),
             temperature=gate_temperature,
             min_temperature=min_gate_temperature,
             activation=gate_activation,

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.special import expit, softmax
 from scipy.stats import entropy
 
-from sklearn_align.fusion import ModalityGate
+from sklearn_align.fusion import AECFModule, ModalityGate
 from sklearn_align.fusion.nn._gate import gate_entropy, normalized_gate_entropy
 
 
@@ -50,6 +50,50 @@ def test_weights_against_numpy(activation):
     else:
         expected = expit(scores) / expit(scores).sum(axis=1, keepdims=True)
     np.testing.assert_allclose(gate(encoded, presence).detach().numpy(), expected, rtol=1e-5)
+
+
+def test_deeper_gate_against_numpy():
+    gate = ModalityGate(2, 3, hidden=[5, 4, 6], temperature=2.0)
+    encoded = torch.randn(7, 2, 3)
+    presence = torch.ones(7, 2, dtype=torch.bool)
+    layer = {name: p.detach().numpy() for name, p in gate.named_parameters()}
+    hidden = np.hstack([encoded.numpy().reshape(7, -1), np.ones((7, 2))])
+    for name in ("hidden", "deeper.0", "deeper.1"):
+        hidden = np.maximum(hidden @ layer[f"{name}.weight"].T + layer[f"{name}.bias"], 0)
+    assert hidden.shape == (7, 6)
+    scores = (hidden @ layer["scores.weight"].T + layer["scores.bias"]) / 2.0
+    weights = gate(encoded, presence).detach().numpy()
+    np.testing.assert_allclose(weights, softmax(scores, axis=1), rtol=1e-5)
+
+
+def test_one_hidden_layer_is_the_same_as_int_and_as_sequence():
+    gates = []
+    for hidden in (8, np.int64(8), [8], (8,)):
+        torch.manual_seed(0)
+        gates.append(ModalityGate(3, 2, hidden=hidden).state_dict())
+    # Stored networks have these names.
+    names = {"theta", "hidden.weight", "hidden.bias", "scores.weight", "scores.bias"}
+    for state in gates:
+        assert set(state) == names
+        assert all(torch.equal(value, gates[0][name]) for name, value in state.items())
+
+
+def test_every_layer_of_a_deeper_gate_gets_a_gradient():
+    torch.manual_seed(0)
+    gate = ModalityGate(3, 4, hidden=(16, 8))
+    weights = gate(torch.randn(20, 3, 4), random_presence(20, 3, seed=1))
+    weights[:, 0].sum().backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in gate.parameters())
+
+
+@pytest.mark.parametrize(
+    "hidden", [[], (), 0, -3, [4, 0], [4, -1], True, [True], 2.0, [4, 2.5], "8", None, [[4]]]
+)
+def test_widths_that_are_none_are_refused(hidden):
+    with pytest.raises(ValueError, match=r"^hidden must be an integer of at least 1.*; got "):
+        ModalityGate(2, 3, hidden=hidden)
+    with pytest.raises(ValueError, match=r"^gate_hidden must be an integer of at least 1.*; got "):
+        AECFModule([2, 2], 2, gate_hidden=hidden)
 
 
 def test_values_of_absent_blocks_have_no_influence():
