@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -19,6 +19,7 @@ from sklearn_align._samples import check_samples
 from sklearn_align._state import check_version, with_version
 from sklearn_align._typing import FloatArray
 from sklearn_align.alignment._export import export_map
+from sklearn_align.alignment._given_map import GivenSpace, attributes_of_map
 from sklearn_align.alignment._inputs import shape_of
 from sklearn_align.alignment._lazy import refuse_lazy
 from sklearn_align.alignment._mapping import map_samples
@@ -27,6 +28,16 @@ from sklearn_align.alignment._normalizer import CentredNormalizer, unit_samples
 from sklearn_align.alignment._sample_lengths import warn_unless_as_long
 from sklearn_align.alignment._scoring import score_against
 from sklearn_align.metrics import csls_score
+
+# What `fit` and `assess` find out about a map.
+EVIDENCE = (
+    "alignment_score_",
+    "agreement_",
+    "relative_score_",
+    "min_relative_score_",
+    "expected_accuracy_",
+    "converged_",
+)
 
 
 class FittedMap(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -47,6 +58,159 @@ class FittedMap(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     _target_normalizer: CentredNormalizer
     # Type of the attributes.
     _dtype: np.dtype[Any]
+
+    @classmethod
+    def from_map(
+        cls,
+        W: ArrayLike,
+        source_mean: ArrayLike | None = None,
+        target_mean: ArrayLike | None = None,
+        *,
+        source_normalized: bool = False,
+        target_normalized: bool = False,
+        source_length: float | None = None,
+        target_length: float | None = None,
+        source_radius: float | None = None,
+        target_radius: float | None = None,
+        source_feature_names: Sequence[str] | None = None,
+        target_feature_names: Sequence[str] | None = None,
+        **parameters: Any,
+    ) -> Self:
+        """Make a fitted aligner of a map that exists.
+
+        It maps samples, is exported and stored as one that was fitted. Nothing is known about how
+        good the map is: `converged_` and the other results of the convergence check are absent, and
+        asking for them raises an ``AttributeError``, until :meth:`assess` has judged the map on
+        samples.
+
+        Parameters
+        ----------
+        W : array-like of shape (n_features, n_features_target)
+            The matrix, which maps samples as ``X @ W``. Transpose one that acts on columns, as
+            ``W @ x``. It is copied. float32 and float64 are kept, other types are converted as
+            samples are.
+
+        source_mean : array-like of shape (n_features,), default=None
+            What is subtracted from source samples before `W`; None subtracts nothing.
+
+        target_mean : array-like of shape (n_features_target,), default=None
+            What is subtracted from target samples, and added to mapped ones by :meth:`to_target`;
+            None is zero.
+
+        source_normalized, target_normalized : bool, default=False
+            Whether samples of the space are scaled to unit length before the mean is subtracted,
+            which is the mean of samples of unit length then.
+
+        source_length, target_length : float or None, default=None
+            The length that all samples of the space have, such as 1 for encoders that return unit
+            vectors. Where `target_length` is given, :meth:`to_target` returns vectors of that
+            length. None if lengths differ or are not known.
+
+        source_radius, target_radius : float or None, default=None
+            The usual distance of samples of the space from its mean, or their usual length if they
+            are normalized. :meth:`to_target` and :meth:`inverse_transform` give it to samples whose
+            length is not known, and :meth:`to_target` multiplies lengths that are known by
+            ``target_radius / source_radius``. None is what follows from the length of the space if
+            that is given, else 1 for `source_radius`, and for `target_radius` the source radius
+            times the root mean square of the singular values of `W`, which is 1 for an orthogonal
+            one.
+
+        source_feature_names, target_feature_names : list of str, default=None
+            Names of the features of each space, for data frames.
+
+        **parameters : object
+            Parameters of the aligner, such as `random_state`, which :meth:`assess` uses.
+
+        Returns
+        -------
+        aligner : MiniVec2Vec
+            Fitted. `history_` and `target_sample_` are absent, `n_iter_` is 0 and
+            `correction_strength_` infinite.
+
+        Raises
+        ------
+        ValueError
+            When `W` or a mean is not finite, shapes do not fit to one another, `W` is zero, or
+            a mean cannot be that of samples of the length that is given.
+        TypeError
+            When an argument has the wrong type.
+
+        See Also
+        --------
+        MiniVec2Vec.assess : Judges the map on samples.
+        sklearn_align.load_map : Reads a map that :meth:`export` has written.
+
+        Notes
+        -----
+        A `W` that is orthogonal up to rounding, or has orthonormal rows or columns, is `map_` as it
+        is. Of any other one, such as the coefficients of a regression or the weights of a layer,
+        `map_` is the nearest orthogonal matrix and `linear_map_` is `W`: as with a correction by
+        known pairs, :meth:`transform` and :meth:`to_target` apply `W`, and
+        :meth:`inverse_transform` takes the transpose of `map_`, because the inverse of a `W` with
+        small singular values amplifies errors. For the inverse itself, make an aligner of
+        ``numpy.linalg.pinv(W)`` with both spaces exchanged.
+
+        Without means, lengths and radii, ``to_target(X)`` is ``X @ W`` for an orthogonal `W` of
+        equal widths, or a multiple of one. With any other `W`, it has the direction of ``X @ W``
+        and the length of `X` times the root mean square of the singular values.
+
+        Where maps come from:
+
+        - :func:`scipy.linalg.orthogonal_procrustes` and a layer ``Dense`` of Keras multiply samples
+          from the right: pass the matrix, the ``kernel``, as it is; the ``bias`` is `target_mean`.
+        - ``coef_`` of a regression of scikit-learn, ``weight`` of ``torch.nn.Linear`` and the
+          ``best_mapping`` of MUSE act on columns: pass their transpose. ``intercept_`` or ``bias``
+          is `target_mean`.
+        - vecmap maps both spaces to a third one, ``X @ WX`` and ``Z @ WZ``: pass ``WX @ WZ.T``.
+          With its default normalization, pass ``source_normalized=True, target_normalized=True``
+          and the means of unit vectors.
+
+        Examples
+        --------
+        >>> from sklearn_align import MiniVec2Vec
+        >>> from sklearn_align.datasets import make_rotated_embeddings
+        >>> data = make_rotated_embeddings(n_samples=2000, n_features=24, random_state=0)
+        >>> aligner = MiniVec2Vec.from_map(
+        ...     data.rotation, data.XA.mean(axis=0), data.XB.mean(axis=0), random_state=0
+        ... )
+        >>> hasattr(aligner, "converged_")
+        False
+        >>> aligner.assess(data.XA, data.XB).converged_
+        True
+        """
+        source = GivenSpace(
+            "source",
+            source_mean,
+            normalized=source_normalized,
+            length=source_length,
+            radius=source_radius,
+            feature_names=source_feature_names,
+        )
+        target = GivenSpace(
+            "target",
+            target_mean,
+            normalized=target_normalized,
+            length=target_length,
+            radius=target_radius,
+            feature_names=target_feature_names,
+        )
+        aligner = cls(**parameters)
+        for name, value in attributes_of_map(W, source, target).items():
+            setattr(aligner, name, value)
+        return aligner
+
+    if not TYPE_CHECKING:  # A checker would take it for attributes of any name.
+
+        def __getattr__(self, name: str) -> Any:
+            """Say what to do where a map has not been judged; called for what is absent."""
+            if name in EVIDENCE and "map_" in self.__dict__:
+                raise AttributeError(
+                    f"This {type(self).__name__} has no {name}, because its map was made elsewhere "
+                    "and has not been judged. Call assess(XA, XB) with samples of both spaces.",
+                    name=name,
+                    obj=self,
+                )
+            return object.__getattribute__(self, name)
 
     @property
     def linear_map_(self) -> FloatArray:

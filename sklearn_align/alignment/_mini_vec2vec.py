@@ -13,17 +13,19 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
 
 from sklearn_align._constraints import AT_LEAST_TWO, POSITIVE, POSITIVE_INT
-from sklearn_align._linalg import polar_factor
+from sklearn_align._linalg import polar_factor, unit_scale
 from sklearn_align._samples import check_samples, computing_dtype
 from sklearn_align._sklearn import HasMethods, StrOptions, fit_context
 from sklearn_align._state import all_or_nothing
 from sklearn_align._typing import FloatArray
+from sklearn_align.alignment._agreement import map_agreement
 from sklearn_align.alignment._convergence import check_convergence, warn_unless_converged
 from sklearn_align.alignment._correction import correct_map
-from sklearn_align.alignment._fitted_map import FittedMap
-from sklearn_align.alignment._held_out import accuracy_on_pairs
+from sklearn_align.alignment._fitted_map import EVIDENCE, FittedMap
+from sklearn_align.alignment._held_out import accuracy_of_given_map, accuracy_on_pairs
 from sklearn_align.alignment._inputs import (
     check_pairs,
     choose_target,
@@ -32,10 +34,11 @@ from sklearn_align.alignment._inputs import (
 )
 from sklearn_align.alignment._lazy import refuse_lazy
 from sklearn_align.alignment._monitor import FitMonitor
-from sklearn_align.alignment._names import Names, names_of
+from sklearn_align.alignment._names import Names, check_names, names_of, numbered
 from sklearn_align.alignment._normalizer import CentredNormalizer
 from sklearn_align.alignment._problem import AlignmentProblem, ReducedProblem
-from sklearn_align.alignment._recipes import CORRECTION
+from sklearn_align.alignment._recipes import CONVERGENCE, CORRECTION
+from sklearn_align.alignment._sample_lengths import warn_unless_as_long
 from sklearn_align.alignment._selection import Round, SuccessiveHalving, reduce_problem
 from sklearn_align.alignment._steps import list_refinements, list_starts
 from sklearn_align.alignment._threads import one_fit_at_a_time
@@ -114,6 +117,9 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
         Candidates that are refined at the same time, in threads. None means 1 unless in a
         :obj:`joblib.parallel_backend` context, -1 means all processors. Does not change the result.
 
+    keep_maps : bool, default=False
+        Whether `maps_` holds the map after each stage.
+
     verbose : int, default=0
         1 prints a line for every stage, 2 one for every iteration.
 
@@ -188,6 +194,12 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
         A record for each stage: its name `stage`, the label-free score after each iteration
         `score`, `n_iter` and the `time` in seconds. The record of the first stage also has the
         scores of all candidates in each round of the selection, `start_scores`.
+
+    maps_ : dict of str to ndarray of shape (n_features_in_, n_features_target_)
+        With ``keep_maps=True``, the map after each stage, orthogonal as `map_`, which is the last
+        one. The keys are the names of the stages in `history_`, in their order: "start", then the
+        classes of the refinements. Those of a class that stands in several stages are numbered, as
+        in "StochasticTransportRefinement-1".
 
     n_iter_ : int
         Iterations of all stages together.
@@ -265,6 +277,7 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
         "correction": [StrOptions({"auto", "ridge"}), None],
         "score_sample_size": [AT_LEAST_TWO],
         "n_jobs": [Integral, None],
+        "keep_maps": ["boolean"],
         "verbose": ["verbose"],
         "random_state": ["random_state"],
     }
@@ -281,6 +294,7 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
         correction: str | None = "auto",
         score_sample_size: int = 2000,
         n_jobs: int | None = None,
+        keep_maps: bool = False,
         verbose: int = 0,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
@@ -293,6 +307,7 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
         self.correction = correction
         self.score_sample_size = score_sample_size
         self.n_jobs = n_jobs
+        self.keep_maps = keep_maps
         self.verbose = verbose
         self.random_state = random_state
 
@@ -479,10 +494,12 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
         reduced = reduce_problem(problem, random_state)
         first_map, selected, stopped = self._start(starts, problem, reduced, monitor, random_state)
         W = first_map
+        maps = [W]
         for refinement in refinements:
             if stopped:
                 break
             W, stopped = self._refine(refinement, W, problem, monitor, random_state)
+            maps.append(W)
 
         for name, value in self._fitted_map(W).items():
             setattr(self, name, value)
@@ -490,6 +507,7 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
             self._dtype
         )
         self.history_ = monitor.history
+        self._set_maps(maps)
         self.n_iter_ = sum(record["n_iter"] for record in self.history_)
         self.correction_strength_, self._corrected_map = self._correct(self.map_, problem)
         self.expected_accuracy_ = accuracy_on_pairs(
@@ -503,13 +521,128 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
         )
         return self
 
+    @fit_context(prefer_skip_nested_validation=True)
+    @one_fit_at_a_time()
+    def assess(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        *,
+        XB: ArrayLike | None = None,
+        pairs: tuple[ArrayLike, ArrayLike] | None = None,
+    ) -> Self:
+        """Judge the map on samples of both spaces, as :meth:`fit` judges the one that it finds.
+
+        For a map that was made elsewhere (:meth:`from_map`), or with other samples. It is compared
+        with independent runs on these samples, as described for `converged_`, and is not changed,
+        and neither are the means. As in `fit`, the figures without pairs are those of `map_`; where
+        less than .7 of the samples are nearest to the same place under `linear_map_`, they are
+        those of `linear_map_`. `agreement_` and `relative_score_` are those of its part in the
+        leading 128 principal directions of each space, in which `fit` selects maps as well.
+
+        Only `alignment_score_`, `agreement_`, `relative_score_`, `min_relative_score_`,
+        `expected_accuracy_` and `converged_` are set, all at once: a call that raises or is
+        interrupted changes nothing.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples of the source space.
+
+        y : array-like of shape (n_samples_target, n_features_target), default=None
+            Samples of the target space, as in :meth:`fit`. Ignored when `XB` is given.
+
+        XB : array-like of shape (n_samples_target, n_features_target), default=None
+            Samples of the target space, by name.
+
+        pairs : tuple of two array-likes, default=None
+            Known pairs, as in :meth:`fit`. With at least 50 of them, `expected_accuracy_` is
+            measured on all of them: pass pairs that the map was not made from.
+
+        Returns
+        -------
+        self : MiniVec2Vec
+            The same estimator.
+
+        Raises
+        ------
+        ValueError
+            When there is no target space, an input is not a finite 2-D array as wide as the space
+            is, or `pairs` cannot be used.
+        TypeError
+            When samples are a lazy collection, such as a dask array. A sample of it is enough.
+
+        Warns
+        -----
+        AlignmentWarning
+            When the convergence check fails; `converged_` is False then.
+        SampleLengthWarning
+            When the samples are not as long as those that the map was made for.
+
+        See Also
+        --------
+        MiniVec2Vec.from_map : Makes an aligner of a matrix.
+        sklearn_align.alignment.alignment_report : Reports on a map.
+
+        Examples
+        --------
+        >>> from sklearn_align import MiniVec2Vec
+        >>> from sklearn_align.datasets import make_rotated_embeddings
+        >>> data = make_rotated_embeddings(n_samples=2000, n_features=24, random_state=0)
+        >>> aligner = MiniVec2Vec.from_map(
+        ...     data.rotation, data.XA.mean(axis=0), data.XB.mean(axis=0), random_state=0
+        ... )
+        >>> aligner.assess(data.XA, data.XB, pairs=(data.XA_test, data.XB_test)).converged_
+        True
+        >>> bool(aligner.expected_accuracy_ > 0.9)
+        True
+        """
+        check_is_fitted(self)
+        self._refuse_lazy_samples(X, y, XB, pairs, method="assess")
+        target_given = choose_target(XB, y, type(self).__name__, method="assess")
+        source = check_samples(X, input_name="X", estimator=self, reset=False, ensure_min_samples=2)
+        warn_unless_as_long("X", source, self._source_normalizer)
+        name = "XB" if XB is not None else "y"
+        expected_names = getattr(self, "feature_names_target_in_", None)
+        check_names(target_given, expected_names, input_name=name, estimator=self)
+        target = self._check_target_samples(target_given, name, ensure_min_samples=2)
+        warn_unless_as_long(name, target, self._target_normalizer)
+        if XB is None:
+            refuse_labels(target)
+        random_state = check_random_state(self.random_state)
+        problem = self._make_problem(source, target, pairs, random_state)
+        reduced = reduce_problem(problem, random_state)
+        W = unit_scale(self.linear_map_).astype(np.float32)
+        judged_map = self._map_to_judge(W, reduced)
+        # Figures are set on an estimator that nobody else sees.
+        judged = object.__new__(type(self))
+        vars(judged).update(vars(self))
+        judged.expected_accuracy_ = accuracy_of_given_map(W, problem, random_state)
+        # The other directions decide little about accuracy. A map from elsewhere is less accurate
+        # there than one that fits these samples, whose score the threshold is made for.
+        leading = reduced.lift(reduced.reduce(judged_map))
+        judged._check_convergence(problem, reduced, leading, None, random_state)
+        judged.alignment_score_ = problem.score(judged_map)
+        vars(self).update({name: getattr(judged, name) for name in EVIDENCE})
+        return self
+
+    def _map_to_judge(self, W: FloatArray, reduced: ReducedProblem) -> FloatArray:
+        """Return the orthogonal map, or `W`, what samples are mapped by, if it is unlike it."""
+        orthogonal = self.map_.astype(np.float32)
+        if self._corrected_map is None:
+            return orthogonal
+        agreement = map_agreement(
+            reduced.A[: CONVERGENCE.n_probe_samples], reduced.reduce(W), reduced.reduce(orthogonal)
+        )
+        return orthogonal if agreement >= CONVERGENCE.min_agreement else W
+
     @staticmethod
-    def _refuse_lazy_samples(X: Any, y: Any, XB: Any, pairs: Any) -> None:
+    def _refuse_lazy_samples(X: Any, y: Any, XB: Any, pairs: Any, method: str = "fit") -> None:
         given = {"X": X, "y": y, "XB": XB} if XB is None else {"X": X, "XB": XB}
         if isinstance(pairs, Sequence) and not isinstance(pairs, str | bytes):
             given |= {f"pairs[{i}]": side for i, side in enumerate(pairs[:2])}
         for name, samples in given.items():
-            refuse_lazy(samples, name, method="fit")
+            refuse_lazy(samples, name, method=method)
 
     def _make_problem(
         self,
@@ -588,6 +721,14 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
                 if stage.iteration(problem.score(W), partial(self._fitted_map, W)):
                     break
         return W, stage.stop_requested
+
+    def _set_maps(self, maps: Sequence[FloatArray]) -> None:
+        """Keep the maps after the stages in `history_`, if asked for."""
+        self.__dict__.pop("maps_", None)
+        if self.keep_maps:
+            names = numbered([record["stage"] for record in self.history_])
+            fitted = [self._fitted_map(W)["map_"] for W in maps[:-1]]
+            self.maps_ = dict(zip(names, [*fitted, self.map_.copy()], strict=True))
 
     def _fitted_map(self, W: FloatArray) -> dict[str, FloatArray | None]:
         """Orthogonal part of the map, as fitted attributes."""
