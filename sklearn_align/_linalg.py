@@ -61,6 +61,13 @@ def polar_factor(M: FloatArray) -> FloatArray:
     return np.asarray(U @ Vt)
 
 
+def unit_scale(M: FloatArray) -> FloatArray:
+    """Return `M` times the number that makes the root mean square of its singular values 1."""
+    W = M.astype(np.float64)
+    W /= np.abs(W).max()  # Squares of the others are in range.
+    return np.asarray(W * (np.sqrt(min(W.shape)) / np.linalg.norm(W)))
+
+
 def partial_isometry(M: FloatArray, rank: int) -> FloatArray:
     """Return ``U[:, :rank] @ Vt[:rank]`` of the SVD of `M`; all other directions go to zero."""
     U, _, Vt = thin_svd(M)

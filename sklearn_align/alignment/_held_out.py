@@ -34,6 +34,18 @@ def accuracy_on_pairs(
     return retrieval_of_pairs(W, left_out, problem.B, random_state)
 
 
+def accuracy_of_given_map(
+    W: FloatArray, problem: AlignmentProblem, random_state: np.random.RandomState
+) -> float:
+    """Fraction of all known pairs that a map retrieves which was not fitted to them.
+
+    NaN with too few pairs.
+    """
+    if problem.pairs is None or len(problem.pairs) < HELD_OUT.min_pairs:
+        return float("nan")
+    return retrieval_of_pairs(W, problem.pairs, problem.B, random_state)
+
+
 def split_pairs(
     pairs: KnownPairs, random_state: np.random.RandomState
 ) -> tuple[KnownPairs, KnownPairs]:

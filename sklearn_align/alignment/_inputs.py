@@ -31,14 +31,16 @@ def shape_of(y: Any) -> tuple[int, ...]:
         return (len(y),)
 
 
-def choose_target(XB: ArrayLike | None, y: ArrayLike | None, caller: str) -> ArrayLike:
+def choose_target(
+    XB: ArrayLike | None, y: ArrayLike | None, caller: str, method: str = "fit"
+) -> ArrayLike:
     """Return the samples of the target space: `XB` if given, else `y`; a 1-D `y` as one column."""
     if XB is not None:
         return XB
     if y is None:
         raise ValueError(
             f"{caller} requires y to be passed, but the target y is None. Pass the samples "
-            "of the target space as fit(XA, XB)."
+            f"of the target space as {method}(XA, XB)."
         )
     if len(shape_of(y)) == 1:
         warn_user(

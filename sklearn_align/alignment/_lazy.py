@@ -29,7 +29,7 @@ def refuse_lazy(X: Any, name: str, *, method: str, width: int = 0) -> None:
     """Raise for samples that NumPy would compute and hold as a whole, or that it cannot read.
 
     Collections of dask are known by its protocol. `name` is the argument, `method` that of the
-    aligner, which returns `width` columns unless it is "fit" or "score".
+    aligner, which returns `width` columns unless it is "fit", "assess" or "score".
     """
     package, kind = type(X).__module__.partition(".")[0], type(X).__name__
     remedies = _REMEDIES.get((package, kind))
@@ -38,7 +38,7 @@ def refuse_lazy(X: Any, name: str, *, method: str, width: int = 0) -> None:
         if graph is None or isinstance(X, type) or graph() is None:
             return
         remedies = _remedies_of_dask(X)
-    wants_sample = method in ("fit", "score")
+    wants_sample = method in ("fit", "assess", "score")
     remedy = remedies[0 if wants_sample else 1].format(name=name, method=method, width=width)
     what = "needs a sample in memory" if wants_sample else "maps samples in memory"
     raise TypeError(

@@ -17,8 +17,9 @@ from sklearn_align.alignment._normalizer import CentredNormalizer
 if TYPE_CHECKING:
     from sklearn_align.alignment._mini_vec2vec import MiniVec2Vec
 
-# Raised by every change of the contents that this version could not read.
-FORMAT_VERSION = 1
+# Raised by every change of the contents that this version could not read. Maps that have been
+# judged are written in version 1, which is the same but cannot do without their figures.
+FORMAT_VERSION = 2
 # Keys of the metadata that start with it are written by the package itself.
 PREFIX = "sklearn_align."
 REQUIRED_ARRAYS = frozenset({"linear_map", "source_mean", "target_mean"})
@@ -75,14 +76,17 @@ def state_of(aligner: MiniVec2Vec, metadata: Mapping[str, str] | None) -> MapSta
     }
     if aligner.linear_map_ is not aligner.map_:
         arrays["map"] = aligner.map_
+    judged = hasattr(aligner, "converged_")
     own = {
-        "format": str(FORMAT_VERSION),
+        "format": "1" if judged else str(FORMAT_VERSION),
         "version": sklearn_align.__version__,
-        "converged": _text(bool(aligner.converged_)),
         "n_iter": str(int(aligner.n_iter_)),
+        "correction_strength": _text(aligner.correction_strength_),
     }
-    for name in (*FIGURES, *OPTIONAL_FIGURES, "correction_strength"):
-        own[name] = _text(getattr(aligner, f"{name}_"))
+    if judged:
+        own["converged"] = _text(bool(aligner.converged_))
+        for name in (*FIGURES, *OPTIONAL_FIGURES):
+            own[name] = _text(getattr(aligner, f"{name}_"))
     for side in SIDES:
         for name in ("normalized", "length", "radius"):
             own[f"{side}_{name}"] = _text(getattr(aligner, f"{side}_{name}_"))
@@ -125,17 +129,25 @@ def fitted_attributes(state: MapState) -> dict[str, Any]:
         "map_": arrays.get("map", linear_map),
         "_corrected_map": corrected,
         "correction_strength_": strength,
-        "converged_": _parse(own, "converged", _boolean),
         "n_iter_": _parse(own, "n_iter", int),
-        **{f"{name}_": _parse(own, name, _number) for name in FIGURES},
-        **{f"{name}_": _parse({name: "nan", **own}, name, _share) for name in OPTIONAL_FIGURES},
         "metadata_": {k: v for k, v in state.metadata.items() if not k.startswith(PREFIX)},
     }
+    if own["format"] == "1" or "converged" in own:
+        attributes |= _evidence(own)
     names = zip(SIDES, ("feature_names_in_", "feature_names_target_in_"), strict=True)
     for side, attribute in names:
         if f"{side}_feature_names" in own:
             attributes[attribute] = _names(own, side, len(arrays[f"{side}_mean"]))
     return attributes
+
+
+def _evidence(own: dict[str, str]) -> dict[str, Any]:
+    """Return the results of the convergence check, which only a map that was judged has."""
+    return {
+        "converged_": _parse(own, "converged", _boolean),
+        **{f"{name}_": _parse(own, name, _number) for name in FIGURES},
+        **{f"{name}_": _parse({name: "nan", **own}, name, _share) for name in OPTIONAL_FIGURES},
+    }
 
 
 def _check_format(own: dict[str, str]) -> None:

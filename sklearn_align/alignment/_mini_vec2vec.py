@@ -1,9 +1,8 @@
-"""The estimator: parameters, order of the steps, mapping and score."""
+"""The estimator: parameters and order of the steps of its search."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from functools import partial
 from itertools import islice
@@ -11,40 +10,35 @@ from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike
-from sklearn import get_config
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from numpy.typing import ArrayLike
 from sklearn.callback import CallbackSupportMixin, with_callbacks
-from sklearn.utils import Tags, assert_all_finite, check_random_state
-from sklearn.utils.metadata_routing import UNUSED
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_align._constraints import AT_LEAST_TWO, POSITIVE, POSITIVE_INT
-from sklearn_align._linalg import polar_factor
+from sklearn_align._linalg import polar_factor, unit_scale
 from sklearn_align._samples import check_samples, computing_dtype
 from sklearn_align._sklearn import HasMethods, StrOptions, fit_context
-from sklearn_align._state import all_or_nothing, check_version, with_version
+from sklearn_align._state import all_or_nothing
 from sklearn_align._typing import FloatArray
+from sklearn_align.alignment._agreement import map_agreement
 from sklearn_align.alignment._convergence import check_convergence, warn_unless_converged
 from sklearn_align.alignment._correction import correct_map
-from sklearn_align.alignment._export import export_map
-from sklearn_align.alignment._held_out import accuracy_on_pairs
+from sklearn_align.alignment._fitted_map import EVIDENCE, FittedMap
+from sklearn_align.alignment._held_out import accuracy_of_given_map, accuracy_on_pairs
 from sklearn_align.alignment._inputs import (
     check_pairs,
     choose_target,
     draw_samples,
     refuse_labels,
-    shape_of,
 )
 from sklearn_align.alignment._lazy import refuse_lazy
-from sklearn_align.alignment._mapping import map_samples
 from sklearn_align.alignment._monitor import FitMonitor
-from sklearn_align.alignment._names import Names, check_names, check_output_names, names_of
-from sklearn_align.alignment._normalizer import CentredNormalizer, unit_samples
+from sklearn_align.alignment._names import Names, check_names, names_of, numbered
+from sklearn_align.alignment._normalizer import CentredNormalizer
 from sklearn_align.alignment._problem import AlignmentProblem, ReducedProblem
-from sklearn_align.alignment._recipes import CORRECTION
+from sklearn_align.alignment._recipes import CONVERGENCE, CORRECTION
 from sklearn_align.alignment._sample_lengths import warn_unless_as_long
-from sklearn_align.alignment._scoring import score_against
 from sklearn_align.alignment._selection import Round, SuccessiveHalving, reduce_problem
 from sklearn_align.alignment._steps import list_refinements, list_starts
 from sklearn_align.alignment._threads import one_fit_at_a_time
@@ -54,12 +48,9 @@ from sklearn_align.alignment.refinements import (
     Refinement,
 )
 from sklearn_align.alignment.starts import AnchorStart, PairStart, Start
-from sklearn_align.metrics import csls_score
 
 
-class MiniVec2Vec(
-    ClassNamePrefixFeaturesOutMixin, CallbackSupportMixin, TransformerMixin, BaseEstimator
-):
+class MiniVec2Vec(CallbackSupportMixin, FittedMap):
     """Linear map between two embedding spaces, learned from unpaired samples.
 
     Encoders that were trained separately place the same texts, images or words in similar
@@ -125,6 +116,9 @@ class MiniVec2Vec(
     n_jobs : int, default=None
         Candidates that are refined at the same time, in threads. None means 1 unless in a
         :obj:`joblib.parallel_backend` context, -1 means all processors. Does not change the result.
+
+    keep_maps : bool, default=False
+        Whether `maps_` holds the map after each stage.
 
     verbose : int, default=0
         1 prints a line for every stage, 2 one for every iteration.
@@ -201,6 +195,12 @@ class MiniVec2Vec(
         `score`, `n_iter` and the `time` in seconds. The record of the first stage also has the
         scores of all candidates in each round of the selection, `start_scores`.
 
+    maps_ : dict of str to ndarray of shape (n_features_in_, n_features_target_)
+        With ``keep_maps=True``, the map after each stage, orthogonal as `map_`, which is the last
+        one. The keys are the names of the stages in `history_`, in their order: "start", then the
+        classes of the refinements. Those of a class that stands in several stages are numbered, as
+        in "StochasticTransportRefinement-1".
+
     n_iter_ : int
         Iterations of all stages together.
 
@@ -266,8 +266,6 @@ class MiniVec2Vec(
     """
 
     __metadata_request__fit: ClassVar[dict[str, bool]] = {"XB": True, "pairs": True}
-    # An array to write to is no metadata of the samples.
-    __metadata_request__transform: ClassVar[dict[str, str]] = {"out": UNUSED}
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "init": [StrOptions({"components", "anchors"}), list, tuple, HasMethods("initial_map")],
@@ -279,6 +277,7 @@ class MiniVec2Vec(
         "correction": [StrOptions({"auto", "ridge"}), None],
         "score_sample_size": [AT_LEAST_TWO],
         "n_jobs": [Integral, None],
+        "keep_maps": ["boolean"],
         "verbose": ["verbose"],
         "random_state": ["random_state"],
     }
@@ -295,6 +294,7 @@ class MiniVec2Vec(
         correction: str | None = "auto",
         score_sample_size: int = 2000,
         n_jobs: int | None = None,
+        keep_maps: bool = False,
         verbose: int = 0,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
@@ -307,6 +307,7 @@ class MiniVec2Vec(
         self.correction = correction
         self.score_sample_size = score_sample_size
         self.n_jobs = n_jobs
+        self.keep_maps = keep_maps
         self.verbose = verbose
         self.random_state = random_state
 
@@ -493,10 +494,12 @@ class MiniVec2Vec(
         reduced = reduce_problem(problem, random_state)
         first_map, selected, stopped = self._start(starts, problem, reduced, monitor, random_state)
         W = first_map
+        maps = [W]
         for refinement in refinements:
             if stopped:
                 break
             W, stopped = self._refine(refinement, W, problem, monitor, random_state)
+            maps.append(W)
 
         for name, value in self._fitted_map(W).items():
             setattr(self, name, value)
@@ -504,6 +507,7 @@ class MiniVec2Vec(
             self._dtype
         )
         self.history_ = monitor.history
+        self._set_maps(maps)
         self.n_iter_ = sum(record["n_iter"] for record in self.history_)
         self.correction_strength_, self._corrected_map = self._correct(self.map_, problem)
         self.expected_accuracy_ = accuracy_on_pairs(
@@ -517,13 +521,128 @@ class MiniVec2Vec(
         )
         return self
 
+    @fit_context(prefer_skip_nested_validation=True)
+    @one_fit_at_a_time()
+    def assess(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        *,
+        XB: ArrayLike | None = None,
+        pairs: tuple[ArrayLike, ArrayLike] | None = None,
+    ) -> Self:
+        """Judge the map on samples of both spaces, as :meth:`fit` judges the one that it finds.
+
+        For a map that was made elsewhere (:meth:`from_map`), or with other samples. It is compared
+        with independent runs on these samples, as described for `converged_`, and is not changed,
+        and neither are the means. As in `fit`, the figures without pairs are those of `map_`; where
+        less than .7 of the samples are nearest to the same place under `linear_map_`, they are
+        those of `linear_map_`. `agreement_` and `relative_score_` are those of its part in the
+        leading 128 principal directions of each space, in which `fit` selects maps as well.
+
+        Only `alignment_score_`, `agreement_`, `relative_score_`, `min_relative_score_`,
+        `expected_accuracy_` and `converged_` are set, all at once: a call that raises or is
+        interrupted changes nothing.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples of the source space.
+
+        y : array-like of shape (n_samples_target, n_features_target), default=None
+            Samples of the target space, as in :meth:`fit`. Ignored when `XB` is given.
+
+        XB : array-like of shape (n_samples_target, n_features_target), default=None
+            Samples of the target space, by name.
+
+        pairs : tuple of two array-likes, default=None
+            Known pairs, as in :meth:`fit`. With at least 50 of them, `expected_accuracy_` is
+            measured on all of them: pass pairs that the map was not made from.
+
+        Returns
+        -------
+        self : MiniVec2Vec
+            The same estimator.
+
+        Raises
+        ------
+        ValueError
+            When there is no target space, an input is not a finite 2-D array as wide as the space
+            is, or `pairs` cannot be used.
+        TypeError
+            When samples are a lazy collection, such as a dask array. A sample of it is enough.
+
+        Warns
+        -----
+        AlignmentWarning
+            When the convergence check fails; `converged_` is False then.
+        SampleLengthWarning
+            When the samples are not as long as those that the map was made for.
+
+        See Also
+        --------
+        MiniVec2Vec.from_map : Makes an aligner of a matrix.
+        sklearn_align.alignment.alignment_report : Reports on a map.
+
+        Examples
+        --------
+        >>> from sklearn_align import MiniVec2Vec
+        >>> from sklearn_align.datasets import make_rotated_embeddings
+        >>> data = make_rotated_embeddings(n_samples=2000, n_features=24, random_state=0)
+        >>> aligner = MiniVec2Vec.from_map(
+        ...     data.rotation, data.XA.mean(axis=0), data.XB.mean(axis=0), random_state=0
+        ... )
+        >>> aligner.assess(data.XA, data.XB, pairs=(data.XA_test, data.XB_test)).converged_
+        True
+        >>> bool(aligner.expected_accuracy_ > 0.9)
+        True
+        """
+        check_is_fitted(self)
+        self._refuse_lazy_samples(X, y, XB, pairs, method="assess")
+        target_given = choose_target(XB, y, type(self).__name__, method="assess")
+        source = check_samples(X, input_name="X", estimator=self, reset=False, ensure_min_samples=2)
+        warn_unless_as_long("X", source, self._source_normalizer)
+        name = "XB" if XB is not None else "y"
+        expected_names = getattr(self, "feature_names_target_in_", None)
+        check_names(target_given, expected_names, input_name=name, estimator=self)
+        target = self._check_target_samples(target_given, name, ensure_min_samples=2)
+        warn_unless_as_long(name, target, self._target_normalizer)
+        if XB is None:
+            refuse_labels(target)
+        random_state = check_random_state(self.random_state)
+        problem = self._make_problem(source, target, pairs, random_state)
+        reduced = reduce_problem(problem, random_state)
+        W = unit_scale(self.linear_map_).astype(np.float32)
+        judged_map = self._map_to_judge(W, reduced)
+        # Figures are set on an estimator that nobody else sees.
+        judged = object.__new__(type(self))
+        vars(judged).update(vars(self))
+        judged.expected_accuracy_ = accuracy_of_given_map(W, problem, random_state)
+        # The other directions decide little about accuracy. A map from elsewhere is less accurate
+        # there than one that fits these samples, whose score the threshold is made for.
+        leading = reduced.lift(reduced.reduce(judged_map))
+        judged._check_convergence(problem, reduced, leading, None, random_state)
+        judged.alignment_score_ = problem.score(judged_map)
+        vars(self).update({name: getattr(judged, name) for name in EVIDENCE})
+        return self
+
+    def _map_to_judge(self, W: FloatArray, reduced: ReducedProblem) -> FloatArray:
+        """Return the orthogonal map, or `W`, what samples are mapped by, if it is unlike it."""
+        orthogonal = self.map_.astype(np.float32)
+        if self._corrected_map is None:
+            return orthogonal
+        agreement = map_agreement(
+            reduced.A[: CONVERGENCE.n_probe_samples], reduced.reduce(W), reduced.reduce(orthogonal)
+        )
+        return orthogonal if agreement >= CONVERGENCE.min_agreement else W
+
     @staticmethod
-    def _refuse_lazy_samples(X: Any, y: Any, XB: Any, pairs: Any) -> None:
+    def _refuse_lazy_samples(X: Any, y: Any, XB: Any, pairs: Any, method: str = "fit") -> None:
         given = {"X": X, "y": y, "XB": XB} if XB is None else {"X": X, "XB": XB}
         if isinstance(pairs, Sequence) and not isinstance(pairs, str | bytes):
             given |= {f"pairs[{i}]": side for i, side in enumerate(pairs[:2])}
         for name, samples in given.items():
-            refuse_lazy(samples, name, method="fit")
+            refuse_lazy(samples, name, method=method)
 
     def _make_problem(
         self,
@@ -603,6 +722,14 @@ class MiniVec2Vec(
                     break
         return W, stage.stop_requested
 
+    def _set_maps(self, maps: Sequence[FloatArray]) -> None:
+        """Keep the maps after the stages in `history_`, if asked for."""
+        self.__dict__.pop("maps_", None)
+        if self.keep_maps:
+            names = numbered([record["stage"] for record in self.history_])
+            fitted = [self._fitted_map(W)["map_"] for W in maps[:-1]]
+            self.maps_ = dict(zip(names, [*fitted, self.map_.copy()], strict=True))
+
     def _fitted_map(self, W: FloatArray) -> dict[str, FloatArray | None]:
         """Orthogonal part of the map, as fitted attributes."""
         orthogonal = polar_factor(W.astype(np.float64)).astype(self._dtype)
@@ -677,389 +804,3 @@ class MiniVec2Vec(
             self.feature_names_target_in_ = names
         elif hasattr(self, "feature_names_target_in_"):
             del self.feature_names_target_in_
-
-    @property
-    def linear_map_(self) -> FloatArray:
-        """The map that samples are mapped by: `map_`, corrected by known pairs."""
-        return self.map_ if self._corrected_map is None else self._corrected_map
-
-    @property
-    def source_mean_(self) -> FloatArray:
-        """Mean of the source samples, of unit length if `source_normalized_`."""
-        return self._source_normalizer.mean
-
-    @property
-    def target_mean_(self) -> FloatArray:
-        """Mean of the target samples, of unit length if `target_normalized_`."""
-        return self._target_normalizer.mean
-
-    @property
-    def source_normalized_(self) -> bool:
-        """Whether source samples are scaled to unit length before the mean is subtracted."""
-        return self._source_normalizer.directions
-
-    @property
-    def target_normalized_(self) -> bool:
-        """Whether target samples are scaled to unit length before the mean is subtracted."""
-        return self._target_normalizer.directions
-
-    @property
-    def source_length_(self) -> float | None:
-        """Common length of the source samples, None where their lengths differ."""
-        return self._source_normalizer.length
-
-    @property
-    def target_length_(self) -> float | None:
-        """Common length of the target samples, None where their lengths differ."""
-        return self._target_normalizer.length
-
-    @property
-    def source_radius_(self) -> float:
-        """Median of the lengths that scaling removes from source samples."""
-        return self._source_normalizer.radius
-
-    @property
-    def target_radius_(self) -> float:
-        """Median of the lengths that scaling removes from target samples."""
-        return self._target_normalizer.radius
-
-    @property
-    def _n_features_out(self) -> int:
-        return int(self.n_features_target_)
-
-    def transform(self, X: ArrayLike, *, out: FloatArray | None = None) -> FloatArray:
-        """Map source samples to unit length in the centred target space.
-
-        ``Z = normalize((X - source_mean_) @ linear_map_)``, where samples are scaled to unit length
-        first if `source_normalized_`.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Samples of the source space.
-
-        out : ndarray of shape (n_samples, n_features_target), default=None
-            Where the result is written, such as a memmap; float16, float32 or float64. Its contents
-            are undefined after an error.
-
-        Returns
-        -------
-        Z : ndarray of shape (n_samples, n_features_target)
-            Unit samples, see the Notes of the class for their type. A sample that equals the mean
-            becomes zero, and so does a sample of zeros if `source_normalized_`. No samples give an
-            array of shape (0, n_features_target). `out` if given.
-
-        Raises
-        ------
-        TypeError
-            When `X` is a lazy collection, such as a dask array, which would be computed in memory
-            as a whole. The message says how to map it in blocks.
-
-        Warns
-        -----
-        SampleLengthWarning
-            When the samples are longer or shorter than those that `fit` has seen, or all of one
-            length where those were not, as after a store has normalized them.
-        """
-        return self._map_samples(X, "transform", out=out)
-
-    def transform_target(self, XB: ArrayLike) -> FloatArray:
-        """Return target samples as :meth:`transform` returns mapped ones: centred, of unit length.
-
-        ``T = normalize(XB - target_mean_)``, where samples are scaled to unit length first if
-        `target_normalized_`.
-
-        Parameters
-        ----------
-        XB : array-like of shape (n_samples, n_features_target)
-            Samples of the target space. The names of a data frame must be those of the target
-            samples in :meth:`fit`, in the same order.
-
-        Returns
-        -------
-        T : ndarray of shape (n_samples, n_features_target)
-            Unit samples: ``transform(XA) @ transform_target(XB).T`` is a matrix of cosines.
-
-        Raises
-        ------
-        TypeError
-            When `XB` is a lazy collection, such as a dask array, which would be computed in memory
-            as a whole. The message says how to map it in blocks.
-        """
-        return self._unit_target(XB, "XB", "transform_target")
-
-    def to_target(
-        self,
-        X: ArrayLike,
-        *,
-        out: FloatArray | None = None,
-        dtype: DTypeLike | None = None,
-    ) -> FloatArray:
-        """Map source samples to raw coordinates of the target space.
-
-        The result can be put into an index of target samples as it is. Where the target samples
-        seen by :meth:`fit` all had the same length, so do the mapped ones. Where the lengths of
-        both spaces vary, a sample keeps its length, or its distance from the mean, in relation to
-        the median of its space. With
-        ``Z = transform(X)``, the result is
-
-        - ``target_mean_ + t * Z`` where the target samples have one length, with the `t` for which
-          the result has the length `target_length_`;
-        - ``target_mean_ + lengths * Z`` where they have not;
-        - ``lengths * (target_mean_ + t * Z)`` if `target_normalized_`, with the `t` for which the
-          expression in brackets has unit length.
-
-        `lengths` is `target_radius_`, times the length of ``X - source_mean_`` (of ``X`` if
-        `source_normalized_`) over `source_radius_` unless the source samples have one length.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features) or (n_features,)
-            Samples of the source space, or a single one.
-
-        out : ndarray of shape (n_samples, n_features_target), default=None
-            Where the result is written, such as a memmap; float16, float32 or float64. Its contents
-            are undefined after an error.
-
-        dtype : {"float16", "float32", "float64"} or dtype, default=None
-            Type of the result, by default that of `out` or else of :meth:`transform`.
-
-        Returns
-        -------
-        V : ndarray of shape (n_samples, n_features_target) or (n_features_target,)
-            Samples in the coordinates of the target space, one vector for a single sample. `out`
-            if given.
-
-        Raises
-        ------
-        ValueError
-            When the type of the result does not hold these coordinates, as single precision does
-            not where the target samples are about 1e50 long.
-        TypeError
-            When `X` is a lazy collection, such as a dask array, which would be computed in memory
-            as a whole. The message says how to map it in blocks.
-        """
-        # `transform` itself returns a data frame under `set_output`.
-        if isinstance(X, np.ndarray) and X.ndim == 1:
-            row = None if out is None else out[None]
-            return np.asarray(self.to_target(X[None], out=row, dtype=dtype)[0])
-        samples = self._check_source_samples(X, "to_target")
-        return map_samples(
-            samples,
-            self.linear_map_,
-            self._source_normalizer,
-            self._target_normalizer,
-            out=out,
-            dtype=dtype,
-            check=self._finite_check(),
-        )
-
-    def export(
-        self,
-        path: str | os.PathLike[str],
-        *,
-        format: str | None = None,
-        metadata: Mapping[str, str] | None = None,
-    ) -> None:
-        """Write the map to a file without pickled code.
-
-        The file holds the map, means, lengths and names of the features of both spaces, the results
-        of the convergence check and the version of this package, but no samples and no parameters.
-        It appears as a whole or not at all.
-
-        Parameters
-        ----------
-        path : str or path-like
-            The file; one that exists is replaced.
-
-        format : {"npz", "safetensors", "onnx"} or None, default=None
-            The format, by default that of the ending of the file name.
-
-            - "npz": :func:`~sklearn_align.load_map` reads it, with the same results to the bit.
-            - "safetensors": the same; needs safetensors.
-            - "onnx": a graph from "source" (batch, n_features) to "target", as :meth:`to_target`,
-              and "unit", as :meth:`transform`, all in float32; needs onnx.
-
-        metadata : dict of str to str, default=None
-            Entries to store, such as the names of both encoders. None stores `metadata_` of an
-            aligner from :func:`~sklearn_align.load_map`. Keys that start with ``"sklearn_align."``
-            are those of the package.
-
-        Raises
-        ------
-        TypeError
-            When a key or a value of `metadata` is no str.
-        ValueError
-            When there is no such format, a key of `metadata` is one of the package, a number of the
-            map is not finite, or lengths are out of the range of an ONNX graph.
-        ImportError
-            When a package that the format needs is not installed.
-
-        See Also
-        --------
-        sklearn_align.load_map : Reads npz and safetensors.
-        sklearn_align.alignment.to_torch : Makes a torch module.
-        """
-        export_map(self, path, format, metadata)
-
-    def inverse_transform(self, X: ArrayLike) -> FloatArray:
-        """Map the output of :meth:`transform` back to raw coordinates of the source space.
-
-        The way back is the transpose of `map_`, without the correction by known pairs.
-
-        Only directions are kept by :meth:`transform`. The length is restored where the source
-        samples seen by :meth:`fit` all had the same length, else the median length, or the median
-        distance from the mean, is used.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features_target)
-            Samples as :meth:`transform` returns them. The names of a data frame must be those of
-            ``get_feature_names_out``.
-
-        Returns
-        -------
-        X_original : ndarray of shape (n_samples, n_features)
-            Samples in the coordinates of the source space.
-
-        Raises
-        ------
-        ValueError
-            When the type of the result does not hold these coordinates.
-        TypeError
-            When `X` is a lazy collection, such as a dask array, which would be computed in memory
-            as a whole. The message says how to map it in blocks.
-        """
-        check_is_fitted(self)
-        refuse_lazy(X, "X", method="inverse_transform", width=int(self.n_features_in_))
-        check_output_names(X, self.get_feature_names_out(), input_name="X")
-        back = unit_samples(self._check_target_samples(X, "X"), W=self.map_.T)
-        return self._source_normalizer.inverse_transform(back, out=back)
-
-    def score(self, X: ArrayLike, y: ArrayLike | None = None) -> float:
-        """Score the map on source samples, with or without their counterparts.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Samples of the source space.
-
-        y : array-like, default=None
-            A matrix with as many columns as the target space holds target samples, whatever its
-            container, number type or values: the counterparts of the samples of `X`, in the same
-            order, when there are equally many, else unpaired samples. With anything else (None, a
-            vector, a matrix of another width), such as labels, the target samples kept by
-            :meth:`fit` are used, unpaired. A label matrix that happens to be as wide as the target
-            space is not told from samples: leave it out. Names of a data frame of that width must
-            be those of the target samples in :meth:`fit`.
-
-        Returns
-        -------
-        float
-            With counterparts the fraction of samples whose counterpart is nearest
-            (:func:`~sklearn_align.metrics.retrieval_accuracy`), else the label-free score
-            (:func:`~sklearn_align.metrics.csls_score`). Higher is better.
-
-        Raises
-        ------
-        ValueError
-            When `target_sample_` is needed and has been deleted.
-
-        Warns
-        -----
-        PairingWarning
-            When samples taken as counterparts are no better than chance although the map
-            converged: unpaired target samples belong in ``XB=``.
-        """
-        Z = self._map_samples(X, "score", ensure_min_samples=1)
-        if y is None or shape_of(y)[1:] != (self.n_features_target_,):
-            if not hasattr(self, "target_sample_"):
-                raise ValueError(
-                    "y holds no target samples, and target_sample_ has been deleted: pass samples "
-                    f"of the target space, a matrix of {self.n_features_target_} columns, as y."
-                )
-            reference = self.target_sample_.astype(Z.dtype, copy=False)
-            return csls_score(Z, reference)
-        T = self._unit_target(y, "y", "score", ensure_min_samples=1)
-        return score_against(Z, T, converged=getattr(self, "converged_", False))
-
-    def _map_samples(
-        self,
-        X: ArrayLike,
-        method: str,
-        ensure_min_samples: int = 0,
-        out: FloatArray | None = None,
-    ) -> FloatArray:
-        samples = self._check_source_samples(X, method, ensure_min_samples)
-        return map_samples(
-            samples,
-            self.linear_map_,
-            self._source_normalizer,
-            out=out,
-            check=self._finite_check(),
-        )
-
-    def _finite_check(self) -> Callable[[FloatArray], None] | None:
-        """Return what raises the error of scikit-learn for source samples that are not finite."""
-        if get_config()["assume_finite"]:
-            return None
-        return partial(assert_all_finite, estimator_name=type(self).__name__, input_name="X")
-
-    def _check_source_samples(
-        self, X: ArrayLike, method: str, ensure_min_samples: int = 0
-    ) -> FloatArray:
-        """Validate source samples but for finite numbers, which the mapping checks on its way."""
-        check_is_fitted(self)
-        refuse_lazy(X, "X", method=method, width=self._n_features_out)
-        samples = check_samples(
-            X,
-            input_name="X",
-            estimator=self,
-            reset=False,
-            ensure_min_samples=ensure_min_samples,
-            ensure_all_finite=False,
-        )
-        warn_unless_as_long("X", samples, self._source_normalizer)
-        return samples
-
-    def _unit_target(
-        self, XB: ArrayLike, name: str, method: str, ensure_min_samples: int = 0
-    ) -> FloatArray:
-        check_is_fitted(self)
-        refuse_lazy(XB, name, method=method, width=self._n_features_out)
-        expected = getattr(self, "feature_names_target_in_", None)
-        check_names(XB, expected, input_name=name, estimator=self)
-        samples = self._check_target_samples(XB, name, ensure_min_samples)
-        warn_unless_as_long(name, samples, self._target_normalizer)
-        return self._target_normalizer.transform(samples)
-
-    def _check_target_samples(
-        self, samples: ArrayLike, name: str, ensure_min_samples: int = 0
-    ) -> FloatArray:
-        checked = check_samples(
-            samples, input_name=name, estimator=self, ensure_min_samples=ensure_min_samples
-        )
-        if checked.shape[1] != self.n_features_target_:
-            raise ValueError(
-                f"{name} has {checked.shape[1]} features, but the target space that "
-                f"{type(self).__name__} was fitted with has {self.n_features_target_} features."
-            )
-        return checked
-
-    def __getstate__(self) -> dict[str, Any]:
-        state = with_version(super().__getstate__())
-        if "_dtype" in state:  # A string needs no trust where it is loaded.
-            state["_dtype"] = state["_dtype"].str
-        return state
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        state = check_version(state, type(self).__name__)
-        if "_dtype" in state:
-            state["_dtype"] = np.dtype(state["_dtype"])
-        super().__setstate__(state)
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        tags.target_tags.required = True
-        return tags

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,14 @@ def check_output_names(samples: Any, output_names: Names, *, input_name: str) ->
             f"which inverse_transform takes, has the feature names {_listed(output_names)}. Pass "
             "that output, or an array without names."
         )
+
+
+def numbered(names: Sequence[str]) -> list[str]:
+    """Return names in which those that occur several times are numbered from 1 on."""
+    return [
+        f"{name}-{names[: i + 1].count(name)}" if names.count(name) > 1 else name
+        for i, name in enumerate(names)
+    ]
 
 
 def _listed(names: Names) -> str:

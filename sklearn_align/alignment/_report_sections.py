@@ -60,9 +60,15 @@ class ReportBuilder:
             "not_shown": self.not_shown,
         }
 
-    def _evidence(self) -> Section:
+    def _evidence(self) -> Section | None:
         """Compare the results of the convergence check with their thresholds."""
         final = self.final
+        if not hasattr(final, "converged_"):
+            self.findings.append(
+                "The map was made elsewhere and has not been judged. Call assess(XA, XB) with "
+                "samples of both spaces."
+            )
+            return None
         accuracy = _number(final.expected_accuracy_)
         figures = {
             "expected_accuracy": (accuracy, CONVERGENCE.min_expected_accuracy),

@@ -85,7 +85,9 @@ def _html_list(items: Sequence[str]) -> str:
 
 
 def _tables(contents: Mapping[str, Any]) -> list[_Table]:
-    tables = [_map_table(contents["map"]), _evidence_table(contents["evidence"])]
+    tables = [_map_table(contents["map"])]
+    if contents["evidence"] is not None:
+        tables.append(_evidence_table(contents["evidence"]))
     if contents["before_after"] is not None:
         tables.append(_before_after_table(contents["before_after"]))
     tables.append(_lengths_table(contents["lengths"]))

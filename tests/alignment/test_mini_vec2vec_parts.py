@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import sklearn_align.alignment._fitted_map as fitted_map
 import sklearn_align.alignment._mini_vec2vec as module
 from sklearn_align import MiniVec2Vec
 from sklearn_align._linalg import polar_factor
@@ -517,7 +518,7 @@ def test_score_against_the_samples_that_are_kept(y):
 def test_score_with_target_samples(monkeypatch):
     calls = []
     monkeypatch.setattr(
-        module, "score_against", lambda *args, **kwargs: calls.append((*args, kwargs)) or 0.25
+        fitted_map, "score_against", lambda *args, **kwargs: calls.append((*args, kwargs)) or 0.25
     )
     aligner, A, B = by_hand()
     assert aligner.score(A, B) == 0.25
@@ -647,7 +648,7 @@ def test_tags():
 
 def test_arguments_of_an_export(monkeypatch):
     calls = []
-    monkeypatch.setattr(module, "export_map", lambda *arguments: calls.append(arguments))
+    monkeypatch.setattr(fitted_map, "export_map", lambda *arguments: calls.append(arguments))
     aligner = MiniVec2Vec()
     aligner.export("file.npz")
     aligner.export("file", format="onnx", metadata={"source": "a"})

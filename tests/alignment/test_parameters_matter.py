@@ -102,7 +102,7 @@ ALIGNER: dict[str, Setting] = {
     "random_state": Setting(1),
 }
 # These have a test of their own below.
-WITHOUT_INFLUENCE = {"n_jobs", "verbose"}
+WITHOUT_INFLUENCE = {"keep_maps", "n_jobs", "verbose"}
 FROM_PAPER = {
     "n_clusters": 10,
     "n_runs": 5,
@@ -223,6 +223,14 @@ def test_verbose_prints(embeddings, capsys):
         n_lines.append(len(capsys.readouterr().out.splitlines()))
     assert outcomes[0] == outcomes[1] == outcomes[2]
     assert 0 == n_lines[0] < n_lines[1] < n_lines[2]
+
+
+@pytest.mark.filterwarnings("ignore::sklearn_align.exceptions.AlignmentWarning")
+def test_keep_maps_keeps_maps(embeddings):
+    without, with_maps = (fit(embeddings, keep_maps=keep) for keep in (False, True))
+    assert outcome(without) == outcome(with_maps)
+    assert not hasattr(without, "maps_")
+    assert list(with_maps.maps_) == ["start"]
 
 
 def parameters_of(aligner):
