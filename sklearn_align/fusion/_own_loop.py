@@ -189,7 +189,9 @@ def calibrate_module(
     @torch.no_grad()
     def logits_of(masked: ModalityDataset) -> Tensor:
         device = module.log_temperature.device
-        parts = zip(*(torch.split(masked.X[name], _BATCH_SIZE) for name in ("X", "presence")), strict=True)
+        parts = zip(
+            *(torch.split(masked.X[name], _BATCH_SIZE) for name in ("X", "presence")), strict=True
+        )
         outputs = [module(block.to(device), flags.to(device))[0].cpu() for block, flags in parts]
         return torch.cat(outputs)
 
