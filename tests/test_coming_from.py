@@ -70,6 +70,7 @@ def error_of(code, names):
     return None
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sklearn_align.exceptions.AlignmentWarning")
 @pytest.mark.parametrize(("section", "number"), CASES)
 def test_the_code_runs(outcomes, section, number):
