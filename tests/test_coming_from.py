@@ -51,7 +51,7 @@ def outcomes(tmp_path_factory):
             os.chdir(tmp_path_factory.mktemp("section"))
             names = {}
             exec(textwrap.dedent(PREPARED.search(SECTIONS[section])[1]), names)
-            found[section] = [error_of(code, names) for code in codes(section)]
+            found[section] = list(errors_in_turn(codes(section), names))
         return found[section]
 
     with mpl.rc_context({"backend": "agg"}):
@@ -62,12 +62,21 @@ def outcomes(tmp_path_factory):
     _REGISTRY.pop("normalized", None)
 
 
-def error_of(code, names):
-    try:
-        exec(code, names)
-    except Exception as error:
-        return error
-    return None
+def errors_in_turn(blocks, names):
+    """Yield the error of each block or None; one that lacks an earlier block's names has its."""
+    missing = None
+    for code in blocks:
+        try:
+            exec(code, names)
+        except ModuleNotFoundError as error:
+            missing = error
+            yield error
+        except NameError as error:
+            yield missing or error
+        except Exception as error:
+            yield error
+        else:
+            yield None
 
 
 @pytest.mark.slow
