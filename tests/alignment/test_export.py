@@ -416,7 +416,7 @@ def test_metadata_that_cannot_be_of_a_map_are_refused(tmp_path, format, name, va
         metadata[key] = value
     path = tmp_path / f"map.{format}"
     write(path, arrays, metadata)
-    matches = {"format-2": "format version 2", "correction_strength-2.0": "'map' is missing"}
+    matches = {"format-3": "format version 3", "correction_strength-2.0": "'map' is missing"}
     default = "is missing" if value is None else "cannot be|no format version|names of"
     assert_refused(path, matches.get(f"{name}-{value}", default))
 
