@@ -131,7 +131,7 @@ def attributes_of_map(W: ArrayLike, source: GivenSpace, target: GivenSpace) -> d
 
 def _check_matrix(W: ArrayLike) -> FloatArray:
     """Return a copy of a finite matrix that is not zero, in the type it is computed with."""
-    if np.ndim(W) != 2:  # type: ignore[arg-type]
+    if np.ndim(W) != 2:
         raise ValueError(
             f"W must be a matrix of shape (n_features, n_features_target), got the shape "
             f"{np.shape(W)}. W maps samples as X @ W."

@@ -31,7 +31,9 @@ def load_map(path: str | os.PathLike[str]) -> MiniVec2Vec:
         :meth:`~sklearn_align.MiniVec2Vec.transform_target`,
         :meth:`~sklearn_align.MiniVec2Vec.inverse_transform` and, with target samples,
         :meth:`~sklearn_align.MiniVec2Vec.score`. Its parameters are the defaults; `history_` and
-        `target_sample_` are absent, because a file has no samples. Metadata that were given to
+        `target_sample_` are absent, because a file has no samples, and so are the results of the
+        convergence check if the map was never judged (:meth:`~sklearn_align.MiniVec2Vec.from_map`);
+        :meth:`~sklearn_align.MiniVec2Vec.assess` judges it on samples. Metadata that were given to
         ``export`` are in `metadata_`.
 
     Raises

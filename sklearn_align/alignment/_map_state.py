@@ -132,7 +132,7 @@ def fitted_attributes(state: MapState) -> dict[str, Any]:
         "n_iter_": _parse(own, "n_iter", int),
         "metadata_": {k: v for k, v in state.metadata.items() if not k.startswith(PREFIX)},
     }
-    if own["format"] == "1" or "converged" in own:
+    if int(own["format"]) == 1 or "converged" in own:
         attributes |= _evidence(own)
     names = zip(SIDES, ("feature_names_in_", "feature_names_target_in_"), strict=True)
     for side, attribute in names:

@@ -133,7 +133,8 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
         there are fewer rows than columns; both when the widths are equal.
 
     linear_map_ : ndarray of shape (n_features_in_, n_features_target_)
-        What :meth:`transform` and :meth:`to_target` apply: `map_`, corrected by the known pairs.
+        What :meth:`transform` and :meth:`to_target` apply: `map_`, corrected by the known pairs, or
+        the matrix that :meth:`from_map` was given.
 
     correction_strength_ : float
         Strength of the ridge regression of the correction, infinity where there is none.
@@ -189,6 +190,8 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
     converged_ : bool
         With at least 50 known pairs, whether `expected_accuracy_` is at least 0.5. With fewer,
         whether `agreement_` is at least 0.7 and `relative_score_` at least `min_relative_score_`.
+        This and the figures above are absent in an aligner from :meth:`from_map`, until
+        :meth:`assess` is called.
 
     history_ : list of dict
         A record for each stage: its name `stage`, the label-free score after each iteration
@@ -227,6 +230,7 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
 
     See Also
     --------
+    sklearn_align.load_map : Reads a map that :meth:`export` has written.
     sklearn_align.metrics.retrieval_accuracy : Fraction of samples whose counterpart is nearest.
     scipy.linalg.orthogonal_procrustes : The map when all samples are paired.
 
@@ -616,14 +620,14 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
         judged_map = self._map_to_judge(W, reduced)
         # Figures are set on an estimator that nobody else sees.
         judged = object.__new__(type(self))
-        vars(judged).update(vars(self))
+        judged.__dict__.update(self.__dict__)
         judged.expected_accuracy_ = accuracy_of_given_map(W, problem, random_state)
         # The other directions decide little about accuracy. A map from elsewhere is less accurate
         # there than one that fits these samples, whose score the threshold is made for.
         leading = reduced.lift(reduced.reduce(judged_map))
         judged._check_convergence(problem, reduced, leading, None, random_state)
         judged.alignment_score_ = problem.score(judged_map)
-        vars(self).update({name: getattr(judged, name) for name in EVIDENCE})
+        self.__dict__.update({name: getattr(judged, name) for name in EVIDENCE})
         return self
 
     def _map_to_judge(self, W: FloatArray, reduced: ReducedProblem) -> FloatArray:

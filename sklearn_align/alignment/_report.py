@@ -71,8 +71,8 @@ class AlignmentReport:
         -------
         contents : dict
             "verdict", "findings", "map", "evidence", "before_after", "lengths", "outside" and
-            "not_shown". Sections without their input are None, and so are numbers that are not
-            known.
+            "not_shown". Sections without their input are None, "evidence" of a map that was not
+            judged as well, and so are numbers that are not known.
         """
         return deepcopy(self._contents)
 

@@ -383,7 +383,7 @@ def test_arrays_that_cannot_be_a_map_are_refused(tmp_path, format, case):
 
 DEEP = "[" * 100_000
 ENTRIES = {
-    "format": [None, "2", "0", "one", "9" * 5000],
+    "format": [None, "3", "0", "one", "9" * 5000],
     "converged": [None, "1", "True", ""],
     "source_normalized": [None, "maybe"],
     "source_length": [None, "-1", "0", "nan", "inf", "long", ""],
@@ -416,7 +416,7 @@ def test_metadata_that_cannot_be_of_a_map_are_refused(tmp_path, format, name, va
         metadata[key] = value
     path = tmp_path / f"map.{format}"
     write(path, arrays, metadata)
-    matches = {"format-2": "format version 2", "correction_strength-2.0": "'map' is missing"}
+    matches = {"format-3": "format version 3", "correction_strength-2.0": "'map' is missing"}
     default = "is missing" if value is None else "cannot be|no format version|names of"
     assert_refused(path, matches.get(f"{name}-{value}", default))
 
@@ -445,7 +445,7 @@ def test_a_newer_format_says_which_version_wrote_it(tmp_path):
     metadata["sklearn_align.version"] = "9.8"
     write(tmp_path / "map.npz", {"other": np.ones(2)}, metadata)
     here = sklearn_align.__version__
-    assert_refused(tmp_path / "map.npz", rf"format version 7.*'9\.8'.*{here}.*up to 1")
+    assert_refused(tmp_path / "map.npz", rf"format version 7.*'9\.8'.*{here}.*up to 2")
     metadata["sklearn_align.format"] = "1"
     write(tmp_path / "map.npz", arrays, metadata)
     load_map(tmp_path / "map.npz")

@@ -21,6 +21,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_align import MiniVec2Vec, load_map
 from sklearn_align.alignment import alignment_report
 from sklearn_align.alignment._fitted_map import EVIDENCE
+from sklearn_align.alignment._map_state import fitted_attributes, state_of
 from sklearn_align.exceptions import SampleLengthWarning
 
 RNG = np.random.default_rng(0)
@@ -316,3 +317,24 @@ def test_arguments_that_are_refused(arguments, message):
 def test_arguments_of_another_type(arguments, message):
     with pytest.raises(TypeError, match=message):
         MiniVec2Vec.from_map(Q, **arguments)
+
+
+def test_only_files_of_maps_that_were_not_judged_need_this_version(tmp_path):
+    aligner = MiniVec2Vec.from_map(Q)
+    for judged, version in ((False, "2"), (True, "1")):
+        if judged:
+            vars(aligner).update(dict.fromkeys(EVIDENCE, 0.5))
+        metadata = state_of(aligner, None).metadata
+        assert metadata["sklearn_align.format"] == version
+        assert ("sklearn_align.converged" in metadata) is judged
+
+
+def test_figures_without_one_of_them_are_refused():
+    aligner = MiniVec2Vec.from_map(Q)
+    vars(aligner).update(dict.fromkeys(EVIDENCE, 0.5))
+    state = state_of(aligner, None)
+    state.metadata["sklearn_align.format"] = "2"
+    assert fitted_attributes(state)["converged_"]
+    del state.metadata["sklearn_align.agreement"]
+    with pytest.raises(ValueError, match=r"'sklearn_align\.agreement' is missing"):
+        fitted_attributes(state)

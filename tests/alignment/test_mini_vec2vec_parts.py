@@ -66,6 +66,7 @@ def test_default_parameters():
         "correction": "auto",
         "score_sample_size": 2000,
         "n_jobs": None,
+        "keep_maps": False,
         "verbose": 0,
         "random_state": None,
     }
