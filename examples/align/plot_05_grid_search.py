@@ -65,5 +65,5 @@ error = 2 * np.sqrt(np.multiply(accuracies, np.subtract(1, accuracies)) / len(da
 ax.errorbar(scores, accuracies, yerr=error, fmt="o", color="#0072B2", capsize=3)
 for name, score, accuracy in zip(candidates, scores, accuracies, strict=True):
     ax.annotate(name, (score, accuracy), xytext=(7, 5), textcoords="offset points")
-ax.margins(x=0.3)
+ax.set_xlim(right=max(scores) + 0.6 * np.ptp(scores))  # room for the last name
 _ = ax.set(xlabel="Label-free score in the search", ylabel="Top-1 of held-out pairs")

@@ -19,7 +19,7 @@ from sklearn_align.metrics import neighbor_recall
 
 # Old encoder: all-MiniLM-L6-v2 (384 features). New encoder: all-mpnet-base-v2 (768 features).
 data = load_sentence_embeddings(pair="minilm_mpnet")
-aligner = MiniVec2Vec(random_state=0).fit(data.XA, data.XB)
+aligner = MiniVec2Vec(random_state=0).fit(data.XA[:4500], data.XB[:4500])
 print(f"converged: {aligner.converged_}, relative score: {aligner.relative_score_:.2f}")
 
 # %%
