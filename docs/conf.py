@@ -83,7 +83,11 @@ sphinx_gallery_conf = {
     "parallel": 2,
     "download_all_examples": False,
     "show_memory": False,
+    "subsection_order": [
+        f"../examples/{group}" for group in ("align", "migrate", "fuse", "inspect", "extend")
+    ],
     "within_subsection_order": "FileNameSortKey",
+    "thumbnail_size": (400, 280),
     "remove_config_comments": True,
 }
 

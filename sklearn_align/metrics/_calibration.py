@@ -12,7 +12,7 @@ from sklearn.utils import check_array, check_consistent_length, check_scalar, co
 from sklearn.utils.multiclass import type_of_target
 
 from sklearn_align._sklearn import check_sample_weight
-from sklearn_align._typing import Float64Array
+from sklearn_align._typing import Float64Array, IntArray
 from sklearn_align.metrics._probabilities import check_range, check_sums
 
 Strategy = Literal["uniform", "quantile"]
@@ -202,6 +202,9 @@ class ConfidenceBins:
     weight : ndarray of shape (n_filled_bins,)
         Sum of the sample weights.
 
+    n_samples : ndarray of shape (n_filled_bins,), default=None
+        Number of samples, whatever their weights; None where it is not known.
+
     See Also
     --------
     expected_calibration_error : The average gap.
@@ -226,6 +229,7 @@ class ConfidenceBins:
     confidence: Float64Array
     accuracy: Float64Array
     weight: Float64Array
+    n_samples: IntArray | None = None
 
     @property
     def gap(self) -> Float64Array:
@@ -261,6 +265,7 @@ def bin_confidence(
         / total[filled],
         accuracy=np.bincount(index, weights=weight * hit, minlength=n_bins)[filled] / total[filled],
         weight=total[filled],
+        n_samples=np.bincount(index, minlength=n_bins)[filled],
     )
 
 

@@ -20,7 +20,8 @@ class AlignmentHistoryDisplay(DisplayMixin):
 
     The initialization selects among candidates by successive halving. Candidates are scored in the
     leading directions of both spaces, the refinements after them at full width: their scores are
-    on different scales.
+    on different scales. The scores of two fits cannot be compared where the samples differ, and a
+    score that rises does not prove a correct map: see ``converged_`` and ``agreement_``.
 
     Parameters
     ----------
@@ -148,6 +149,9 @@ class AlignmentHistoryDisplay(DisplayMixin):
             # Scores of candidates are on another scale than those of the stages that follow.
             last = None if rounds else scores[-1] if scores else last
         ax.set(xlabel="Iteration", ylabel="Label-free score (mean largest CSLS)")
+        if ax.get_ylim()[0] > 0:
+            # From 0 on, a change of a few percent looks like one.
+            ax.set_ylim(bottom=0)
         if self.converged is not None:
             ax.set_title("converged" if self.converged else "not converged")
         ax.legend()

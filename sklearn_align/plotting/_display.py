@@ -35,7 +35,7 @@ class DisplayMixin(ABC):
         ImportError
             If matplotlib is not installed.
         """
-        self.ax_ = _check_axes(ax, type(self).__name__)
+        self.ax_ = check_axes(ax, type(self).__name__)
         self.figure_ = self.ax_.figure
         self._draw(self.ax_, plot_kwargs)
         return self
@@ -50,7 +50,7 @@ class DisplayMixin(ABC):
         check_is_fitted(estimator, attribute)
 
 
-def _check_axes(ax: Axes | None, display: str) -> Axes:
+def check_axes(ax: Axes | None, display: str, figsize: tuple[float, float] | None = None) -> Axes:
     """Return `ax`, or the axes of a new figure; `display` is the class name for the error."""
     try:
         import matplotlib.pyplot as plt
@@ -59,5 +59,25 @@ def _check_axes(ax: Axes | None, display: str) -> Axes:
             f"{display}.plot needs matplotlib: pip install 'sklearn-align[plot]'."
         ) from error
     if ax is None:
-        _, ax = plt.subplots(layout="constrained")
+        _, ax = plt.subplots(figsize=figsize, layout="constrained")
     return ax
+
+
+def split_axes(
+    ax: Axes,
+    shape: tuple[int, int],
+    inset: tuple[float, float, float, float],
+    *,
+    sharex: Axes | None = None,
+    **grid_options: Any,
+) -> Axes:
+    """Reduce `ax` to the first of two cells, (2, 1) or (1, 2), and return axes in the second.
+
+    Axes without a place in a grid stay as they are and get axes at `inset`.
+    """
+    place = ax.get_subplotspec()
+    if place is None:
+        return ax.inset_axes(inset, sharex=sharex)
+    grid = place.subgridspec(*shape, **grid_options)
+    ax.set_subplotspec(grid[0])
+    return ax.figure.add_subplot(grid[1], sharex=sharex)

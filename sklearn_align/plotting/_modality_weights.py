@@ -217,7 +217,7 @@ class ModalityWeightsDisplay(DisplayMixin):
         ax.set_yticks(
             place,
             [
-                f"{name} (n={int(mask.sum())}, effective {effective[mask].mean():.2f})"
+                f"{name}\nn={int(mask.sum())}, effective {effective[mask].mean():.2f}"
                 for name, mask in members
             ],
         )

@@ -11,6 +11,7 @@ from sklearn.utils import check_consistent_length, column_or_1d
 
 from sklearn_align._compose import modalities_of, reach_final
 from sklearn_align._modalities import Columns
+from sklearn_align._typing import BoolArray
 from sklearn_align.metrics._calibration import (
     ConfidenceBins,
     Strategy,
@@ -19,23 +20,34 @@ from sklearn_align.metrics._calibration import (
     expected_calibration_error,
 )
 from sklearn_align.metrics._modality import find_modalities
-from sklearn_align.plotting._display import DisplayMixin
+from sklearn_align.plotting._display import DisplayMixin, split_axes
 from sklearn_align.plotting._groups import Groups, label_groups, presence_groups
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
+
+# The standard error of an accuracy measured on fewer samples is up to 0.11 and more.
+_FEW_SAMPLES = 20
+_THIN_STYLE: dict[str, Any] = {"marker": "o", "markersize": 4, "markerfacecolor": "none"}
 
 
 class ReliabilityDisplay(DisplayMixin):
     """Accuracy against confidence, with a histogram of the confidence below.
 
+    The accuracy in a bin of few samples is mostly chance. Bins are therefore of equal weight by
+    default, and those of fewer than 20 samples are left out of the curve: they are open markers
+    with the number of their samples.
+
     Parameters
     ----------
     bins : dict of str to ConfidenceBins
-        Mean confidence, accuracy and weight in each bin, by the name of the group.
+        Mean confidence, accuracy, weight and number of samples in each bin, by the name of the
+        group.
 
     errors : dict of str to float
-        :func:`~sklearn_align.metrics.expected_calibration_error` by the name of the group.
+        :func:`~sklearn_align.metrics.expected_calibration_error` in these bins, by the name of the
+        group. By default, that function has other bins than this display.
 
     histogram_bins : dict of str to ConfidenceBins, default=None
         Bins of equal width for the histogram; by default `bins`.
@@ -52,7 +64,10 @@ class ReliabilityDisplay(DisplayMixin):
         The figure of both.
 
     lines_ : list of matplotlib Line2D
-        One for each group.
+        One for each group, through its bins of at least 20 samples.
+
+    thin_bins_ : list of matplotlib Line2D
+        Markers of the bins of fewer samples, one artist for each group that has such bins.
 
     histograms_ : list of matplotlib Line2D
         One for each group.
@@ -93,8 +108,8 @@ class ReliabilityDisplay(DisplayMixin):
         *,
         by_presence: bool = False,
         modalities: Mapping[str, Columns] | None = None,
-        n_bins: int = 15,
-        strategy: Strategy = "uniform",
+        n_bins: int = 10,
+        strategy: Strategy = "quantile",
         sample_weight: ArrayLike | None = None,
         name: str | None = None,
         ax: Axes | None = None,
@@ -120,10 +135,10 @@ class ReliabilityDisplay(DisplayMixin):
             The blocks of X, for `by_presence`; by default those of the estimator, in a pipeline
             those of what reaches its last step.
 
-        n_bins : int, default=15
+        n_bins : int, default=10
             Number of bins.
 
-        strategy : {"uniform", "quantile"}, default="uniform"
+        strategy : {"uniform", "quantile"}, default="quantile"
             Bins of equal width or of equal weight.
 
         sample_weight : array-like of shape (n_samples,), default=None
@@ -171,8 +186,8 @@ class ReliabilityDisplay(DisplayMixin):
         y_proba: ArrayLike,
         *,
         groups: ArrayLike | None = None,
-        n_bins: int = 15,
-        strategy: Strategy = "uniform",
+        n_bins: int = 10,
+        strategy: Strategy = "quantile",
         sample_weight: ArrayLike | None = None,
         labels: ArrayLike | None = None,
         name: str = "classifier",
@@ -192,10 +207,10 @@ class ReliabilityDisplay(DisplayMixin):
         groups : array-like of shape (n_samples,), default=None
             Group of each sample; a curve is drawn for each group, sorted by value.
 
-        n_bins : int, default=15
+        n_bins : int, default=10
             Number of bins.
 
-        strategy : {"uniform", "quantile"}, default="uniform"
+        strategy : {"uniform", "quantile"}, default="quantile"
             Bins of equal width or of equal weight.
 
         sample_weight : array-like of shape (n_samples,), default=None
@@ -275,18 +290,23 @@ class ReliabilityDisplay(DisplayMixin):
         return cls(bins, errors, histogram_bins)
 
     def _draw(self, ax: Axes, plot_kwargs: dict[str, Any]) -> None:
-        self.histogram_ax_ = _axes_below(ax)
+        self.histogram_ax_ = split_axes(
+            ax, (2, 1), (0, -0.4, 1, 0.3), sharex=ax, height_ratios=[3, 1], hspace=0.08
+        )
         self.lines_ = []
+        self.thin_bins_: list[Line2D] = []
         self.histograms_ = []
         ax.plot([0, 1], [0, 1], color="0.6", linestyle=":", label="perfectly calibrated")
         for name, group in self.bins.items():
             label = f"{name} (ECE {self.errors[name]:.3f})"
+            thin = _thin(group)
             (line,) = ax.plot(
-                group.confidence,
-                group.accuracy,
+                group.confidence[~thin],
+                group.accuracy[~thin],
                 **{"marker": "o", "markersize": 4, "label": label, **plot_kwargs},
             )
             self.lines_.append(line)
+            self._draw_thin_bins(ax, group, thin, line)
             shares = group if self.histogram_bins is None else self.histogram_bins[name]
             self.histograms_ += self.histogram_ax_.plot(
                 shares.confidence,
@@ -296,16 +316,38 @@ class ReliabilityDisplay(DisplayMixin):
             )
         ax.set(ylabel="Accuracy", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
         ax.tick_params(labelbottom=False)
-        self.histogram_ax_.set(xlabel="Confidence", ylabel="Share of samples")
+        self.histogram_ax_.set(xlabel="Confidence", ylabel="Samples")
+        self.histogram_ax_.yaxis.set_major_formatter("{x:.0%}")
         self.histogram_ax_.set_ylim(bottom=0)
+        if self.thin_bins_:
+            style = {"linestyle": "none", "color": "0.4", **_THIN_STYLE}
+            ax.plot([], [], label=f"bin of fewer than {_FEW_SAMPLES} samples", **style)
         ax.legend()
 
+    def _draw_thin_bins(
+        self, ax: Axes, group: ConfidenceBins, thin: BoolArray, line: Line2D
+    ) -> None:
+        """Draw the bins (n_bins,) that are `thin`, and their numbers of samples."""
+        if group.n_samples is None or not thin.any():
+            return
+        places = np.stack([group.confidence[thin], group.accuracy[thin]], axis=1)
+        self.thin_bins_ += ax.plot(
+            *places.T, linestyle="none", color=line.get_color(), alpha=0.5, **_THIN_STYLE
+        )
+        for place, n_samples in zip(places, group.n_samples[thin], strict=True):
+            ax.annotate(
+                str(n_samples),
+                place,
+                xytext=(4, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize="x-small",
+                color=line.get_color(),
+            )
 
-def _axes_below(ax: Axes) -> Axes:
-    """Return new axes in the lower quarter of the area of `ax`, which is reduced."""
-    place = ax.get_subplotspec()
-    if place is None:
-        return ax.inset_axes((0, -0.4, 1, 0.3), sharex=ax)
-    grid = place.subgridspec(2, 1, height_ratios=[3, 1], hspace=0.08)
-    ax.set_subplotspec(grid[0])
-    return ax.figure.add_subplot(grid[1], sharex=ax)
+
+def _thin(group: ConfidenceBins) -> BoolArray:
+    """Whether each bin (n_bins,) holds too few samples to say anything about the accuracy."""
+    if group.n_samples is None:
+        return np.zeros(len(group.weight), dtype=bool)
+    return np.asarray(group.n_samples < _FEW_SAMPLES)

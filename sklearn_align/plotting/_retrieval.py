@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils import check_consistent_length
 
 from sklearn_align._compose import reach_final
-from sklearn_align._linalg import polar_factor, unit_rows
-from sklearn_align._typing import Float64Array, FloatArray, IntArray
+from sklearn_align._linalg import polar_factor
+from sklearn_align._typing import Float64Array, IntArray
 from sklearn_align.metrics._alignment import check_paired, count_better, hits_among_top
 from sklearn_align.plotting._display import DisplayMixin
+from sklearn_align.plotting._frames import unmapped_source
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -121,7 +122,7 @@ class RetrievalDisplay(DisplayMixin):
         cls._check_fitted(estimator, "map_")
         T = estimator.transform_target(XB)
         maps = {}
-        A = _unit_source(estimator, XA)
+        A = unmapped_source(estimator, XA)
         if A.shape[1] == T.shape[1]:
             maps["before alignment"] = A
         maps["aligned"] = estimator.transform(XA)
@@ -129,7 +130,7 @@ class RetrievalDisplay(DisplayMixin):
             pairs_A, pairs_B = pairs
             check_consistent_length(pairs_A, pairs_B)
             known_T = estimator.transform_target(pairs_B)
-            known_A = _unit_source(estimator, reach_final(outer, pairs_A)[1])
+            known_A = unmapped_source(estimator, reach_final(outer, pairs_A)[1])
             maps["oracle"] = A @ polar_factor(known_A.T @ known_T)
         return cls._from_maps(maps, T).plot(ax, **plot_kwargs)
 
@@ -200,11 +201,3 @@ class RetrievalDisplay(DisplayMixin):
             ylim=(-0.02, 1.02),
         )
         ax.legend()
-
-
-def _unit_source(aligner: Any, X: ArrayLike) -> FloatArray:
-    """Return source samples (n_samples, n_features) centred and scaled as an aligner does."""
-    values = np.asarray(check_array(X, dtype=[np.float64, np.float32]))
-    if getattr(aligner, "source_normalized_", False):
-        values = unit_rows(values)
-    return unit_rows(values, aligner.source_mean_.astype(values.dtype))

@@ -48,6 +48,13 @@ def test_without_candidates_and_convergence_check():
     assert display.ax_.get_title() == ""
 
 
+def test_the_scale_begins_at_zero_unless_a_score_is_negative():
+    display = AlignmentHistoryDisplay.from_predictions([{"stage": "first", "score": [0.1, 0.101]}])
+    assert display.ax_.get_ylim()[0] == 0
+    display = AlignmentHistoryDisplay.from_predictions([{"stage": "first", "score": [-0.2, 0.1]}])
+    assert display.ax_.get_ylim()[0] < -0.2
+
+
 def test_from_estimator():
     data = make_rotated_embeddings(600, 12, random_state=0)
     aligner = MiniVec2Vec(random_state=0).fit(data.XA, data.XB)

@@ -19,6 +19,7 @@ from sklearn_align import AECFClassifier, AECFRegressor, MiniVec2Vec
 from sklearn_align.metrics import missing_modality_curve, modality_importance
 from sklearn_align.plotting import (
     AlignmentHistoryDisplay,
+    AlignmentScatterDisplay,
     MissingModalityDisplay,
     ModalityImportanceDisplay,
     ModalityWeightsDisplay,
@@ -233,6 +234,12 @@ def test_aligners_in_pipelines_and_searches():
     assert display.accuracies.keys() == direct.accuracies.keys()
     for name, values in direct.accuracies.items():
         np.testing.assert_allclose(display.accuracies[name], values)
+    scatter, direct_scatter = (
+        AlignmentScatterDisplay.from_estimator(estimator, X, XB, random_state=0)
+        for estimator, X in ((pipeline, XA), (aligner, pca.transform(XA)))
+    )
+    np.testing.assert_allclose(scatter.before, direct_scatter.before)
+    np.testing.assert_allclose(scatter.after, direct_scatter.after)
     history = AlignmentHistoryDisplay.from_estimator(pipeline)
     assert history.history == aligner.history_
 

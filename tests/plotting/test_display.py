@@ -14,6 +14,7 @@ from sklearn_align.plotting._display import DisplayMixin
 def make_displays():
     return [
         plotting.AlignmentHistoryDisplay([{"stage": "start", "score": [0.1, 0.2]}]),
+        plotting.AlignmentScatterDisplay(np.eye(2), np.eye(2), before=-np.eye(2), paired=True),
         plotting.MissingModalityDisplay(np.array([0.0, 0.5]), {"model": np.ones((2, 3))}),
         plotting.ModalityImportanceDisplay({"drop": np.ones((2, 3))}, ["a", "b"]),
         plotting.ModalityWeightsDisplay(np.array([[0.5, 0.5]]), ["a", "b"]),
@@ -53,6 +54,7 @@ def test_import_does_not_load_matplotlib():
     ("display", "arguments"),
     [
         (plotting.AlignmentHistoryDisplay, ()),
+        (plotting.AlignmentScatterDisplay, ([[1.0, 0.0]], [[1.0, 0.0]])),
         (plotting.ModalityWeightsDisplay, ([[1.0]],)),
         (plotting.ReliabilityDisplay, ([[1.0]], [0])),
         (plotting.RetrievalDisplay, ([[1.0]], [[1.0]])),

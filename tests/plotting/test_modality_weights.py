@@ -43,8 +43,8 @@ def test_means_of_all_samples_and_of_groups():
     starts = [bar.get_x() for bar in display.bars_["b"]]
     assert starts == pytest.approx(drawn["a"])
     labels = [text.get_text() for text in display.ax_.get_yticklabels()]
-    assert labels[0].startswith("all samples (n=4")
-    assert labels[2] == "y (n=2, effective 1.00)"
+    assert labels[0].startswith("all samples\nn=4")
+    assert labels[2] == "y\nn=2, effective 1.00"
 
 
 def test_estimator_is_split_by_presence_by_default(gate):

@@ -4,7 +4,7 @@ import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from sklearn_align.datasets import drop_modalities, make_multimodal_classification
-from sklearn_align.metrics import expected_calibration_error
+from sklearn_align.metrics import ConfidenceBins, expected_calibration_error
 from sklearn_align.plotting import ReliabilityDisplay
 
 
@@ -18,11 +18,11 @@ def fitted():
 
 def test_one_curve(fitted):
     model, X, y, _ = fitted
-    display = ReliabilityDisplay.from_estimator(model, X, y, n_bins=10)
+    display = ReliabilityDisplay.from_estimator(model, X, y)
     display.figure_.canvas.draw()
     (name,) = display.errors
     assert name == "HistGradientBoostingClassifier"
-    expected = expected_calibration_error(y, model.predict_proba(X), n_bins=10)
+    expected = expected_calibration_error(y, model.predict_proba(X), n_bins=10, strategy="quantile")
     assert display.errors[name] == expected
     x, height = display.lines_[0].get_data()
     bins = display.bins[name]
@@ -46,10 +46,45 @@ def test_the_histogram_has_bins_of_equal_width_whatever_the_strategy(fitted):
     assert not np.array_equal(uniform.lines_[0].get_xdata(), quantile.lines_[0].get_xdata())
 
 
+def test_bins_of_few_samples_are_open_markers_beside_the_curve():
+    # 40 samples of confidence 0.6, 20 of 0.8 and 3 of 1, the last of weight 100 each.
+    confidence = np.repeat([0.6, 0.8, 1.0], [40, 20, 3])
+    proba = np.column_stack([confidence, 1 - confidence])
+    y = np.r_[np.tile([0, 1], 30), 1, 1, 1]
+    weight = np.repeat([1, 1, 100], [40, 20, 3])
+    display = ReliabilityDisplay.from_predictions(
+        y, proba, n_bins=5, strategy="uniform", sample_weight=weight
+    )
+    np.testing.assert_allclose(display.lines_[0].get_xdata(), [0.6, 0.8])
+    (thin,) = display.thin_bins_
+    np.testing.assert_allclose(thin.get_xydata(), [[1.0, 0.0]])
+    assert thin.get_markerfacecolor() == "none"
+    assert thin.get_color() == display.lines_[0].get_color()
+    assert [text.get_text() for text in display.ax_.texts] == ["3"]
+    assert "fewer than 20" in display.ax_.get_legend().get_texts()[-1].get_text()
+    assert display.bins["classifier"].n_samples.tolist() == [40, 20, 3]
+    many = ReliabilityDisplay.from_predictions(np.tile(y, 7), np.tile(proba, (7, 1)))
+    assert many.thin_bins_ == []
+    assert len(many.ax_.get_legend().get_texts()) == 2
+
+
+def test_bins_without_a_number_of_samples_are_all_drawn():
+    bins = ConfidenceBins(np.array([0.5, 0.9]), np.array([0.4, 1.0]), np.array([3.0, 1.0]))
+    display = ReliabilityDisplay({"model": bins}, {"model": 0.1}).plot()
+    np.testing.assert_array_equal(display.lines_[0].get_xdata(), bins.confidence)
+    assert display.thin_bins_ == []
+
+
 def test_a_curve_for_each_set_of_modalities(fitted):
     model, X, y, modalities = fitted
     display = ReliabilityDisplay.from_estimator(
-        model, X, y, by_presence=True, modalities=modalities
+        model,
+        X,
+        y,
+        by_presence=True,
+        modalities=modalities,
+        n_bins=15,
+        strategy="uniform",
     )
     assert list(display.errors) == ["m0 + m1", "m0", "m1"]
     assert len(display.lines_) == len(display.histograms_) == 3
@@ -75,7 +110,7 @@ def test_multilabel_and_weights():
     y = (rng.random((100, 3)) < proba).astype(int)
     weight = rng.random(100)
     display = ReliabilityDisplay.from_predictions(
-        y, proba, sample_weight=weight, strategy="quantile", name="fusion"
+        y, proba, sample_weight=weight, n_bins=15, name="fusion"
     )
     assert display.errors["fusion"] == expected_calibration_error(
         y, proba, sample_weight=weight, strategy="quantile"

@@ -8,6 +8,7 @@ since their number may differ from that of the source samples.
 """
 
 import matplotlib.pyplot as plt
+import numpy as np
 from sklearn.model_selection import GridSearchCV, ShuffleSplit
 
 from sklearn_align import MiniVec2Vec
@@ -36,6 +37,7 @@ search = GridSearchCV(
     MiniVec2Vec(random_state=0),
     {"refinements": list(candidates.values())},
     cv=ShuffleSplit(1, test_size=0.25, random_state=0),
+    refit=False,  # all candidates are fitted to all samples below
 ).fit(XA, XB=XB)
 
 # %%
@@ -54,11 +56,14 @@ for name, score, accuracy in zip(candidates, scores, accuracies, strict=True):
 print("chosen:", list(candidates)[search.best_index_])
 
 # %%
-# Without pairs, the score prefers transport to nearest neighbours, and whitening at the end, as the
-# pairs do. Differences of a few units of the fourth decimal say nothing.
+# Without pairs, the score chooses the candidate that the pairs would choose. Bars are two standard
+# errors of an accuracy on 1500 sentences: of the others, only mutual neighbours differ by more than
+# that.
 
 fig, ax = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
+error = 2 * np.sqrt(np.multiply(accuracies, np.subtract(1, accuracies)) / len(data.XA_test))
+ax.errorbar(scores, accuracies, yerr=error, fmt="o", color="#0072B2", capsize=3)
 for name, score, accuracy in zip(candidates, scores, accuracies, strict=True):
-    ax.plot(score, accuracy, "o", label=name)
-ax.set(xlabel="Label-free score in the search", ylabel="Top-1 of held-out pairs")
-_ = ax.legend()
+    ax.annotate(name, (score, accuracy), xytext=(7, 5), textcoords="offset points")
+ax.set_xlim(right=max(scores) + 0.6 * np.ptp(scores))  # room for the last name
+_ = ax.set(xlabel="Label-free score in the search", ylabel="Top-1 of held-out pairs")

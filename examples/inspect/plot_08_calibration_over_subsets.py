@@ -31,8 +31,7 @@ for ax, (name, model) in zip(axes, models.items(), strict=True):
         test.target,
         by_presence=True,
         modalities=train.modalities,
-        n_bins=10,
-        strategy="quantile",
+        n_bins=6,
         ax=ax,
     )
     ax.set_title(name)

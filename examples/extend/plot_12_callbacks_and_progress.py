@@ -91,4 +91,4 @@ clf = AECFClassifier(
 
 fig, ax = plt.subplots(figsize=(6.4, 3.2), layout="constrained")
 ax.plot(range(1, 9), clf.history_[:, "valid_acc"], marker="o")
-_ = ax.set(xlabel="Epoch", ylabel="Accuracy on validation samples")
+_ = ax.set(xlabel="Epoch", ylabel="Accuracy on validation samples", ylim=(0, 1))

@@ -8,7 +8,6 @@ convolution encodes the images, for which ``torch.nn.Unflatten`` brings back the
 embedding encodes the ids, which must not be scaled.
 """
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from sklearn.compose import make_column_selector
@@ -18,7 +17,7 @@ from torch import nn
 
 from sklearn_align import AECFClassifier
 from sklearn_align.datasets import drop_modalities
-from sklearn_align.metrics import missing_modality_curve
+from sklearn_align.plotting import MissingModalityDisplay
 
 # %%
 # The data
@@ -111,8 +110,10 @@ given = clf.get_dataset(X_test).X["X"].numpy()[:, 64:]
 print(bool((given == X_test.filter(like="word_")).all(axis=None)))
 
 # %%
+# The more is missing, the less accurate
+# --------------------------------------
 
-fig, ax = plt.subplots(figsize=(6, 3.5), layout="constrained")
-curve = missing_modality_curve(clf, X_test, y_test, rates=[0.0, 0.25, 0.5, 0.75], random_state=0)
-ax.plot(curve.rates, curve.mean, marker="o")
-_ = ax.set(xlabel="Rate of missing modalities", ylabel="Accuracy", ylim=(0, 1))
+display = MissingModalityDisplay.from_estimator(
+    {"AECF": clf}, X_test, y_test, scoring="accuracy", random_state=0
+)
+_ = display.ax_.set_ylim(0, 1)

@@ -19,7 +19,7 @@ from sklearn_align.metrics import neighbor_recall
 
 # Old encoder: all-MiniLM-L6-v2 (384 features). New encoder: all-mpnet-base-v2 (768 features).
 data = load_sentence_embeddings(pair="minilm_mpnet")
-aligner = MiniVec2Vec(random_state=0).fit(data.XA, data.XB)
+aligner = MiniVec2Vec(random_state=0).fit(data.XA[:4500], data.XB[:4500])
 print(f"converged: {aligner.converged_}, relative score: {aligner.relative_score_:.2f}")
 
 # %%
@@ -47,8 +47,9 @@ def nearest(documents, queries, k):
 
 
 def recall(found, expected):
-    """Return the share of the expected documents that were found."""
-    return np.mean([len(set(a) & set(b)) / len(b) for a, b in zip(found, expected, strict=True)])
+    """Return the share of the expected documents that were found, and its standard error."""
+    shares = [len(set(a) & set(b)) / len(b) for a, b in zip(found, expected, strict=True)]
+    return np.mean(shares), np.std(shares) / np.sqrt(len(shares))
 
 
 ways = {
@@ -58,19 +59,29 @@ ways = {
 }
 ks = [1, 3, 10, 30, 100]
 curves = {
-    name: [recall(nearest(X, Q, k), nearest(native_documents, queries, k)) for k in ks]
+    name: np.array([recall(nearest(X, Q, k), nearest(native_documents, queries, k)) for k in ks])
     for name, (X, Q) in ways.items()
 }
 for name, curve in curves.items():
-    print(f"{name:27} recall@10 {curve[ks.index(10)]:.3f}")
+    print(f"{name:27} recall@10 {curve[ks.index(10), 0]:.3f}")
 print(f"neighbor_recall: {neighbor_recall(mapped_documents, native_documents, queries):.3f}")
 
+# %%
+# Both ways find more of what a native index finds than the search before the change did, and the
+# same: their curves lie on one another. Bars are two standard errors over 300 queries; at ``k=1``
+# they say that nothing can be told apart.
+
 fig, ax = plt.subplots(figsize=(7, 4), layout="constrained")
-for name, curve in curves.items():
-    ax.plot(ks, curve, marker="o", label=name)
+styles = (
+    {"color": "#0072B2", "marker": "o", "markersize": 11, "markerfacecolor": "none"},
+    {"color": "#D55E00", "marker": "x", "linestyle": "--"},
+    {"color": "0.5", "marker": "s", "markersize": 4},
+)
+for (name, curve), style in zip(curves.items(), styles, strict=True):
+    ax.errorbar(ks, curve[:, 0], yerr=2 * curve[:, 1], capsize=3, label=name, **style)
 ax.set(xscale="log", xlabel="k", ylabel="recall@k against a native index", ylim=(0, 1))
 ax.set_xticks(ks, [str(k) for k in ks])
-ax.legend()
+_ = ax.legend(loc="upper left")
 
 # %%
 # :doc:`/user_guide/change_encoder` says which way to choose when, and when to encode again.

@@ -85,7 +85,7 @@ print(f"accuracy {shapley.baseline_score:.3f}, without any modality {shapley.emp
 weights = with_noise.modality_weights(X_test)
 print("weights", by_name(weights.mean(axis=0)))
 
-fig, axes = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
+fig, axes = plt.subplots(2, 1, figsize=(6.4, 5), layout="constrained", height_ratios=[3, 1])
 ModalityImportanceDisplay.from_importances(results, score_name="accuracy", ax=axes[0])
 _ = ModalityWeightsDisplay.from_predictions(weights, modality_names=list(modalities), ax=axes[1])
 
