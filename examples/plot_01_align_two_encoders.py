@@ -14,6 +14,7 @@ the spaces is found all the same, and held-out sentences find themselves.
 # for nothing but the evaluation.
 
 import matplotlib.pyplot as plt
+from sklearn.callback import ProgressBar
 
 from sklearn_align import MiniVec2Vec
 from sklearn_align.datasets import load_sentence_embeddings
@@ -27,7 +28,7 @@ print(f"{data.XA.shape=}, {data.XB.shape=}, {data.XA_test.shape=}")
 # ---
 # The convergence check needs no pairs either: independent runs lead to the same map.
 
-aligner = MiniVec2Vec(random_state=0).fit(data.XA, data.XB)
+aligner = MiniVec2Vec(random_state=0).set_callbacks(ProgressBar()).fit(data.XA, data.XB)
 print(f"converged: {aligner.converged_}, agreement of independent maps: {aligner.agreement_:.3f}")
 
 # %%

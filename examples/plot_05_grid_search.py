@@ -8,6 +8,7 @@ since their number may differ from that of the source samples.
 """
 
 import matplotlib.pyplot as plt
+from sklearn.callback import ProgressBar
 from sklearn.model_selection import GridSearchCV, ShuffleSplit
 
 from sklearn_align import MiniVec2Vec
@@ -36,7 +37,8 @@ search = GridSearchCV(
     MiniVec2Vec(random_state=0),
     {"refinements": list(candidates.values())},
     cv=ShuffleSplit(1, test_size=0.25, random_state=0),
-).fit(XA, XB=XB)
+)
+search.set_callbacks(ProgressBar()).fit(XA, XB=XB)
 
 # %%
 # For comparison, the share of held-out pairs that each candidate retrieves. The search has not
@@ -45,7 +47,8 @@ search = GridSearchCV(
 scores = search.cv_results_["mean_test_score"]
 accuracies = []
 for refinements in candidates.values():
-    aligner = MiniVec2Vec(refinements=refinements, random_state=0).fit(XA, XB)
+    aligner = MiniVec2Vec(refinements=refinements, random_state=0)
+    aligner.set_callbacks(ProgressBar()).fit(XA, XB)
     accuracies.append(
         retrieval_accuracy(aligner.transform(data.XA_test), aligner.transform_target(data.XB_test))
     )
