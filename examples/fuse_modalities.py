@@ -67,7 +67,8 @@ def fit_all(train: Any, valid: Any, seed: int) -> dict[str, Any]:
     def aecf() -> Any:
         # holds out a tenth of its samples for calibration by itself
         X, y = np.vstack([train.data, valid.data]), np.append(train.target, valid.target)
-        return AECFClassifier(modalities=modalities, random_state=seed).fit(X, y)
+        clf = AECFClassifier(modalities=modalities, verbose=1, random_state=seed)
+        return clf.fit(X, y)
 
     def concat() -> Any:
         torch.manual_seed(seed)
@@ -81,7 +82,7 @@ def fit_all(train: Any, valid: Any, seed: int) -> dict[str, Any]:
             max_epochs=60,
             iterator_train__shuffle=True,
             train_split=None,
-            verbose=0,
+            verbose=1,
         )
         net.fit((train.data - mean) / scale, train.target)
         calibrated = CalibratedClassifierCV(FrozenEstimator(net), method="temperature")
@@ -101,6 +102,7 @@ def fit_all(train: Any, valid: Any, seed: int) -> dict[str, Any]:
         ("concat + modality dropout", concat),
         ("gradient boosting", boosting),
     ):
+        print(f"seed {seed}: {name}", flush=True)
         start = time.perf_counter()
         model = fit()
         scaling = (mean, scale) if name.startswith("concat") else (0.0, 1.0)

@@ -13,6 +13,8 @@ the spaces is found all the same, and held-out sentences find themselves.
 # ``XA`` and ``XB`` are unpaired. ``XA_test`` and ``XB_test`` hold the same sentences and are used
 # for nothing but the evaluation.
 
+from sklearn.callback import ProgressBar
+
 from sklearn_align import MiniVec2Vec
 from sklearn_align.datasets import load_sentence_embeddings
 from sklearn_align.plotting import AlignmentScatterDisplay, RetrievalDisplay
@@ -25,7 +27,7 @@ print(f"{data.XA.shape=}, {data.XB.shape=}, {data.XA_test.shape=}")
 # ---
 # The convergence check needs no pairs either: independent runs lead to the same map.
 
-aligner = MiniVec2Vec(random_state=0).fit(data.XA, data.XB)
+aligner = MiniVec2Vec(random_state=0).set_callbacks(ProgressBar()).fit(data.XA, data.XB)
 print(f"converged: {aligner.converged_}, agreement of independent maps: {aligner.agreement_:.3f}")
 
 # %%

@@ -8,6 +8,7 @@ principal components, space B keeps its 300 columns.
 """
 
 import numpy as np
+from sklearn.callback import ProgressBar
 from sklearn.decomposition import PCA
 
 from sklearn_align import MiniVec2Vec
@@ -19,7 +20,7 @@ data = load_sentence_embeddings()
 pca = PCA(200, random_state=0).fit(data.XA)
 XA, XA_test = pca.transform(data.XA), pca.transform(data.XA_test)
 
-aligner = MiniVec2Vec(random_state=0).fit(XA, data.XB)
+aligner = MiniVec2Vec(random_state=0).set_callbacks(ProgressBar()).fit(XA, data.XB)
 print(f"{aligner.map_.shape=}, converged: {aligner.converged_}")
 
 # %%

@@ -9,6 +9,7 @@ since their number may differ from that of the source samples.
 
 import matplotlib.pyplot as plt
 import numpy as np
+from sklearn.callback import ProgressBar
 from sklearn.model_selection import GridSearchCV, ShuffleSplit
 
 from sklearn_align import MiniVec2Vec
@@ -38,7 +39,8 @@ search = GridSearchCV(
     {"refinements": list(candidates.values())},
     cv=ShuffleSplit(1, test_size=0.25, random_state=0),
     refit=False,  # all candidates are fitted to all samples below
-).fit(XA, XB=XB)
+)
+search.set_callbacks(ProgressBar()).fit(XA, XB=XB)
 
 # %%
 # For comparison, the share of held-out pairs that each candidate retrieves. The search has not
@@ -47,7 +49,8 @@ search = GridSearchCV(
 scores = search.cv_results_["mean_test_score"]
 accuracies = []
 for refinements in candidates.values():
-    aligner = MiniVec2Vec(refinements=refinements, random_state=0).fit(XA, XB)
+    aligner = MiniVec2Vec(refinements=refinements, random_state=0)
+    aligner.set_callbacks(ProgressBar()).fit(XA, XB)
     accuracies.append(
         retrieval_accuracy(aligner.transform(data.XA_test), aligner.transform_target(data.XB_test))
     )

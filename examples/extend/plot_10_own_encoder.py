@@ -8,6 +8,7 @@ or registered under a name, so that searches can choose it.
 """
 
 import matplotlib.pyplot as plt
+from sklearn.callback import ProgressBar
 from sklearn.model_selection import GridSearchCV
 from torch import nn
 
@@ -38,7 +39,8 @@ clf = AECFClassifier(
     encoders={"image": "residual", "audio": "mlp"},
     max_epochs=10,
     random_state=0,
-).fit(train.data, train.target)
+)
+clf.set_callbacks(ProgressBar()).fit(train.data, train.target)
 print(f"residual encoder of the image: accuracy {clf.score(test.data, test.target):.3f}")
 
 # %%
@@ -49,7 +51,8 @@ search = GridSearchCV(
     AECFClassifier(modalities=train.modalities, max_epochs=5, random_state=0),
     {"encoders": ["linear", "mlp", "residual"]},
     cv=2,
-).fit(train.data[:2000], train.target[:2000])
+)
+search.set_callbacks(ProgressBar()).fit(train.data[:2000], train.target[:2000])
 names = [params["encoders"] for params in search.cv_results_["params"]]
 scores = search.cv_results_["mean_test_score"]
 print(dict(zip(names, scores.round(3).tolist(), strict=True)))

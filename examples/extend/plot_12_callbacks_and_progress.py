@@ -2,13 +2,14 @@
 Callbacks and progress
 ======================
 
-The aligner reports its stages and iterations to the callbacks of scikit-learn, so that
-``sklearn.callback.ProgressBar`` works, and so does a callback of your own: one that records what
-happens, or one that ends a stage early. AECF estimators take the callbacks of skorch.
+All estimators report what they do to the callbacks of scikit-learn, the aligner its stages and
+iterations, AECF estimators their epochs. ``sklearn.callback.ProgressBar`` works, and so does a
+callback of your own: one that records what happens, or one that ends a stage early. AECF estimators
+take the callbacks of skorch as well.
 """
 
 import matplotlib.pyplot as plt
-from sklearn.callback import ProgressBar
+from sklearn.callback import ProgressBar, ScoringMonitor
 from skorch.callbacks import EpochScoring
 
 from sklearn_align import AECFClassifier, MiniVec2Vec
@@ -76,10 +77,13 @@ for name, fitted in (("without", aligner), ("with", early)):
     )
 
 # %%
-# A callback of skorch
-# --------------------
-# It goes into ``callbacks`` and writes a column of ``history_``, next to the components of the
-# loss.
+# Epochs of an AECF estimator
+# ---------------------------
+# The same callbacks work on AECF estimators, whose tasks are epochs. ``ScoringMonitor`` scores the
+# training samples after each of them.
+#
+# A callback of skorch goes into the parameter ``callbacks`` and writes a column of ``history_``,
+# next to the components of the loss. ``verbose=1`` prints a line per epoch.
 
 train = load_avmnist(subset="train")
 clf = AECFClassifier(
@@ -87,8 +91,13 @@ clf = AECFClassifier(
     max_epochs=8,
     callbacks=[EpochScoring("accuracy", lower_is_better=False, name="valid_acc")],
     random_state=0,
-).fit(train.data[:2000], train.target[:2000])
+)
+monitor = ScoringMonitor(scoring="accuracy")
+clf.set_callbacks(ProgressBar(), monitor).fit(train.data[:2000], train.target[:2000])
 
+epochs = [row for row in monitor.get_logs().data if row["task_name"] == "epoch"]
 fig, ax = plt.subplots(figsize=(6.4, 3.2), layout="constrained")
-ax.plot(range(1, 9), clf.history_[:, "valid_acc"], marker="o")
-_ = ax.set(xlabel="Epoch", ylabel="Accuracy on validation samples", ylim=(0, 1))
+ax.plot(range(1, 9), [row["accuracy"] for row in epochs], marker="o", label="all, scikit-learn")
+ax.plot(range(1, 9), clf.history_[:, "valid_acc"], marker="o", label="validation, skorch")
+ax.set(xlabel="Epoch", ylabel="Accuracy", ylim=(0, 1))
+_ = ax.legend(title="Samples and callback")

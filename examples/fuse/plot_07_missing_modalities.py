@@ -9,6 +9,7 @@ predictions depend on each of them?
 
 import matplotlib.pyplot as plt
 import numpy as np
+from sklearn.callback import ProgressBar
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from sklearn_align import AECFClassifier
@@ -27,7 +28,7 @@ print(train.data.shape, train.modalities)
 # Boosting can handle NaN, too. To be fair, it also sees samples with missing blocks in training.
 
 fusion = AECFClassifier(modalities=train.modalities, max_epochs=15, random_state=0)
-fusion.fit(train.data, train.target)
+fusion.set_callbacks(ProgressBar()).fit(train.data, train.target)
 boosting = HistGradientBoostingClassifier(max_iter=50, random_state=0)
 boosting.fit(drop_modalities(train.data, train.modalities, 0.5, random_state=0), train.target)
 
@@ -66,7 +67,7 @@ def add_noise(X):
 
 X_train, X_test = add_noise(train.data), add_noise(test.data)
 with_noise = AECFClassifier(modalities=modalities, max_epochs=15, random_state=0)
-with_noise.fit(X_train, train.target)
+with_noise.set_callbacks(ProgressBar()).fit(X_train, train.target)
 
 results = {}
 for method in ("drop", "shapley"):

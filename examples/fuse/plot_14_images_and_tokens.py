@@ -10,6 +10,7 @@ embedding encodes the ids, which must not be scaled.
 
 import numpy as np
 import pandas as pd
+from sklearn.callback import ProgressBar
 from sklearn.compose import make_column_selector
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
@@ -95,7 +96,7 @@ clf = AECFClassifier(
     lr=3e-3,
     random_state=0,
 )
-clf.fit(X_train, y_train)
+clf.set_callbacks(ProgressBar()).fit(X_train, y_train)
 for absent in ([], ["text"], ["image"]):
     rates = dict.fromkeys(absent, 1.0)
     seen = drop_modalities(X_test, clf.layout_, rates, random_state=0)

@@ -8,6 +8,7 @@ correction.
 """
 
 import matplotlib.pyplot as plt
+from sklearn.callback import ProgressBar
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from sklearn_align import AECFClassifier
@@ -22,6 +23,7 @@ models = {
     "boosting": HistGradientBoostingClassifier(max_iter=50, random_state=0),
     "AECF": AECFClassifier(modalities=train.modalities, max_epochs=15, random_state=0),
 }
+models["AECF"].set_callbacks(ProgressBar())
 fig, axes = plt.subplots(1, 2, figsize=(11, 5), layout="constrained")
 for ax, (name, model) in zip(axes, models.items(), strict=True):
     model.fit(train.data, train.target)

@@ -8,13 +8,15 @@ accurate is each view alone, and how much do the predictions from all views depe
 
 import matplotlib.pyplot as plt
 import numpy as np
+from sklearn.callback import ProgressBar
 
 from sklearn_align import AECFClassifier
 from sklearn_align.datasets import load_mfeat
 from sklearn_align.metrics import modality_importance
 
 train, test = load_mfeat(subset="train"), load_mfeat(subset="test")
-clf = AECFClassifier(modalities=train.modalities, random_state=0).fit(train.data, train.target)
+clf = AECFClassifier(modalities=train.modalities, random_state=0)
+clf.set_callbacks(ProgressBar()).fit(train.data, train.target)
 print(f"all views: accuracy {clf.score(test.data, test.target):.3f}")
 
 # %%

@@ -11,6 +11,7 @@ way.
 
 import matplotlib.pyplot as plt
 import numpy as np
+from sklearn.callback import ProgressBar
 from sklearn.neighbors import NearestNeighbors
 
 from sklearn_align import MiniVec2Vec
@@ -19,7 +20,8 @@ from sklearn_align.metrics import neighbor_recall
 
 # Old encoder: all-MiniLM-L6-v2 (384 features). New encoder: all-mpnet-base-v2 (768 features).
 data = load_sentence_embeddings(pair="minilm_mpnet")
-aligner = MiniVec2Vec(random_state=0).fit(data.XA[:4500], data.XB[:4500])
+aligner = MiniVec2Vec(random_state=0).set_callbacks(ProgressBar())
+aligner.fit(data.XA[:4500], data.XB[:4500])
 print(f"converged: {aligner.converged_}, relative score: {aligner.relative_score_:.2f}")
 
 # %%

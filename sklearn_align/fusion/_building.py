@@ -20,6 +20,11 @@ from sklearn_align.fusion._own_loop import grouped
 if TYPE_CHECKING:
     from sklearn_align.fusion._net import AECFNet
 
+# Without them, the table fits 100 columns.
+_TERMS = ("consistency", "ece", "entropy", "gate_entropy", "l2", "violations")
+_COLUMNS_OF_VERBOSE_2 = [f"{part}_{term}" for part in ("train", "valid") for term in _TERMS]
+_COLUMNS_OF_VERBOSE_2 += ["consistency_ramp", "entropy_lambda", "gate_temperature", "masking_ramp"]
+
 
 def default_callbacks(net: AECFNet) -> list[tuple[str, Any]]:
     """Make the callbacks that parameters ask for; skorch's own have fixed names.
@@ -49,7 +54,8 @@ def default_callbacks(net: AECFNet) -> list[tuple[str, Any]]:
         )
         callbacks.append(("lr_schedule", schedule))
     if isinstance(net.verbose, int | np.integer) and net.verbose > 0:
-        callbacks.append(("print_log", PrintLog()))
+        hidden = None if net.verbose > 1 else _COLUMNS_OF_VERBOSE_2
+        callbacks.append(("print_log", PrintLog(keys_ignored=hidden)))
     return callbacks
 
 

@@ -93,7 +93,8 @@ def train_calibrated(
     cross_fit = isinstance(net.calibration, str)
     if cross_fit and groups is not None:
         check_enough_groups(net, groups)
-    interrupted = train(net, X, encoded, sample_weight, groups, epochs=epochs, start=start)
+    with net._tasks.main_training(net, epochs, apart=cross_fit and start):
+        interrupted = train(net, X, encoded, sample_weight, groups, epochs=epochs, start=start)
     if cross_fit and before is not None:
         net.module_.log_temperature.copy_(before)
     elif cross_fit and interrupted is None:
@@ -118,7 +119,8 @@ def cross_fit_temperature(
         fold = _fold_estimator(net, int(rng.randint(np.iinfo(np.int32).max)))
         weight = sample_weight[fitted] / sample_weight[fitted].mean()
         own_groups = None if groups is None else groups[fitted]
-        fold._train(X[fitted], encoded[fitted], weight, own_groups, epochs=epochs, start=True)
+        with net._tasks.fold_training(fold, epochs):
+            fold._train(X[fitted], encoded[fitted], weight, own_groups, epochs=epochs, start=True)
         # A modality that is rare may be absent from the other folds.
         presence = fold._presence(X[held_out]) & fold.module_.seen.cpu().numpy()
         samples = prepared_samples(

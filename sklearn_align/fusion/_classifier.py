@@ -15,6 +15,7 @@ from sklearn_align.fusion._calibration import calibrate, calibrate_after_trainin
 from sklearn_align.fusion._criteria import AECFLoss
 from sklearn_align.fusion._data import TensorBatches
 from sklearn_align.fusion._documentation import document_training
+from sklearn_align.fusion._fitting import partial_fit_net
 from sklearn_align.fusion._net import AECFNet
 from sklearn_align.fusion._parameters import constraints_of, owned_by
 from sklearn_align.fusion._prediction import (
@@ -323,7 +324,7 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
         self : object
             The estimator.
         """
-        return self._partial_fit(X, y, sample_weight, epochs, classes)
+        return partial_fit_net(self, X, y, sample_weight, epochs, classes)
 
     def predict_proba(self, X: ArrayLike) -> FloatArray:
         """Probabilities of the classes, or of every label being one.

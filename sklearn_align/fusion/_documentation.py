@@ -102,13 +102,14 @@ _TRAINING_PARAMETERS = """\
 
     callbacks : list or "disable", default=None
         skorch callbacks, in addition to those that other parameters ask for; "disable" turns all
-        of them off.
+        of them off. Those of scikit-learn are given to ``set_callbacks``.
 
     warm_start : bool, default=False
         Whether ``fit`` continues the training of a fitted estimator.
 
     verbose : int, default=0
-        1 prints a line per epoch.
+        1 prints a line per epoch, with the loss and its first term, on 100 columns; 2 prints all
+        figures of `history_`.
 
     device : str, torch.device or None, default="cpu"
         Where to compute, such as "cuda". None leaves it to skorch's AccelerateMixin, which adds

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import torch
 from numpy.typing import ArrayLike, NDArray
+from sklearn.callback import with_callbacks
 from torch import Tensor
 
 from sklearn_align._state import all_or_nothing
@@ -14,6 +15,7 @@ from sklearn_align._typing import FloatArray
 from sklearn_align.fusion._criteria import ContrastiveLoss
 from sklearn_align.fusion._data import TensorBatches
 from sklearn_align.fusion._documentation import document_training
+from sklearn_align.fusion._fitting import fit_net, partial_fit_net
 from sklearn_align.fusion._net import AECFNet
 from sklearn_align.fusion._numeric_targets import NoTargets
 from sklearn_align.fusion._parameters import constraints_of, owned_by
@@ -188,6 +190,7 @@ class AECFEmbedder(AECFNet):
         return self._targets.n_outputs
 
     @all_or_nothing
+    @with_callbacks
     def fit(
         self,
         X: ArrayLike,
@@ -220,7 +223,7 @@ class AECFEmbedder(AECFNet):
         self : AECFEmbedder
             The fitted estimator.
         """
-        return self._fit(X, None, sample_weight, groups)
+        return fit_net(self, X, None, sample_weight, groups)
 
     @all_or_nothing
     def partial_fit(
@@ -252,7 +255,7 @@ class AECFEmbedder(AECFNet):
         self : AECFEmbedder
             The estimator.
         """
-        return self._partial_fit(X, None, sample_weight, epochs)
+        return partial_fit_net(self, X, None, sample_weight, epochs)
 
     def transform(self, X: ArrayLike) -> FloatArray:
         """Embed samples.

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import torch
 from numpy.typing import ArrayLike, NDArray
+from sklearn.callback import with_callbacks
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
@@ -27,28 +28,29 @@ from sklearn_align.fusion._building import (
 )
 from sklearn_align.fusion._data import ModalityDataset, is_prepared, with_given_targets
 from sklearn_align.fusion._epoch_log import EpochLog
+from sklearn_align.fusion._fitting import fit_net
 from sklearn_align.fusion._from_config import FromConfigMixin
-from sklearn_align.fusion._groups import prepare_grouped, split_groups
+from sklearn_align.fusion._groups import split_groups
 from sklearn_align.fusion._interrupts import warn_of_interrupt
-from sklearn_align.fusion._parameters import check_epochs, check_parameters, declared_parameters
+from sklearn_align.fusion._parameters import declared_parameters
 from sklearn_align.fusion._plain_state import plain_state, refuse_pickled, restore_plain
 from sklearn_align.fusion._prediction import FusionOutputsMixin
 from sklearn_align.fusion._preprocessing import (
     check_seen,
-    prepare_training,
     sample_tensors,
     validate_inputs,
     warn_of_absent_samples,
 )
+from sklearn_align.fusion._progress import FitTasks
 from sklearn_align.fusion._rollback import remember_in_place
 from sklearn_align.fusion._routed import (
-    check_arguments,
     check_routed_names,
     given_arguments,
     set_routed,
 )
 from sklearn_align.fusion._skorch import (
     BaseEstimator,
+    CallbackSupportMixin,
     NeuralNet,
     RequestsClasses,
 )
@@ -70,7 +72,9 @@ _BOOKKEEPING = {"cuda_dependent_attributes_", "init_context_", "initialized_", "
 _BOOKKEEPING |= {"virtual_params_"}
 
 
-class AECFNet(FromConfigMixin, FusionOutputsMixin, NeuralNet, RequestsClasses):
+class AECFNet(
+    FromConfigMixin, FusionOutputsMixin, CallbackSupportMixin, NeuralNet, RequestsClasses
+):
     """skorch net with scikit-learn's contract, which the AECF estimators share.
 
     A subclass has an explicit ``__init__``, says which parameters the network and the loss take,
@@ -128,6 +132,8 @@ class AECFNet(FromConfigMixin, FusionOutputsMixin, NeuralNet, RequestsClasses):
     _restored_options: dict[str, Any] = {}  # noqa: RUF012  It is replaced and never changed.
     # Whether Ctrl-C ends the training only, and not ``fit``.
     _ends_on_interrupt: bool = True
+    # Another one during ``fit``, for the callbacks of scikit-learn.
+    _tasks: FitTasks = FitTasks()
 
     def _make_targets(self, y: NDArray[Any], classes: ArrayLike | None) -> Targets:
         """Make the object that handles targets like y."""
@@ -289,6 +295,7 @@ class AECFNet(FromConfigMixin, FusionOutputsMixin, NeuralNet, RequestsClasses):
         return split_groups(self, X, y, **split_params)
 
     @all_or_nothing
+    @with_callbacks
     def fit(
         self,
         X: ArrayLike,
@@ -323,31 +330,7 @@ class AECFNet(FromConfigMixin, FusionOutputsMixin, NeuralNet, RequestsClasses):
         self : object
             The fitted estimator.
         """
-        return self._fit(X, y, sample_weight, groups)
-
-    def _fit(
-        self, X: ArrayLike, y: Any, sample_weight: ArrayLike | None, groups: ArrayLike | None
-    ) -> Any:
-        check_arguments(self)
-        check_parameters(self)
-        start = not (self.warm_start and self.initialized_)
-        samples = prepare_grouped(self, X, y, sample_weight, groups, reset=start)
-        return self._train(*samples, epochs=self.max_epochs, start=start)
-
-    def _partial_fit(
-        self,
-        X: ArrayLike,
-        y: ArrayLike | None,
-        sample_weight: ArrayLike | None,
-        epochs: int,
-        classes: ArrayLike | None = None,
-    ) -> Any:
-        check_epochs(epochs)
-        check_arguments(self)
-        check_parameters(self)
-        start = not self.initialized_
-        samples = prepare_training(self, X, y, sample_weight, reset=start, classes=classes)
-        return self._train(*samples, epochs=int(epochs), start=start)
+        return fit_net(self, X, y, sample_weight, groups)
 
     def _train(self, *samples: Any, epochs: int, start: bool) -> Any:
         warn_of_interrupt(train(self, *samples, epochs=epochs, start=start))

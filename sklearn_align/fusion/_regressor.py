@@ -15,6 +15,7 @@ from sklearn_align._typing import Float64Array
 from sklearn_align.fusion._criteria import AECFLoss
 from sklearn_align.fusion._data import TensorBatches
 from sklearn_align.fusion._documentation import document_training
+from sklearn_align.fusion._fitting import partial_fit_net
 from sklearn_align.fusion._net import AECFNet
 from sklearn_align.fusion._numeric_targets import NumericTargets
 from sklearn_align.fusion._parameters import constraints_of, owned_by
@@ -248,7 +249,7 @@ class AECFRegressor(AECFNet, NeuralNetRegressor):
         self : object
             The estimator.
         """
-        return self._partial_fit(X, y, sample_weight, epochs)
+        return partial_fit_net(self, X, y, sample_weight, epochs)
 
     def predict(self, X: ArrayLike) -> Float64Array:
         """Predict the targets.

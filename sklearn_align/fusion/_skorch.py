@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from sklearn.callback import CallbackContext
     from skorch.history import History
     from torch import Tensor
 
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
         def _get_fitted_attr_html(self, doc_link: str = "") -> Any: ...
 
     class TransformerMixin: ...
+
+    class CallbackSupportMixin:
+        def set_callbacks(self, *callbacks: Any) -> Any: ...
+        def _init_callback_context(self, *, max_subtasks: int | None) -> CallbackContext: ...
 
     class ClassNamePrefixFeaturesOutMixin: ...
 
@@ -86,6 +91,7 @@ else:
     from sklearn.base import BaseEstimator as BaseEstimator
     from sklearn.base import ClassNamePrefixFeaturesOutMixin as ClassNamePrefixFeaturesOutMixin
     from sklearn.base import TransformerMixin as TransformerMixin
+    from sklearn.callback import CallbackSupportMixin as CallbackSupportMixin
     from skorch import NeuralNet as NeuralNet
     from skorch import NeuralNetClassifier as NeuralNetClassifier
     from skorch import NeuralNetRegressor as NeuralNetRegressor

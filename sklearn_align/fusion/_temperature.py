@@ -20,7 +20,7 @@ from sklearn_align.fusion._groups import group_folds
 _MOST_COPIES = 8
 # How much more strongly the coefficients are shrunk towards each other than towards 0.
 _PULL_TOGETHER = 9.0
-_N_FOLDS = 5
+MAX_FOLDS = 5
 
 
 def draw_subsets(presence: Tensor, generator: torch.Generator | None = None) -> Tensor:
@@ -225,9 +225,9 @@ def calibration_folds(
 ) -> Iterator[tuple[IntArray, IntArray]]:
     """Yield positions of training and held-out samples; nothing for fewer than two samples."""
     if groups is not None:
-        yield from group_folds(encoded, groups, _N_FOLDS, stratify=stratify, rng=rng)
+        yield from group_folds(encoded, groups, MAX_FOLDS, stratify=stratify, rng=rng)
         return
-    n_folds = min(_N_FOLDS, len(encoded))
+    n_folds = min(MAX_FOLDS, len(encoded))
     if n_folds < 2:
         return
     enough = stratify and np.unique(encoded, return_counts=True)[1].min() >= n_folds

@@ -136,6 +136,8 @@ def _train_prepared(
             interrupted = finished_part(net, n_before, epochs)
             if interrupted is None or not net._ends_on_interrupt:
                 raise
+        else:
+            net._tasks.end_epoch(net)
     finally:
         del net._epoch_log
     net.notify("on_train_end", X=dataset, y=encoded)
@@ -157,11 +159,14 @@ def run_epochs(net: AECFNet, X: Any, y: Any, epochs: int) -> None:
     valid_step = partial(checked_step, net, net.validation_step)
     for _ in range(epochs):
         net.notify("on_epoch_begin", **parts)
+        net._tasks.begin_epoch(net)
         net.run_single_epoch(batches, training=True, prefix="train", step_fn=train_step)
         net.run_single_epoch(valid_batches, training=False, prefix="valid", step_fn=valid_step)
         with missing_figures_explained(net, dataset_valid):
             net.notify("on_epoch_end", **parts)
         net._epoch_log.n_finished += 1
+        if net._tasks.end_epoch(net):
+            break
 
 
 def checked_step(net: AECFNet, step_fn: Callable[..., Any], batch: Any, **fit_params: Any) -> Any:
