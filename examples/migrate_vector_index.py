@@ -139,7 +139,8 @@ def print_verdict(aligner: MiniVec2Vec) -> None:
     print(
         f"converged_: {aligner.converged_}, agreement_: {aligner.agreement_:.3f}, "
         f"relative_score_: {aligner.relative_score_:.3f}, "
-        f"expected_accuracy_: {aligner.expected_accuracy_:.3f} (measured with known pairs only)\n"
+        f"expected_accuracy_: {aligner.expected_accuracy_:.3f} "
+        f"({'measured' if aligner.accuracy_measured_ else 'estimated'})\n"
     )
 
 

@@ -36,6 +36,7 @@ EVIDENCE = (
     "relative_score_",
     "min_relative_score_",
     "expected_accuracy_",
+    "accuracy_measured_",
     "converged_",
 )
 
@@ -590,6 +591,10 @@ class FittedMap(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         state = check_version(state, type(self).__name__)
         if "_dtype" in state:
             state["_dtype"] = np.dtype(state["_dtype"])
+        # Without it, known pairs had measured every accuracy that there was.
+        if "expected_accuracy_" in state:
+            measured = not np.isnan(state["expected_accuracy_"])
+            state.setdefault("accuracy_measured_", measured)
         super().__setstate__(state)
 
     def __sklearn_tags__(self) -> Tags:

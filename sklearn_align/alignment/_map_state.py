@@ -85,6 +85,7 @@ def state_of(aligner: MiniVec2Vec, metadata: Mapping[str, str] | None) -> MapSta
     }
     if judged:
         own["converged"] = _text(bool(aligner.converged_))
+        own["accuracy_measured"] = _text(bool(aligner.accuracy_measured_))
         for name in (*FIGURES, *OPTIONAL_FIGURES):
             own[name] = _text(getattr(aligner, f"{name}_"))
     for side in SIDES:
@@ -143,10 +144,16 @@ def fitted_attributes(state: MapState) -> dict[str, Any]:
 
 def _evidence(own: dict[str, str]) -> dict[str, Any]:
     """Return the results of the convergence check, which only a map that was judged has."""
-    return {
-        "converged_": _parse(own, "converged", _boolean),
+    figures = {
         **{f"{name}_": _parse(own, name, _number) for name in FIGURES},
         **{f"{name}_": _parse({name: "nan", **own}, name, _share) for name in OPTIONAL_FIGURES},
+    }
+    # Earlier versions had an expected accuracy only where known pairs measured it.
+    measured = {"accuracy_measured": _text(not np.isnan(figures["expected_accuracy_"])), **own}
+    return {
+        **figures,
+        "accuracy_measured_": _parse(measured, "accuracy_measured", _boolean),
+        "converged_": _parse(own, "converged", _boolean),
     }
 
 

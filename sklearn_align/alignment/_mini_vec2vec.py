@@ -185,7 +185,12 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
     expected_accuracy_ : float
         Fraction of samples whose counterpart is expected to be the nearest of 1,000 target samples.
         With at least 50 known pairs, it is measured on a quarter of them (25 at least) that share
-        no sample with the others, with a map that is fitted without these; NaN with fewer pairs.
+        no sample with the others, with a map that is fitted without these. With fewer, it is
+        estimated from `agreement_`, `relative_score_` and the number of samples; an error of 0.1 is
+        usual, and larger ones occur.
+
+    accuracy_measured_ : bool
+        Whether known pairs have measured `expected_accuracy_`.
 
     converged_ : bool
         With at least 50 known pairs, whether `expected_accuracy_` is at least 0.5. With fewer,
@@ -545,8 +550,8 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
         leading 128 principal directions of each space, in which `fit` selects maps as well.
 
         Only `alignment_score_`, `agreement_`, `relative_score_`, `min_relative_score_`,
-        `expected_accuracy_` and `converged_` are set, all at once: a call that raises or is
-        interrupted changes nothing.
+        `expected_accuracy_`, `accuracy_measured_` and `converged_` are set, all at once: a call
+        that raises or is interrupted changes nothing.
 
         Parameters
         ----------
@@ -561,7 +566,8 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
 
         pairs : tuple of two array-likes, default=None
             Known pairs, as in :meth:`fit`. With at least 50 of them, `expected_accuracy_` is
-            measured on all of them: pass pairs that the map was not made from.
+            measured on all of them: pass pairs that the map was not made from. With fewer, it is
+            estimated, and rather too low for a map that was not made from these samples.
 
         Returns
         -------
@@ -796,6 +802,8 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
             random_state,
             expected_accuracy=self.expected_accuracy_,
         )
+        self.expected_accuracy_ = evidence.expected_accuracy
+        self.accuracy_measured_ = evidence.measured
         self.agreement_ = evidence.agreement
         self.relative_score_ = evidence.relative_score
         self.min_relative_score_ = evidence.min_relative_score

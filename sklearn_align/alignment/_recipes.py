@@ -237,6 +237,25 @@ class ConvergenceSettings:
 
 
 @dataclass(frozen=True)
+class EstimateSettings:
+    """Estimate of the accuracy without known pairs, see `_expected_accuracy`.
+
+    The coefficients are fitted to maps with 3,500 and 7,000 samples of each side: six directions
+    between three encoders of short technical texts, four of documentation, and four layers and
+    copies of one encoder.
+    """
+
+    intercept: float = -8.37
+    slope_of_agreement: float = 1.07
+    slope_of_score: float = 3.98
+    slope_of_samples: float = 1.01
+    # Beyond these values, the figures say nothing more.
+    agreement_range: tuple[float, float] = (0.02, 0.99)
+    score_range: tuple[float, float] = (0.05, 1.0)
+    sample_range: tuple[int, int] = (500, 30_000)
+
+
+@dataclass(frozen=True)
 class HeldOutSettings:
     """Accuracy on known pairs that are left out of a second fit, see `_held_out`."""
 
@@ -335,6 +354,7 @@ TRANSPORT = TransportSettings()
 STOCHASTIC_TRANSPORT = StochasticTransportSettings()
 SELECTION = SelectionSettings()
 CONVERGENCE = ConvergenceSettings()
+ESTIMATE = EstimateSettings()
 HELD_OUT = HeldOutSettings()
 CORRECTION = CorrectionSettings()
 SCORE = ScoreSettings()

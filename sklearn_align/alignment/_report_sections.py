@@ -78,15 +78,16 @@ class ReportBuilder:
                 _number(final.min_relative_score_),
             ),
         }
-        deciding = ("expected_accuracy",) if accuracy is not None else tuple(figures)[1:]
-        section: Section = {"converged": bool(final.converged_)}
+        measured = accuracy is not None and bool(getattr(final, "accuracy_measured_", True))
+        deciding = ("expected_accuracy",) if measured else tuple(figures)[1:]
+        section: Section = {"converged": bool(final.converged_), "accuracy_measured": measured}
         for name, (value, needed) in figures.items():
             decides = name in deciding
             section[name] = {"value": value, "needed": needed, "decides": decides}
         section["alignment_score"] = _number(final.alignment_score_)
         if accuracy is None:
             self.not_shown["expected_accuracy"] = (
-                f"fit with at least {HELD_OUT.min_pairs} known pairs measures it"
+                f"fit estimates it, and measures it with at least {HELD_OUT.min_pairs} known pairs"
             )
         if not final.converged_:
             self.failed = True

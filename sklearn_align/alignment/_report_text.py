@@ -116,16 +116,19 @@ def _evidence_table(section: Mapping[str, Any]) -> _Table:
         known = one["decides"] and one["needed"] is not None
         needed = f"{one['needed']:.3g}" if known else "-"
         rows.append((name.replace("_", " "), [_number(one["value"]), needed]))
-    if section["expected_accuracy"]["value"] is None:
-        note = (
+    how = "measured on known pairs that the map was not fitted to"
+    notes = []
+    if not section["accuracy_measured"]:
+        how = "estimated without known pairs from the other figures; it may be off by 0.1 and more"
+        notes.append(
             "Agreement: share of samples that an independent run sends to the same place. Relative "
             "score: 0 for arbitrary maps, 1 for a space with itself."
         )
-    else:
-        note = (
-            "Expected accuracy: share of samples whose counterpart is nearest among 1,000, "
-            "measured on known pairs that were left out."
+    if section["expected_accuracy"]["value"] is not None:
+        notes.append(
+            f"Expected accuracy: share of samples whose counterpart is nearest among 1,000, {how}."
         )
+    note = " ".join(notes)
     return _Table("Evidence of the fit", ["value", "needed"], rows, note)
 
 

@@ -393,6 +393,7 @@ ENTRIES = {
     "correction_strength": [None, "-1", "nan", "2.0"],
     "n_iter": [None, "1.5"],
     "expected_accuracy": ["", "none", "inf", "1.01", "-0.1"],
+    "accuracy_measured": ["", "none", "True"],
     "min_relative_score": ["", "none", "1.01"],
     "source_feature_names": ["", "{}", "[1]", '["a"]', DEEP],
 }
@@ -424,19 +425,28 @@ def test_metadata_that_cannot_be_of_a_map_are_refused(tmp_path, format, name, va
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("value", ["0.75", "0.0", "1.0", "nan", None])
 @pytest.mark.parametrize(
-    ("name", "stored"), [("expected_accuracy", "nan"), ("min_relative_score", "0.6")]
+    ("name", "stored"), [("expected_accuracy", None), ("min_relative_score", "0.6")]
 )
 def test_optional_figures_come_back_and_are_nan_where_there_are_none(
     tmp_path, format, value, name, stored
 ):
     arrays, metadata = contents(fitted())
-    assert metadata.pop(f"sklearn_align.{name}") == stored
+    assert metadata.pop(f"sklearn_align.{name}") == stored or stored is None
     if value is not None:
         metadata[f"sklearn_align.{name}"] = value
     path = tmp_path / f"map.{format}"
     write(path, arrays, metadata)
     found = getattr(load_map(path), f"{name}_")
     np.testing.assert_equal(found, float(value or "nan"))
+
+
+@pytest.mark.parametrize(("accuracy", "measured"), [("0.75", True), ("nan", False)])
+def test_in_files_of_earlier_versions_an_accuracy_is_a_measured_one(tmp_path, accuracy, measured):
+    arrays, metadata = contents(fitted())
+    assert metadata.pop("sklearn_align.accuracy_measured") == "false"
+    metadata["sklearn_align.expected_accuracy"] = accuracy
+    write(tmp_path / "map.npz", arrays, metadata)
+    assert load_map(tmp_path / "map.npz").accuracy_measured_ is measured
 
 
 def test_a_newer_format_says_which_version_wrote_it(tmp_path):

@@ -163,6 +163,6 @@ def test_wrong_pairs_are_not_retrieved(data):
     assert aligner.converged_ is False
 
 
-def test_few_pairs_give_no_expected_accuracy(data):
-    assert np.isnan(fit(data, n_pairs=49).expected_accuracy_)
-    assert not np.isnan(fit(data, n_pairs=50).expected_accuracy_)
+def test_few_pairs_do_not_measure_the_accuracy(data):
+    assert fit(data, n_pairs=49).accuracy_measured_ is False
+    assert fit(data, n_pairs=50).accuracy_measured_ is True

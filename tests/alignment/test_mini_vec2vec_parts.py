@@ -418,7 +418,12 @@ def test_reference_samples_of_a_correction(n_target, monkeypatch):
 def test_evidence_of_the_convergence_check(aligner, selected, monkeypatch):
     calls, warned = [], []
     evidence = SimpleNamespace(
-        agreement=0.25, relative_score=0.5, min_relative_score=0.3, converged="perhaps"
+        agreement=0.25,
+        relative_score=0.5,
+        min_relative_score=0.3,
+        converged="perhaps",
+        expected_accuracy=0.625,
+        measured=True,
     )
 
     def check(*arguments, expected_accuracy):
@@ -448,6 +453,7 @@ def test_evidence_of_the_convergence_check(aligner, selected, monkeypatch):
     assert warned == [evidence]
     assert aligner.alignment_score_ == W[0, 0]
     assert (aligner.agreement_, aligner.relative_score_) == (0.25, 0.5)
+    assert (aligner.expected_accuracy_, aligner.accuracy_measured_) == (0.625, True)
     assert aligner.min_relative_score_ == 0.3
     assert aligner.converged_ == "perhaps"
 

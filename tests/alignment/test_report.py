@@ -50,7 +50,13 @@ def test_without_samples_the_report_says_what_each_section_needs(aligner):
         "decides": True,
     }
     assert contents["evidence"]["relative_score"]["needed"] == 0.6
-    assert contents["evidence"]["expected_accuracy"]["value"] is None
+    assert contents["evidence"]["expected_accuracy"] == {
+        "value": aligner.expected_accuracy_,
+        "needed": 0.5,
+        "decides": False,
+    }
+    assert contents["evidence"]["accuracy_measured"] is False
+    assert "estimated without known pairs" in str(report)
     remedies = " ".join(contents["not_shown"].values())
     for argument in ("pairs", "XA", "XB"):
         assert argument in remedies

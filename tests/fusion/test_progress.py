@@ -192,7 +192,7 @@ def test_a_callback_ends_the_training(samples):
     assert net.predict_proba(samples[0]).shape == (240, 2)
 
 
-class InterruptIn(Callback):
+class RaiseInterrupt(Callback):
     """Sends what Ctrl-C sends, in a batch of an epoch."""
 
     def __init__(self, epoch, batch):
@@ -209,7 +209,7 @@ class InterruptIn(Callback):
 )
 def test_an_interrupted_training_ends_the_fit_for_callbacks(samples):
     recorder = Recorder()
-    net = make(callbacks=[InterruptIn(2, 3)]).set_callbacks(recorder)
+    net = make(callbacks=[RaiseInterrupt(2, 3)]).set_callbacks(recorder)
     with pytest.warns(TrainingInterruptedWarning, match="1 of 3 epochs"):
         net.fit(*samples)
     assert net.n_iter_ == 1
@@ -348,7 +348,7 @@ def test_callbacks_can_be_taken_away(samples):
     make().set_callbacks(recorder).set_callbacks().fit(*samples)
     assert recorder.events == []
     with pytest.raises(TypeError, match="FitCallback"):
-        make().set_callbacks(InterruptIn(1, 1))
+        make().set_callbacks(RaiseInterrupt(1, 1))
 
 
 def test_callbacks_of_skorch_stand_beside_them(samples):
