@@ -19,7 +19,11 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
+    "sphinx.ext.viewcode",
     "numpydoc",
+    "sphinx_copybutton",
+    # Formulas without a connection.
+    "sphinx-mathjax-offline",
     "sphinx_gallery.gen_gallery",
 ]
 templates_path = ["templates"]
@@ -47,6 +51,11 @@ if os.environ.get("SKLEARN_ALIGN_DOCS_ONLINE"):
         "sklearn": ("https://scikit-learn.org/stable", None),
         "skorch": ("https://skorch.readthedocs.io/en/stable", None),
     }
+
+# Prompts and output of examples are not copied.
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+copybutton_exclude = ".linenos, .gp, .go"
 
 html_theme = "pydata_sphinx_theme"
 html_title = "sklearn_align"
