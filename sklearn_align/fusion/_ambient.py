@@ -57,6 +57,17 @@ def seeded(
         yield
 
 
+@contextmanager
+def kept_generator() -> Iterator[None]:
+    """Leave torch's generator as it is, whatever draws from it in here.
+
+    The state that is put back would be that of another thread's training, so that one thread at a
+    time may be in here or in :func:`seeded`.
+    """
+    with _drawing.lock, torch.random.fork_rng(devices=[]):
+        yield
+
+
 class _Float32Default:
     """Hold torch's default of number types at float32 while any thread needs it."""
 

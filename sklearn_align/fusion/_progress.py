@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-import torch
 from sklearn.callback import CallbackContext
 from skorch.history import History
 
+from sklearn_align.fusion._ambient import kept_generator
 from sklearn_align.fusion._temperature import MAX_FOLDS
 
 if TYPE_CHECKING:
@@ -91,13 +91,13 @@ def reported_fit(
 
 def _report_begin(context: CallbackContext, net: AECFNet, data: dict[str, Any]) -> None:
     # What callbacks draw from torch's generator must not change the training.
-    with torch.random.fork_rng(devices=[]):
+    with kept_generator():
         context.call_on_fit_task_begin(estimator=net, **data)
 
 
 def _report_end(context: CallbackContext, net: AECFNet, data: dict[str, Any]) -> bool:
     state = (lambda: _state_now(net)) if data else None
-    with torch.random.fork_rng(devices=[]):
+    with kept_generator():
         return bool(
             context.call_on_fit_task_end(estimator=net, reconstruction_attributes=state, **data)
         )
