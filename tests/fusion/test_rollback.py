@@ -42,14 +42,6 @@ ESTIMATORS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def ctrl_c_is_heard():
-    """Have Ctrl-C raise KeyboardInterrupt; a process in the background would ignore it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 def make_data(seed):
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(60, 5))
