@@ -507,6 +507,8 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
         for refinement in refinements:
             if stopped:
                 break
+            # A refinement may update its map in place, and that before it is used again.
+            W = W.copy(order="K")
             W, stopped = self._refine(refinement, W, problem, monitor, random_state)
             maps.append(W)
 
@@ -767,7 +769,7 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
         The first map is the same, unless the known pairs made it, and so are the numbers of
         iterations at most: a callback may have stopped the first fit.
         """
-        W = first_map
+        W = first_map.copy(order="K")
         if selected is not None and isinstance(selected.candidates[0].start, PairStart):
             reduced = reduce_problem(problem, random_state)
             halving = SuccessiveHalving(reduced, [PairStart()], random_state=random_state, n_jobs=1)

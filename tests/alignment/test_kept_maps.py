@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -40,6 +40,19 @@ def test_there_is_a_map_for_each_stage(kept):
     assert not np.may_share_memory(kept.maps_[NAMES[-1]], kept.map_)
     maps = list(kept.maps_.values())
     assert all(np.abs(W - V).max() > 1e-3 for W, V in pairwise(maps))
+
+
+def test_a_refinement_in_place_leaves_the_maps_before_it(kept, spaces):
+    class Negative(BaseEstimator):
+        def iterate(self, problem, W, random_state):
+            W *= -1
+            yield W
+
+    aligner = clone(kept).set_params(refinements=[Negative(), Negative()])
+    maps = list(aligner.fit(spaces.XA, spaces.XB).maps_.values())
+    np.testing.assert_array_equal(maps[0], kept.maps_["start"])
+    np.testing.assert_allclose(maps[1], -maps[0], atol=1e-6)
+    np.testing.assert_allclose(maps[2], maps[0], atol=1e-6)
 
 
 @pytest.mark.parametrize("n_steps", [0, 1, 2])

@@ -15,23 +15,9 @@ from sklearn.compose import make_column_selector
 from sklearn.model_selection import GridSearchCV
 
 from sklearn_align.fusion import AECFClassifier, AECFConfig, AECFEmbedder, AECFRegressor
+from tests.fusion.test_config import LEGACY
 
-SHORT = {
-    "lr": 2e-4,
-    "gate_lr": 3e-3,
-    "wd": 0.02,
-    "gate_hidden": [32, 16],
-    "entropy_free": 1,
-    "entropy_warmup": 2,
-    "entropy_max": 0.3,
-    "masking_mode": "entropy_max",
-    "p_missing": 0.4,
-    "tau": 0.7,
-    "cec_coef": 0.2,
-    "cec_ramp_epochs": 3,
-    "feature_norm": False,
-    "modalities": ["image", "text"],
-}
+SHORT = {**LEGACY, "gate_hidden": [32, 16], "modalities": ["image", "text"]}
 LONG = {
     "modalities": ["image", "text", "audio"],
     "task_type": "regression",
