@@ -149,6 +149,6 @@ def test_the_snippets_about_stages_run(capsys):
 
 def test_the_snippets_about_maps_that_exist_run():
     namespace = {}
-    exec(section("A map that exists"), namespace)
+    exec(section("A map from another source"), namespace)
     assert namespace["aligner"].converged_
     assert namespace["aligner"].expected_accuracy_ > 0.9
