@@ -77,44 +77,44 @@ class FittedMap(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         target_feature_names: Sequence[str] | None = None,
         **parameters: Any,
     ) -> Self:
-        """Make a fitted aligner of a map that exists.
+        """Make a fitted aligner from a given map.
 
-        It maps samples, is exported and stored as one that was fitted. Nothing is known about how
-        good the map is: `converged_` and the other results of the convergence check are absent, and
-        asking for them raises an ``AttributeError``, until :meth:`assess` has judged the map on
-        samples.
+        It maps samples and can be exported and stored in the same way as a fitted aligner.
+        `converged_` and the other results of the convergence check are absent, and reading them
+        raises an ``AttributeError``, until :meth:`assess` was called on samples.
 
         Parameters
         ----------
         W : array-like of shape (n_features, n_features_target)
-            The matrix, which maps samples as ``X @ W``. Transpose one that acts on columns, as
-            ``W @ x``. It is copied. float32 and float64 are kept, other types are converted as
-            samples are.
+            The matrix, which maps samples as ``X @ W``. If a matrix maps column vectors, as ``W @
+            x``, pass its transpose. The matrix is copied. float32 and float64 do not change; other
+            types are converted in the same way as samples.
 
         source_mean : array-like of shape (n_features,), default=None
-            What is subtracted from source samples before `W`; None subtracts nothing.
+            Mean that is subtracted from source samples before `W` is applied; None subtracts
+            nothing.
 
         target_mean : array-like of shape (n_features_target,), default=None
-            What is subtracted from target samples, and added to mapped ones by :meth:`to_target`;
-            None is zero.
+            Mean that is subtracted from target samples, and that :meth:`to_target` adds to mapped
+            samples; None is zero.
 
         source_normalized, target_normalized : bool, default=False
-            Whether samples of the space are scaled to unit length before the mean is subtracted,
-            which is the mean of samples of unit length then.
+            Whether samples of the space are scaled to unit length before the mean is subtracted.
+            The mean is then the mean of samples of unit length.
 
         source_length, target_length : float or None, default=None
-            The length that all samples of the space have, such as 1 for encoders that return unit
-            vectors. Where `target_length` is given, :meth:`to_target` returns vectors of that
-            length. None if lengths differ or are not known.
+            The common length of all samples of the space, such as 1 for encoders that return unit
+            vectors. If `target_length` is given, :meth:`to_target` returns vectors of this length.
+            None if lengths differ or are not known.
 
         source_radius, target_radius : float or None, default=None
-            The usual distance of samples of the space from its mean, or their usual length if they
-            are normalized. :meth:`to_target` and :meth:`inverse_transform` give it to samples whose
-            length is not known, and :meth:`to_target` multiplies lengths that are known by
-            ``target_radius / source_radius``. None is what follows from the length of the space if
-            that is given, else 1 for `source_radius`, and for `target_radius` the source radius
-            times the root mean square of the singular values of `W`, which is 1 for an orthogonal
-            one.
+            The usual distance of samples of the space from the mean, or their usual length if they
+            are normalized. :meth:`to_target` and :meth:`inverse_transform` use it for samples whose
+            length is not known. :meth:`to_target` multiplies known lengths by ``target_radius /
+            source_radius``. None: the radius is computed from the length of the space, if the
+            length is given. Otherwise `source_radius` is 1, and `target_radius` is the source
+            radius times the root mean square of the singular values of `W` (which is 1 for an
+            orthogonal `W`).
 
         source_feature_names, target_feature_names : list of str, default=None
             Names of the features of each space, for data frames.
@@ -131,37 +131,39 @@ class FittedMap(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         Raises
         ------
         ValueError
-            When `W` or a mean is not finite, shapes do not fit to one another, `W` is zero, or
-            a mean cannot be that of samples of the length that is given.
+            If `W` or a mean is not finite, shapes do not match, `W` is zero, or the mean is
+            impossible for samples of the given length.
         TypeError
-            When an argument has the wrong type.
+            If an argument has the wrong type.
 
         See Also
         --------
-        MiniVec2Vec.assess : Judges the map on samples.
+        MiniVec2Vec.assess : Computes the convergence check of the map on samples.
         sklearn_align.load_map : Reads a map that :meth:`export` has written.
 
         Notes
         -----
-        A `W` that is orthogonal up to rounding, or has orthonormal rows or columns, is `map_` as it
-        is. Of any other one, such as the coefficients of a regression or the weights of a layer,
-        `map_` is the nearest orthogonal matrix and `linear_map_` is `W`: as with a correction by
-        known pairs, :meth:`transform` and :meth:`to_target` apply `W`, and
-        :meth:`inverse_transform` takes the transpose of `map_`, because the inverse of a `W` with
-        small singular values amplifies errors. For the inverse itself, make an aligner of
+        If `W` is orthogonal up to rounding, or has orthonormal rows or columns, `map_` is `W`. For
+        any other `W`, such as the coefficients of a regression or the weights of a layer, `map_` is
+        the nearest orthogonal matrix and `linear_map_` is `W`. :meth:`transform` and
+        :meth:`to_target` then apply `W`, as with a correction by known pairs.
+        :meth:`inverse_transform` applies the transpose of `map_`, because the inverse of a `W` with
+        small singular values amplifies errors. If you need this inverse, make an aligner from
         ``numpy.linalg.pinv(W)`` with both spaces exchanged.
 
-        Without means, lengths and radii, ``to_target(X)`` is ``X @ W`` for an orthogonal `W` of
-        equal widths, or a multiple of one. With any other `W`, it has the direction of ``X @ W``
-        and the length of `X` times the root mean square of the singular values.
+        Without means, lengths and radii, ``to_target(X)`` is ``X @ W`` if `W` is orthogonal with
+        equal widths, or a multiple of such a matrix. With any other `W`, the result has the
+        direction of ``X @ W`` and the length of `X` times the root mean square of the singular
+        values.
 
-        Where maps come from:
+        Sources of maps:
 
         - :func:`scipy.linalg.orthogonal_procrustes` and a layer ``Dense`` of Keras multiply samples
-          from the right: pass the matrix, the ``kernel``, as it is; the ``bias`` is `target_mean`.
+          from the right: pass the matrix (the ``kernel``) without a change. The ``bias`` is
+          `target_mean`.
         - ``coef_`` of a regression of scikit-learn, ``weight`` of ``torch.nn.Linear`` and the
-          ``best_mapping`` of MUSE act on columns: pass their transpose. ``intercept_`` or ``bias``
-          is `target_mean`.
+          ``best_mapping`` of MUSE map column vectors: pass the transpose. ``intercept_`` or
+          ``bias`` is `target_mean`.
         - vecmap maps both spaces to a third one, ``X @ WX`` and ``Z @ WZ``: pass ``WX @ WZ.T``.
           With its default normalization, pass ``source_normalized=True, target_normalized=True``
           and the means of unit vectors.
@@ -215,7 +217,7 @@ class FittedMap(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 
     @property
     def linear_map_(self) -> FloatArray:
-        """The map that samples are mapped by: `map_`, corrected by known pairs."""
+        """The matrix that maps samples: `map_`, corrected by known pairs."""
         return self.map_ if self._corrected_map is None else self._corrected_map
 
     @property
@@ -240,22 +242,22 @@ class FittedMap(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 
     @property
     def source_length_(self) -> float | None:
-        """Common length of the source samples, None where their lengths differ."""
+        """Common length of the source samples; None if their lengths differ."""
         return self._source_normalizer.length
 
     @property
     def target_length_(self) -> float | None:
-        """Common length of the target samples, None where their lengths differ."""
+        """Common length of the target samples; None if their lengths differ."""
         return self._target_normalizer.length
 
     @property
     def source_radius_(self) -> float:
-        """Median of the lengths that scaling removes from source samples."""
+        """Median of the lengths by which source samples are divided to get unit vectors."""
         return self._source_normalizer.radius
 
     @property
     def target_radius_(self) -> float:
-        """Median of the lengths that scaling removes from target samples."""
+        """Median of the lengths by which target samples are divided to get unit vectors."""
         return self._target_normalizer.radius
 
     @property
@@ -281,25 +283,26 @@ class FittedMap(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         -------
         Z : ndarray of shape (n_samples, n_features_target)
             Unit samples, see the Notes of the class for their type. A sample that equals the mean
-            becomes zero, and so does a sample of zeros if `source_normalized_`. No samples give an
-            array of shape (0, n_features_target). `out` if given.
+            becomes zero, and so does a sample of zeros if `source_normalized_`. For an empty batch,
+            the shape is (0, n_features_target). The result is `out` if given.
 
         Raises
         ------
         TypeError
-            When `X` is a lazy collection, such as a dask array, which would be computed in memory
-            as a whole. The message says how to map it in blocks.
+            If `X` is a lazy collection, such as a dask array, which would be loaded into memory as
+            a whole. The message explains how to map it in blocks.
 
         Warns
         -----
         SampleLengthWarning
-            When the samples are longer or shorter than those that `fit` has seen, or all of one
-            length where those were not, as after a store has normalized them.
+            If the samples are longer or shorter than the samples of `fit`, or if all samples have
+            one length and the samples of `fit` had not, for instance because a store has normalized
+            them.
         """
         return self._map_samples(X, "transform", out=out)
 
     def transform_target(self, XB: ArrayLike) -> FloatArray:
-        """Return target samples as :meth:`transform` returns mapped ones: centred, of unit length.
+        """Map target samples to unit length in the centred target space, as :meth:`transform`.
 
         ``T = normalize(XB - target_mean_)``, where samples are scaled to unit length first if
         `target_normalized_`.
@@ -318,8 +321,8 @@ class FittedMap(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         Raises
         ------
         TypeError
-            When `XB` is a lazy collection, such as a dask array, which would be computed in memory
-            as a whole. The message says how to map it in blocks.
+            If `XB` is a lazy collection, such as a dask array, which would be loaded into memory as
+            a whole. The message explains how to map it in blocks.
         """
         return self._unit_target(XB, "XB", "transform_target")
 
@@ -332,47 +335,48 @@ class FittedMap(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     ) -> FloatArray:
         """Map source samples to raw coordinates of the target space.
 
-        The result can be put into an index of target samples as it is. Where the target samples
-        seen by :meth:`fit` all had the same length, so do the mapped ones. Where the lengths of
-        both spaces vary, a sample keeps its length, or its distance from the mean, in relation to
-        the median of its space. With
-        ``Z = transform(X)``, the result is
+        The result can be added to an index of target samples. If all target samples of :meth:`fit`
+        had the same length, the mapped samples have this length, too. If the lengths of both spaces
+        vary, a sample keeps its length, or its distance from the mean, relative to the median of
+        its space. With ``Z = transform(X)``, the result is
 
-        - ``target_mean_ + t * Z`` where the target samples have one length, with the `t` for which
-          the result has the length `target_length_`;
-        - ``target_mean_ + lengths * Z`` where they have not;
+        - ``target_mean_ + t * Z`` if the target samples have one length, with the `t` for which the
+          result has the length `target_length_`;
+        - ``target_mean_ + lengths * Z`` if they have different lengths;
         - ``lengths * (target_mean_ + t * Z)`` if `target_normalized_`, with the `t` for which the
           expression in brackets has unit length.
 
-        `lengths` is `target_radius_`, times the length of ``X - source_mean_`` (of ``X`` if
-        `source_normalized_`) over `source_radius_` unless the source samples have one length.
+        If the source samples have one length, `lengths` is `target_radius_`. Otherwise it is
+        `target_radius_` times the length of ``X - source_mean_`` (of ``X`` if
+        `source_normalized_`), divided by `source_radius_`.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or (n_features,)
-            Samples of the source space, or a single one.
+            Samples of the source space, or a single sample.
 
         out : ndarray of shape (n_samples, n_features_target), default=None
             Where the result is written, such as a memmap; float16, float32 or float64. Its contents
             are undefined after an error.
 
         dtype : {"float16", "float32", "float64"} or dtype, default=None
-            Type of the result, by default that of `out` or else of :meth:`transform`.
+            Type of the result; by default the type of `out`, or the type of :meth:`transform`
+            without `out`.
 
         Returns
         -------
         V : ndarray of shape (n_samples, n_features_target) or (n_features_target,)
-            Samples in the coordinates of the target space, one vector for a single sample. `out`
-            if given.
+            Samples in the coordinates of the target space; one vector for a single sample. The
+            result is `out` if given.
 
         Raises
         ------
         ValueError
-            When the type of the result does not hold these coordinates, as single precision does
-            not where the target samples are about 1e50 long.
+            If the type of the result cannot represent these coordinates, as single precision if the
+            target samples have lengths of about 1e50.
         TypeError
-            When `X` is a lazy collection, such as a dask array, which would be computed in memory
-            as a whole. The message says how to map it in blocks.
+            If `X` is a lazy collection, such as a dask array, which would be loaded into memory as
+            a whole. The message explains how to map it in blocks.
         """
         # `transform` itself returns a data frame under `set_output`.
         if isinstance(X, np.ndarray) and X.ndim == 1:
@@ -398,37 +402,38 @@ class FittedMap(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     ) -> None:
         """Write the map to a file without pickled code.
 
-        The file holds the map, means, lengths and names of the features of both spaces, the results
-        of the convergence check and the version of this package, but no samples and no parameters.
-        It appears as a whole or not at all.
+        The file contains the map, means, lengths and feature names of both spaces, the results of
+        the convergence check and the version of this package. It contains no samples and no
+        parameters. It is written completely or not at all.
 
         Parameters
         ----------
         path : str or path-like
-            The file; one that exists is replaced.
+            The file; an existing file is replaced.
 
         format : {"npz", "safetensors", "onnx"} or None, default=None
-            The format, by default that of the ending of the file name.
+            The format; by default, the suffix of the file name.
 
-            - "npz": :func:`~sklearn_align.load_map` reads it, with the same results to the bit.
-            - "safetensors": the same; needs safetensors.
-            - "onnx": a graph from "source" (batch, n_features) to "target", as :meth:`to_target`,
-              and "unit", as :meth:`transform`, all in float32; needs onnx.
+            - "npz": :func:`~sklearn_align.load_map` reads it, with exactly the same results.
+            - "safetensors": the same as "npz"; needs safetensors.
+            - "onnx": a graph with the input "source" (batch, n_features) and the outputs "target",
+              the result of :meth:`to_target`, and "unit", the result of :meth:`transform`. All are
+              float32. It needs onnx.
 
         metadata : dict of str to str, default=None
             Entries to store, such as the names of both encoders. None stores `metadata_` of an
             aligner from :func:`~sklearn_align.load_map`. Keys that start with ``"sklearn_align."``
-            are those of the package.
+            are reserved for the package.
 
         Raises
         ------
         TypeError
-            When a key or a value of `metadata` is no str.
+            If a key or a value of `metadata` is not a str.
         ValueError
-            When there is no such format, a key of `metadata` is one of the package, a number of the
-            map is not finite, or lengths are out of the range of an ONNX graph.
+            If the format is not known, a key of `metadata` is reserved for the package, a number of
+            the map is not finite, or lengths are outside the range of an ONNX graph.
         ImportError
-            When a package that the format needs is not installed.
+            If a package that the format needs is not installed.
 
         See Also
         --------
@@ -438,18 +443,18 @@ class FittedMap(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         export_map(self, path, format, metadata)
 
     def inverse_transform(self, X: ArrayLike) -> FloatArray:
-        """Map the output of :meth:`transform` back to raw coordinates of the source space.
+        """Map the output of :meth:`transform` to raw coordinates of the source space.
 
-        The way back is the transpose of `map_`, without the correction by known pairs.
+        The inverse map is the transpose of `map_`, without the correction by known pairs.
 
-        Only directions are kept by :meth:`transform`. The length is restored where the source
-        samples seen by :meth:`fit` all had the same length, else the median length, or the median
-        distance from the mean, is used.
+        :meth:`transform` keeps only directions. If all source samples of :meth:`fit` had the same
+        length, the result has this length. Otherwise, the median length, or the median distance
+        from the mean, is used.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features_target)
-            Samples as :meth:`transform` returns them. The names of a data frame must be those of
+            Samples, as returned by :meth:`transform`. The names of a data frame must equal
             ``get_feature_names_out``.
 
         Returns
@@ -460,10 +465,10 @@ class FittedMap(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         Raises
         ------
         ValueError
-            When the type of the result does not hold these coordinates.
+            If the type of the result cannot represent these coordinates.
         TypeError
-            When `X` is a lazy collection, such as a dask array, which would be computed in memory
-            as a whole. The message says how to map it in blocks.
+            If `X` is a lazy collection, such as a dask array, which would be loaded into memory as
+            a whole. The message explains how to map it in blocks.
         """
         check_is_fitted(self)
         refuse_lazy(X, "X", method="inverse_transform", width=int(self.n_features_in_))
@@ -480,31 +485,33 @@ class FittedMap(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             Samples of the source space.
 
         y : array-like, default=None
-            A matrix with as many columns as the target space holds target samples, whatever its
-            container, number type or values: the counterparts of the samples of `X`, in the same
-            order, when there are equally many, else unpaired samples. With anything else (None, a
-            vector, a matrix of another width), such as labels, the target samples kept by
-            :meth:`fit` are used, unpaired. A label matrix that happens to be as wide as the target
-            space is not told from samples: leave it out. Names of a data frame of that width must
-            be those of the target samples in :meth:`fit`.
+            A matrix with as many columns as the target space is a matrix of target samples,
+            whatever its container, number type or values. If it has the same number of samples as
+            `X`, they are the counterparts of the samples of `X`, in the same order. Otherwise they
+            are unpaired samples. For any other `y` (None, a vector, a matrix of another width),
+            such as labels, the target samples that :meth:`fit` has stored are used, unpaired. Do
+            not pass a label matrix with as many columns as the target space, because it would be
+            used as samples. Names of a data frame with this number of columns must be the names of
+            the target samples in :meth:`fit`.
 
         Returns
         -------
         float
-            With counterparts the fraction of samples whose counterpart is nearest
-            (:func:`~sklearn_align.metrics.retrieval_accuracy`), else the label-free score
+            With counterparts, the fraction of samples whose counterpart is nearest
+            (:func:`~sklearn_align.metrics.retrieval_accuracy`). Otherwise, the label-free score
             (:func:`~sklearn_align.metrics.csls_score`). Higher is better.
 
         Raises
         ------
         ValueError
-            When `target_sample_` is needed and has been deleted.
+            If `target_sample_` is needed and has been deleted.
 
         Warns
         -----
         PairingWarning
-            When samples taken as counterparts are no better than chance although the map
-            converged: unpaired target samples belong in ``XB=``.
+            If the retrieval of the counterparts is at chance level although the map converged. In
+            this case, the target samples are probably unpaired: pass them as ``XB=`` to
+            :meth:`fit`.
         """
         Z = self._map_samples(X, "score", ensure_min_samples=1)
         if y is None or shape_of(y)[1:] != (self.n_features_target_,):

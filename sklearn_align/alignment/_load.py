@@ -16,33 +16,34 @@ _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 def load_map(path: str | os.PathLike[str]) -> MiniVec2Vec:
     """Load a map that :meth:`MiniVec2Vec.export` has written to an npz or safetensors file.
 
-    Nothing in the file is executed: it holds numbers and text, and all of it is checked.
+    No code from the file is executed: the file contains only numbers and text, and all of them are
+    checked.
 
     Parameters
     ----------
     path : str or path-like
-        The file. Which of the two formats it has is seen by its content.
+        The file. Its format is detected from its content.
 
     Returns
     -------
     aligner : MiniVec2Vec
-        Fitted, with the same results to the bit of :meth:`~sklearn_align.MiniVec2Vec.transform`,
-        :meth:`~sklearn_align.MiniVec2Vec.to_target`,
+        Fitted aligner with exactly the same results of
+        :meth:`~sklearn_align.MiniVec2Vec.transform`, :meth:`~sklearn_align.MiniVec2Vec.to_target`,
         :meth:`~sklearn_align.MiniVec2Vec.transform_target`,
         :meth:`~sklearn_align.MiniVec2Vec.inverse_transform` and, with target samples,
-        :meth:`~sklearn_align.MiniVec2Vec.score`. Its parameters are the defaults; `history_` and
-        `target_sample_` are absent, because a file has no samples, and so are the results of the
-        convergence check if the map was never judged (:meth:`~sklearn_align.MiniVec2Vec.from_map`);
-        :meth:`~sklearn_align.MiniVec2Vec.assess` judges it on samples. Metadata that were given to
-        ``export`` are in `metadata_`.
+        :meth:`~sklearn_align.MiniVec2Vec.score`. Its parameters are the defaults. `history_` is
+        absent, and `target_sample_` is absent because the file contains no samples. If the map is
+        from :meth:`~sklearn_align.MiniVec2Vec.from_map` and was exported without a convergence
+        check, the results of the check are absent; :meth:`~sklearn_align.MiniVec2Vec.assess`
+        computes them on samples. `metadata_` has the metadata that were passed to ``export``.
 
     Raises
     ------
     ValueError
-        When the file is none of these, is truncated or was written in a newer format, or when its
-        contents cannot be a fitted map. The message names the file and what is wrong.
+        If the file has another format, is truncated or has a newer format, or if its contents
+        cannot be a fitted map. The message names the file and the fault.
     ImportError
-        When a safetensors file is read without the package safetensors.
+        If a safetensors file is read and the package safetensors is not installed.
 
     See Also
     --------

@@ -53,15 +53,15 @@ from sklearn_align.alignment.starts import AnchorStart, PairStart, Start
 class MiniVec2Vec(CallbackSupportMixin, FittedMap):
     """Linear map between two embedding spaces, learned from unpaired samples.
 
-    Encoders that were trained separately place the same texts, images or words in similar
-    arrangements. mini-vec2vec finds the orthogonal map from one arrangement to the other from
-    samples of both spaces, which need be neither paired nor equally many. Whether it succeeded is
-    checked without labels.
+    Encoders that were trained separately give similar vectors to similar texts, images or words, up
+    to a rotation of the space. mini-vec2vec finds the orthogonal map between two such spaces from
+    samples of both. The samples need not be paired, and their numbers may differ. A convergence
+    check without labels tests whether the map is correct.
 
     Parameters
     ----------
     init : {"components", "anchors"}, Start or list of Start, default="components"
-        How the candidates for the first map are made.
+        How the candidates for the initial map are computed.
 
         - "components": match independent components of the two spaces, with several settings of
           :class:`~sklearn_align.alignment.ComponentStart`.
@@ -69,59 +69,63 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
         - an object with a method ``initial_map(problem, random_state)``, see
           :class:`~sklearn_align.alignment.Start`. Its parameters can be searched, as in
           ``init__n_clusters``.
-        - a list of such objects, which take turns.
+        - a list of such objects, which are used in turn.
 
     n_init : int or "auto", default="auto"
-        Number of candidates. They are created until two independent ones agree. "auto" stands for
-        the length of the list that was given, else for 12, or for 1 with ``selection=None``.
+        Maximum number of candidates. No further candidates are computed after two independent
+        candidates agree. "auto" is the length of the list `init`, or 12 if `init` is not a list, or
+        1 with ``selection=None``.
 
     selection : {"halving"} or None, default="halving"
-        How the first map is chosen.
+        How the initial map is selected.
 
         - "halving": successive halving. Candidates are refined in the leading 128 principal
-          directions of each space; the best by label-free score are refined further, until two
-          independent ones agree or the score no longer rises. Known pairs add a candidate.
-        - None: the map of a single initialization, made at full width, is taken as it is.
+          directions of each space. The candidates with the highest label-free score are refined
+          further, until two independent candidates agree or the score does not increase any more.
+          Known pairs add a candidate.
+        - None: a single initial map is computed at full width and used without a selection.
 
     refinements : {"robust", "paper"} or list of refinements, default="robust"
-        Steps that improve the chosen map, in order.
+        Steps that improve the selected map, in their order.
 
         - "robust": :class:`~sklearn_align.alignment.TransportRefinement` on small samples of both
-          sides, then :class:`~sklearn_align.alignment.StochasticTransportRefinement` twice, with
-          some and with all target samples.
+          sides, then :class:`~sklearn_align.alignment.StochasticTransportRefinement` twice: first
+          with some target samples, then with all target samples.
         - "paper": :class:`~sklearn_align.alignment.NeighborRefinement` (Refine-1), then
           :class:`~sklearn_align.alignment.ClusterRefinement` (Refine-2).
         - a list of objects that follow :class:`~sklearn_align.alignment.Refinement`.
 
     max_samples : int or None, default=30000
-        Samples of each space that the search uses, drawn at random when there are more; None takes
-        all. Means are always computed over all samples.
+        Maximum number of samples of each space that the search uses. If there are more samples, a
+        random subset is drawn. None uses all samples. Means are always computed over all samples.
 
     pair_weight : float, default=1.0
         Weight of one known pair relative to one matched sample, see `pairs` in :meth:`fit`.
 
     correction : {"auto", "ridge"} or None, default="auto"
-        What known pairs add to the orthogonal map.
+        Correction of the orthogonal map by known pairs.
 
-        - "ridge": a ridge regression of the residual of the map on the known pairs. Its strength is
-          chosen by leaving out one pair at a time, and may turn out as infinite, which leaves the
-          map as it is.
-        - "auto": the same with at least 50 known pairs, which fewer do not support; else nothing.
-        - None: nothing, `linear_map_` is `map_`.
+        - "ridge": a ridge regression of the residuals of the map on the known pairs. Its strength
+          is selected by leave-one-out cross-validation over the pairs. An infinite strength may be
+          selected; the map is then not corrected.
+        - "auto": the same as "ridge" with at least 50 known pairs; no correction with fewer pairs,
+          because these are too few for the regression.
+        - None: no correction; `linear_map_` equals `map_`.
 
     score_sample_size : int, default=2000
-        Samples of each space on which the label-free score is computed, and number of target
-        samples kept for :meth:`score`.
+        Number of samples of each space for the label-free score, and number of target samples that
+        are stored for :meth:`score`.
 
     n_jobs : int, default=None
-        Candidates that are refined at the same time, in threads. None means 1 unless in a
-        :obj:`joblib.parallel_backend` context, -1 means all processors. Does not change the result.
+        Number of candidates that are refined at the same time, in threads. None means 1 unless in a
+        :obj:`joblib.parallel_backend` context, -1 means all processors. The result does not depend
+        on `n_jobs`.
 
     keep_maps : bool, default=False
         Whether `maps_` holds the map after each stage.
 
     verbose : int, default=0
-        1 prints a line for every stage, 2 one for every iteration.
+        1 prints a line for every stage, 2 prints a line for every iteration.
 
     random_state : int, RandomState instance or None, default=None
         Pass an int for the same result in every call.
@@ -129,37 +133,41 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
     Attributes
     ----------
     map_ : ndarray of shape (n_features_in_, n_features_target_)
-        The map, applied as ``centred_samples @ map_``. Its columns are orthonormal, its rows when
-        there are fewer rows than columns; both when the widths are equal.
+        The orthogonal map, applied as ``centred_samples @ map_``. Its columns are orthonormal. If
+        there are fewer rows than columns, its rows are orthonormal instead. If the widths are
+        equal, both are.
 
     linear_map_ : ndarray of shape (n_features_in_, n_features_target_)
-        What :meth:`transform` and :meth:`to_target` apply: `map_`, corrected by the known pairs, or
-        the matrix that :meth:`from_map` was given.
+        The matrix that :meth:`transform` and :meth:`to_target` apply: `map_`, corrected by the
+        known pairs, or the matrix that was passed to :meth:`from_map`.
 
     correction_strength_ : float
-        Strength of the ridge regression of the correction, infinity where there is none.
+        Strength of the ridge regression of the correction; infinity if there is no correction.
 
     source_mean_ : ndarray of shape (n_features_in_,)
-        Mean of the source samples, of unit length if `source_normalized_`.
+        Mean of the source samples, or of the source samples scaled to unit length if
+        `source_normalized_`.
 
     target_mean_ : ndarray of shape (n_features_target_,)
-        Mean of the target samples, of unit length if `target_normalized_`.
+        Mean of the target samples, or of the target samples scaled to unit length if
+        `target_normalized_`.
 
     source_normalized_ : bool
-        Whether source samples are scaled to unit length before `source_mean_` is taken and
-        subtracted. It is True where their lengths have long tails: where 5% are more than twice, or
-        less than a quarter, as long as the median. Otherwise a sample that is more than four times
-        as long as the median counts in the mean with four times the median length.
+        Whether source samples are scaled to unit length before `source_mean_` is computed and
+        subtracted. It is True if the distribution of their lengths has a long tail: if 5% of the
+        lengths are more than twice, or less than a quarter, of the median length. If it is False, a
+        sample that is longer than four times the median length counts in the mean with four times
+        the median length.
 
     target_normalized_ : bool
         The same for target samples.
 
     source_length_, target_length_ : float or None
-        The common length of the raw samples of each space, None where their lengths differ.
+        The common length of the raw samples of each space; None if their lengths differ.
 
     source_radius_, target_radius_ : float
-        Median distance of the raw samples of each space from its mean, or their median length if
-        they are normalized before the mean is subtracted.
+        Median distance of the raw samples of each space from their mean. If samples are scaled to
+        unit length before the mean is subtracted, median length of the raw samples.
 
     alignment_score_ : float
         Label-free quality of the map, ``mean_i max_j CSLS(x_i W, y_j)``, see
@@ -167,16 +175,17 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
 
     agreement_ : float
         Fraction of source samples that the map and a map of an independent run send to the same
-        place; or, when that is small and there are at least five known pairs, the fraction of pairs
-        that are retrieved after a refinement without them. Near 1 after a success, small after a
-        failure. Where a space has less than 128 features and no pairs are known, runs on halves of
-        the samples, also from one half of a space to the other, have to agree as well. If less than
-        .35 of the samples agree with them, as in symmetric spaces, this is that fraction.
+        place. If this fraction is small and there are at least five known pairs, it is the fraction
+        of pairs that are retrieved after a refinement without these pairs. It is near 1 for a
+        correct map and small for a wrong map. If a space has fewer than 128 features and no pairs
+        are known, the map must also agree with runs on halves of the samples, and with runs from
+        one half of a space to the other. If less than .35 of the samples agree with these runs, as
+        in symmetric spaces, `agreement_` is that fraction.
 
     relative_score_ : float
         ``(s(map) - s(arbitrary)) / (s(itself) - s(arbitrary))`` with the label-free score ``s`` of
-        the map, of arbitrary maps between principal axes, and of a space with itself (two halves of
-        it). Near 1 after a success.
+        the map, of arbitrary maps between principal axes, and of a space with itself (between two
+        halves of its samples). It is near 1 for a correct map.
 
     min_relative_score_ : float
         The `relative_score_` that `converged_` asks for: 0.6, or 0.4 where both spaces have 128
@@ -190,7 +199,7 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
         usual, and larger ones occur.
 
     accuracy_measured_ : bool
-        Whether known pairs have measured `expected_accuracy_`.
+        True if `expected_accuracy_` was measured on known pairs, False if it is an estimate.
 
     converged_ : bool
         With at least 50 known pairs, whether `expected_accuracy_` is at least 0.5. With fewer,
@@ -200,21 +209,21 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
 
     history_ : list of dict
         A record for each stage: its name `stage`, the label-free score after each iteration
-        `score`, `n_iter` and the `time` in seconds. The record of the first stage also has the
-        scores of all candidates in each round of the selection, `start_scores`.
+        `score`, `n_iter` and the `time` in seconds. The record of the first stage also has
+        `start_scores`, the scores of all candidates in each round of the selection.
 
     maps_ : dict of str to ndarray of shape (n_features_in_, n_features_target_)
-        With ``keep_maps=True``, the map after each stage, orthogonal as `map_`, which is the last
-        one. The keys are the names of the stages in `history_`, in their order: "start", then the
-        classes of the refinements. Those of a class that stands in several stages are numbered, as
-        in "StochasticTransportRefinement-1".
+        With ``keep_maps=True``, the orthogonal map after each stage. The last one equals `map_`.
+        The keys are the names of the stages in `history_`, in their order: "start", then the
+        classes of the refinements. If several stages have the same class, their names are numbered,
+        as in "StochasticTransportRefinement-1".
 
     n_iter_ : int
-        Iterations of all stages together.
+        Total number of iterations of all stages.
 
     target_sample_ : ndarray of shape (at most score_sample_size, n_features_target_)
-        Centred unit samples of the target space, with which :meth:`score` compares. They are
-        stored with the estimator: delete the attribute where the target must not be passed on.
+        Centred unit samples of the target space, which :meth:`score` uses. They are stored with the
+        estimator: delete the attribute if the target samples must not be passed on.
 
     n_features_target_ : int
         Width of the target space.
@@ -223,35 +232,36 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
         Width of the source space.
 
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the source features, when `X` has string names.
+        Names of the source features, if `X` has string names.
 
     feature_names_target_in_ : ndarray of shape (n_features_target_,)
-        Names of the target features, when the target samples have string names. Checked wherever
-        target samples come in, as those of the source are.
+        Names of the target features, if the target samples have string names. All methods that take
+        target samples check these names.
 
     metadata_ : dict of str
-        What :meth:`export` was given as `metadata`, in an aligner from
-        :func:`~sklearn_align.load_map`; absent in others.
+        The `metadata` that was passed to :meth:`export`, in an aligner from
+        :func:`~sklearn_align.load_map`; absent in other aligners.
 
     See Also
     --------
     sklearn_align.load_map : Reads a map that :meth:`export` has written.
     sklearn_align.metrics.retrieval_accuracy : Fraction of samples whose counterpart is nearest.
-    scipy.linalg.orthogonal_procrustes : The map when all samples are paired.
+    scipy.linalg.orthogonal_procrustes : The map if all samples are paired.
 
     Notes
     -----
     The search runs in single precision. Results have the type to which NumPy promotes float32 and
-    the numbers that come in: float32 for float32, float16, booleans and integers of at most 16
-    bits, which it holds exactly; float64 for float64, larger integers and everything else. Samples
-    are converted in blocks, so that no copy of all of them in another type is made. `map_`, the
-    means and `target_sample_` have the type of the samples seen by :meth:`fit`.
+    the type of the samples: float32 for float32, float16, booleans and integers of at most 16 bits,
+    which float32 represents exactly; float64 for float64, larger integers and all other types.
+    Samples are converted in blocks, so that the samples are never copied as a whole. `map_`, the
+    means and `target_sample_` have the type of the samples of :meth:`fit`.
 
-    Fits in several threads of a process take turns where linear algebra uses several threads,
-    because their number is a setting of the whole process; processes fit at the same time.
+    Fits in several threads of a process wait for each other if linear algebra uses several threads,
+    because the number of threads is a setting of the whole process. Use processes to run fits at
+    the same time.
 
-    Under cross-validation `pairs` must hold the paired samples
-    themselves, because sample indices do not survive a split; they are refused there.
+    In a cross-validation, `pairs` must hold the paired samples themselves. Indices raise an error,
+    because they would be wrong after a split.
 
     References
     ----------
@@ -337,41 +347,43 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
     ) -> Self:
         """Make an aligner with the published recipe of mini-vec2vec.
 
-        One :class:`~sklearn_align.alignment.AnchorStart` at full width, then
+        The recipe is one :class:`~sklearn_align.alignment.AnchorStart` at full width, followed by
         :class:`~sklearn_align.alignment.NeighborRefinement` and
         :class:`~sklearn_align.alignment.ClusterRefinement`. Known pairs do not correct the map.
 
         Parameters
         ----------
         n_clusters : int, default=20
-            Clusters of each space in an anchor run.
+            Number of clusters of each space in an anchor run.
 
         n_runs : int, default=30
-            Anchor runs, whose matched cluster centres are all used.
+            Number of anchor runs. The matched cluster centres of all runs are used.
 
         n_qap_restarts : int, default=30
-            Random restarts of the quadratic assignment of a run.
+            Number of random restarts of the quadratic assignment in a run.
 
         n_neighbors : int, default=50
-            Target samples averaged for each source sample, at the start and in Refine-1.
+            Number of target samples that are averaged for each source sample, in the start and in
+            Refine-1.
 
         anchor_sample_size : int or None, default=10000
-            Samples of each space that are clustered in the anchor runs; None takes all.
+            Number of samples of each space that are clustered in the anchor runs; None uses all
+            samples.
 
         max_iter : int, default=75
-            Iterations of Refine-1.
+            Number of iterations of Refine-1.
 
         sample_size : int or None, default=10000
-            Source samples in each iteration of Refine-1; None takes all.
+            Number of source samples in each iteration of Refine-1; None uses all samples.
 
         smoothing : float, default=0.5
             Weight of each new solution in Refine-1 and Refine-2, in (0, 1].
 
         n_refine_clusters : int, default=500
-            Clusters of Refine-2.
+            Number of clusters in Refine-2.
 
         **parameters : object
-            Further parameters of :class:`MiniVec2Vec`, such as `random_state`.
+            Other parameters of :class:`MiniVec2Vec`, such as `random_state`.
 
         Returns
         -------
@@ -426,8 +438,8 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
     ) -> Self:
         """Learn the map from the space of `X` to the target space.
 
-        A fit that raises, also by an interrupt or by a warning that has been made an error, leaves
-        the estimator exactly as it was.
+        If the fit raises an error, is interrupted, or raises a warning that was turned into an
+        error, the estimator does not change.
 
         Parameters
         ----------
@@ -435,23 +447,23 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
             Samples of the source space.
 
         y : array-like of shape (n_samples_target, n_features_target), default=None
-            Samples of the target space, in any number, any order and any number type. Ignored when
-            `XB` is given, so that labels can stand here in a pipeline. A matrix with only two
-            different values, both whole numbers, is what scikit-learn takes for multilabel targets
-            and is refused, whatever its type; a vector is taken as a single feature, with a
-            warning.
+            Samples of the target space, in any number, any order and any number type. `y` is
+            ignored if `XB` is given, so that it can hold labels in a pipeline. A matrix with only
+            two different values, both whole numbers, raises an error, whatever its type, because
+            scikit-learn treats it as multilabel targets. A vector is used as a single feature, with
+            a warning.
 
         XB : array-like of shape (n_samples_target, n_features_target), default=None
-            Samples of the target space, by name, whatever their values. In a search or a
-            cross-validation they are split along with `X` when there happen to be equally many,
-            which does no harm.
+            Samples of the target space, with any values. If there are as many samples as in `X`, a
+            search or a cross-validation also splits `XB`. This has no bad effect, because the
+            samples are unpaired.
 
         pairs : tuple of two array-likes, default=None
-            Known pairs: the two sides ``(rows_A, rows_B)``, either vectors of integers, indices
-            into `X` and the target samples from 0 on, or matrices with the paired samples
-            themselves. A sample may stand in several pairs. Two sides of length two are refused
-            when both are lists or tuples, because ``[(0, 5), (1, 6)]`` may as well be a list of two
-            pairs: pass arrays then.
+            Known pairs, as two sides ``(rows_A, rows_B)``. Both sides are vectors of integers
+            (indices of samples in `X` and in the target samples, from 0 on), or matrices with the
+            paired samples themselves. A sample may be in several pairs. Two lists or tuples of
+            length two raise an error, because ``[(0, 5), (1, 6)]`` could also be a list of two
+            pairs: pass arrays in this case.
 
         Returns
         -------
@@ -461,18 +473,18 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
         Raises
         ------
         ValueError
-            When there is no target space, an input is not a finite 2-D array with at least two
+            If there are no target samples, an input is not a finite 2-D array with at least two
             different samples, `y` holds labels, `pairs` cannot be used, or parameters contradict
-            one another.
+            each other.
         TypeError
-            When samples are a lazy collection, such as a dask array. A sample of it is enough.
+            If samples are a lazy collection, such as a dask array. Pass a sample of it instead.
 
         Warns
         -----
         AlignmentWarning
-            When the convergence check fails; `converged_` is False then.
+            If the convergence check fails (`converged_` is False).
         SmallSampleWarning
-            When a number of clusters or neighbors was clipped to the number of samples.
+            If a number of clusters or neighbors was reduced to the number of samples.
         """
         self._refuse_lazy_samples(X, y, XB, pairs)
         target_given = choose_target(XB, y, type(self).__name__)
@@ -542,18 +554,19 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
         XB: ArrayLike | None = None,
         pairs: tuple[ArrayLike, ArrayLike] | None = None,
     ) -> Self:
-        """Judge the map on samples of both spaces, as :meth:`fit` judges the one that it finds.
+        """Compute the convergence check of the map on samples of both spaces, as in :meth:`fit`.
 
-        For a map that was made elsewhere (:meth:`from_map`), or with other samples. It is compared
-        with independent runs on these samples, as described for `converged_`, and is not changed,
-        and neither are the means. As in `fit`, the figures without pairs are those of `map_`; where
-        less than .7 of the samples are nearest to the same place under `linear_map_`, they are
-        those of `linear_map_`. `agreement_` and `relative_score_` are those of its part in the
-        leading 128 principal directions of each space, in which `fit` selects maps as well.
+        Use it for a map from another source (:meth:`from_map`), or to check a map on other samples.
+        The map is compared with independent runs on these samples, as described for `converged_`.
+        The map and the means are not changed. As in `fit`, the results without pairs are computed
+        with `map_`. But if fewer than .7 of the samples have the same nearest target sample under
+        `map_` and `linear_map_`, they are computed with `linear_map_`. `agreement_` and
+        `relative_score_` are computed in the leading 128 principal directions of each space, in
+        which `fit` also selects maps.
 
-        Only `alignment_score_`, `agreement_`, `relative_score_`, `min_relative_score_`,
-        `expected_accuracy_`, `accuracy_measured_` and `converged_` are set, all at once: a call
-        that raises or is interrupted changes nothing.
+        This method sets only `alignment_score_`, `agreement_`, `relative_score_`,
+        `min_relative_score_`, `expected_accuracy_`, `accuracy_measured_` and `converged_`, all at
+        the same time. If a call raises an error or is interrupted, nothing is changed.
 
         Parameters
         ----------
@@ -561,15 +574,16 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
             Samples of the source space.
 
         y : array-like of shape (n_samples_target, n_features_target), default=None
-            Samples of the target space, as in :meth:`fit`. Ignored when `XB` is given.
+            Samples of the target space, as in :meth:`fit`. Ignored if `XB` is given.
 
         XB : array-like of shape (n_samples_target, n_features_target), default=None
-            Samples of the target space, by name.
+            Samples of the target space.
 
         pairs : tuple of two array-likes, default=None
             Known pairs, as in :meth:`fit`. With at least 50 of them, `expected_accuracy_` is
-            measured on all of them: pass pairs that the map was not made from. With fewer, it is
-            estimated, and rather too low for a map that was not made from these samples.
+            measured on all of them: pass pairs that were not used to compute the map. With fewer
+            pairs, it is an estimate. This estimate is usually too low for a map that was not fitted
+            to these samples.
 
         Returns
         -------
@@ -579,21 +593,21 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
         Raises
         ------
         ValueError
-            When there is no target space, an input is not a finite 2-D array as wide as the space
-            is, or `pairs` cannot be used.
+            If there are no target samples, an input is not a finite 2-D array with as many columns
+            as its space, or `pairs` cannot be used.
         TypeError
-            When samples are a lazy collection, such as a dask array. A sample of it is enough.
+            If samples are a lazy collection, such as a dask array. Pass a sample of it instead.
 
         Warns
         -----
         AlignmentWarning
-            When the convergence check fails; `converged_` is False then.
+            If the convergence check fails (`converged_` is False).
         SampleLengthWarning
-            When the samples are not as long as those that the map was made for.
+            If the samples have other lengths than the samples for which the map was computed.
 
         See Also
         --------
-        MiniVec2Vec.from_map : Makes an aligner of a matrix.
+        MiniVec2Vec.from_map : Makes an aligner from a matrix.
         sklearn_align.alignment.alignment_report : Reports on a map.
 
         Examples

@@ -31,7 +31,7 @@ class KnownPairs:
         Their counterparts in the target space.
 
     weight : float
-        Weight of one pair relative to one matched sample in every Procrustes step.
+        Weight of a pair relative to a matched sample in every Procrustes step.
 
     See Also
     --------
@@ -54,10 +54,10 @@ class KnownPairs:
 
 
 class AlignmentProblem:
-    """Everything that an initialization or a refinement has access to.
+    """Input of initializations and refinements: samples, known pairs, Procrustes and the score.
 
-    Passed to the `initial_map` method of every initialization and to the `iterate` method of every
-    refinement.
+    The problem is passed to the `initial_map` method of every initialization and to the `iterate`
+    method of every refinement.
 
     Parameters
     ----------
@@ -71,10 +71,10 @@ class AlignmentProblem:
         Samples whose counterparts are known.
 
     score_sample_size : int, default=2000
-        Samples of each side on which `score` is computed.
+        Number of samples of each side for which `score` is computed.
 
     random_state : RandomState, default=None
-        Draws the samples of `score`; with None the first ones are used.
+        Random generator that draws the samples of `score`; None uses the first samples.
 
     Attributes
     ----------
@@ -128,7 +128,8 @@ class AlignmentProblem:
             Source or target space.
 
         size : int or None
-            Number of samples; all, unshuffled, when None or at least as many as there are.
+            Number of samples. If it is None or not smaller than the number of samples, all samples
+            are returned in their order.
 
         random_state : RandomState
             Source of randomness.
@@ -136,7 +137,7 @@ class AlignmentProblem:
         Returns
         -------
         ndarray of shape (min(size, n_samples), n_features)
-            A view of all samples or a copy of some.
+            A view of all samples, or a copy of the drawn samples.
         """
         samples = self.A if side == "A" else self.B
         if size is None or size >= len(samples):
@@ -144,10 +145,10 @@ class AlignmentProblem:
         return samples[random_state.choice(len(samples), size, replace=False)]
 
     def solve(self, X: FloatArray, Y: FloatArray) -> FloatArray:
-        """Solve orthogonal Procrustes for matched samples together with the known pairs.
+        """Solve orthogonal Procrustes for matched samples and the known pairs.
 
-        The (semi-)orthogonal `W` that maximises ``trace(W.T @ C)`` with the cross-covariance
-        ``C = X.T @ Y + weight * pairs.A.T @ pairs.B``.
+        The result is the (semi-)orthogonal `W` that maximises ``trace(W.T @ C)`` with the
+        cross-covariance ``C = X.T @ Y + weight * pairs.A.T @ pairs.B``.
 
         Parameters
         ----------
@@ -155,7 +156,7 @@ class AlignmentProblem:
             Samples of the source space.
 
         Y : ndarray of shape (n_matched, n_features_B)
-            The target samples, or means of target samples, that they were matched with.
+            The matched target samples, or means of target samples.
 
         Returns
         -------
@@ -208,7 +209,7 @@ class AlignmentProblem:
         return score
 
     def principal_coordinates(self, side: Side) -> FloatArray:
-        """Return samples of one side from which initializations compute their statistics.
+        """Return samples of one side for the statistics of initializations.
 
         Parameters
         ----------
@@ -218,7 +219,7 @@ class AlignmentProblem:
         Returns
         -------
         ndarray of shape (n_samples, n_features)
-            The unit samples themselves; a reduced problem has principal coordinates.
+            The unit samples. A reduced problem returns principal coordinates.
         """
         return self.A if side == "A" else self.B
 

@@ -20,18 +20,19 @@ from sklearn_align.alignment._report_text import report_html, report_text
 class AlignmentReport:
     """A report on a fitted map, as text, HTML or a dict.
 
-    :func:`alignment_report` makes it. ``print(report)`` gives the text, and notebooks show the
+    :func:`alignment_report` returns it. ``print(report)`` prints the text, and notebooks show the
     HTML.
 
     Parameters
     ----------
     contents : dict
-        What :meth:`to_dict` returns.
+        The dict that :meth:`to_dict` returns.
 
     Attributes
     ----------
     verdict : {"pass", "check", "fail"}
-        "fail" if the map is not to be used, "check" if something is to be looked at before.
+        "fail" if the map must not be used, "check" if a finding should be examined before it is
+        used.
 
     findings : list of str
         The reasons for the verdict, empty for "pass".
@@ -71,13 +72,13 @@ class AlignmentReport:
         -------
         contents : dict
             "verdict", "findings", "map", "evidence", "before_after", "lengths", "outside" and
-            "not_shown". Sections without their input are None, "evidence" of a map that was not
-            judged as well, and so are numbers that are not known.
+            "not_shown". A section without its input is None. "evidence" is None for a map without a
+            convergence check. Numbers that are not known are None.
         """
         return deepcopy(self._contents)
 
     def to_html(self) -> str:
-        """Return the report as HTML, which refers to no other file.
+        """Return the report as HTML without references to other files.
 
         Returns
         -------
@@ -135,9 +136,9 @@ def alignment_report(
     k: int = 10,
     output_dict: bool = False,
 ) -> AlignmentReport | dict[str, Any]:
-    """Report on a fitted map, to be read before an index is switched to mapped vectors.
+    """Report on a fitted map, for the decision to switch an index to mapped vectors.
 
-    What needs an input that is not given is left out, and the report says which input it needs.
+    If an input is not given, the report leaves out the section that needs it and names the input.
 
     Parameters
     ----------
@@ -146,25 +147,25 @@ def alignment_report(
         or a pipeline or search that ends in one.
 
     XA : array-like of shape (n_samples, n_features), default=None
-        Samples of the source space that are to be mapped, or some of them. They may hold invalid
-        samples, which are counted.
+        Samples of the source space that will be mapped, or some of these samples. Invalid samples
+        are counted.
 
     XB : array-like of shape (n_samples_target, n_features_target), default=None
-        Samples of the target space. By default those that ``fit`` has kept.
+        Samples of the target space. By default, the target samples that ``fit`` has stored.
 
     XA_fit : array-like of shape (n_samples_fit, n_features), default=None
-        Source samples that ``fit`` has seen, or some of them, with which `XA` is compared.
+        Source samples of ``fit``, or some of them. `XA` is compared with these samples.
 
     pairs : tuple of two array-likes, default=None
-        Pairs that ``fit`` has not seen, in the form that ``fit`` takes: two vectors of indices into
-        `XA` and `XB`, or two matrices of samples.
+        Pairs that were not used in ``fit``, in the form that ``fit`` takes: two vectors of indices
+        into `XA` and `XB`, or two matrices of samples.
 
     queries : array-like of shape (n_queries, n_features_target), default=None
         Queries by the new encoder, for the recall of neighbours among `pairs`. By default, every
-        fifth pair is a query and not in the index.
+        fifth pair is a query and is not in the index.
 
     k : int, default=10
-        Number of neighbours of the recall, reduced where there are fewer samples.
+        Number of neighbours for the recall; it is reduced if there are fewer samples.
 
     output_dict : bool, default=False
         Whether to return a dict.
@@ -172,40 +173,42 @@ def alignment_report(
     Returns
     -------
     report : AlignmentReport or dict
-        The report; with `output_dict` what its ``to_dict()`` returns.
+        The report; with `output_dict`, the result of its ``to_dict()``.
 
     Raises
     ------
     TypeError
-        If no :class:`~sklearn_align.MiniVec2Vec` stands at the end of `aligner`.
+        If `aligner` is not a :class:`~sklearn_align.MiniVec2Vec` and does not end in one.
 
     ValueError
-        If the arrays do not fit the aligner or one another.
+        If the arrays do not match the aligner or each other.
 
     See Also
     --------
     sklearn_align.metrics.neighbor_recall : Recall of a mapped index.
     sklearn_align.metrics.neighbor_overlap : Overlap of the neighbours within two spaces.
-    sklearn.metrics.classification_report : The report that has lent its form.
+    sklearn.metrics.classification_report : A similar report on a classifier.
 
     Notes
     -----
-    *Verdict.* "fail" where the aligner has not converged, or where fewer than half of at least 25
-    `pairs` are retrieved; "check" where there is another finding; else "pass".
+    *Verdict.* The verdict is "fail" if `converged_` is False, or if at least 25 `pairs` were given
+    and fewer than half of them are retrieved. It is "check" if there is another finding, and "pass"
+    otherwise.
 
-    *Before and after* are measured with cosines of raw vectors, as in an index, and a sample of the
-    new encoder as the query. "unmapped" is an index of the old vectors as they are, where both
-    spaces have one width; "mapped" one of ``to_target``. The accuracy is that among 1,000 pairs at
-    most, so that it can be compared with `expected_accuracy_`. The overlap of neighbours compares
-    the neighbours within the old index, and within the mapped one, with those within an index of
-    the new encoder. It says how much the encoders differ, which no map changes.
+    *Before and after* are measured with cosines of raw vectors, as in an index. The queries are
+    samples of the new encoder. "unmapped" is an index of the old vectors without a map, if both
+    spaces have the same width. "mapped" is an index of the result of ``to_target``. The accuracy is
+    measured among at most 1,000 pairs, so that it can be compared with `expected_accuracy_`. The
+    overlap of neighbours compares the neighbours within the old index, and within the mapped index,
+    with the neighbours within an index of the new encoder. It measures how much the encoders
+    differ. A map does not change this difference.
 
-    *Outside.* A sample of `XA` lies outside what ``fit`` saw if its cosine with the tenth nearest
-    sample of `XA_fit`, both centred, is below the 1% quantile of the cosines that the samples of
-    `XA_fit` have with their own tenth nearest [1]_: 1% of samples like those of ``fit`` do. The
-    same is done for mapped samples among target samples, where differences of the encoders count as
-    well: right maps leave 4% to 26% outside in embeddings of short texts. At most 2,000 samples of
-    each kind are compared.
+    *Outside.* A sample of `XA` is outside the samples of ``fit`` if its cosine with its tenth
+    nearest sample of `XA_fit` (both centred) is below the 1% quantile of the same cosine for the
+    samples of `XA_fit` [1]_. For samples similar to those of ``fit``, the share is 1%. Mapped
+    samples are compared with target samples in the same way. This share also includes differences
+    between the encoders: with correct maps, 4% to 26% are outside in embeddings of short texts. At
+    most 2,000 samples of each kind are compared.
 
     References
     ----------

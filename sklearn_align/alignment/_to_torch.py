@@ -13,27 +13,28 @@ if TYPE_CHECKING:
 
 
 def to_torch(aligner: MiniVec2Vec) -> nn.Module:
-    """Make a torch module that maps as :meth:`~sklearn_align.MiniVec2Vec.to_target` does.
+    """Make a torch module that computes :meth:`~sklearn_align.MiniVec2Vec.to_target`.
 
     Parameters
     ----------
     aligner : MiniVec2Vec
-        Fitted, or loaded by :func:`~sklearn_align.load_map`.
+        Aligner that was fitted, or loaded by :func:`~sklearn_align.load_map`.
 
     Returns
     -------
     module : torch.nn.Module
-        Its ``forward`` takes a floating-point tensor of shape (..., n_features) and returns one of
-        shape (..., n_features_target) and the same type; half precision is computed with in
-        float32. As the last module of a sentence-transformers model it takes a dict and returns
-        one whose entry ``"sentence_embedding"`` is mapped. The map and the means are buffers:
-        ``module.to`` moves them, and no optimizer changes them. A sentence-transformers model with
-        it can be stored and loaded; the map is then an npz file in a folder of its own.
+        Its ``forward`` takes a floating-point tensor of shape (..., n_features) and returns a
+        tensor of shape (..., n_features_target) and the same type. Half precision is computed in
+        float32. As the last module of a sentence-transformers model, it takes a dict and returns a
+        dict in which the entry ``"sentence_embedding"`` is mapped. The map and the means are
+        buffers: ``module.to`` changes their device and type, and optimizers do not change them. A
+        sentence-transformers model with this module can be stored and loaded; the map is then an
+        npz file in a separate folder.
 
     Raises
     ------
     ImportError
-        When torch is not installed.
+        If torch is not installed.
 
     See Also
     --------

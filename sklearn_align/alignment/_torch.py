@@ -22,11 +22,11 @@ _FILE = "map.npz"
 
 
 class AlignmentModule(nn.Module):
-    """Map embeddings (..., n_features) as ``to_target`` of a fitted aligner does.
+    """Map embeddings (..., n_features) in the same way as ``to_target`` of a fitted aligner.
 
-    Nothing in it is trained; gradients pass through. Half precision is computed with in float32.
-    The methods `get_embedding_dimension`, `save` and `load` are those that sentence-transformers
-    calls; it stores the name of this class in its files.
+    The module has no trainable parameters and is differentiable. Half precision is computed in
+    float32. sentence-transformers calls the methods `get_embedding_dimension`, `save` and `load`,
+    and stores the name of this class in its files.
     """
 
     linear_map: Tensor
@@ -70,7 +70,7 @@ class AlignmentModule(nn.Module):
 
     @classmethod
     def load(cls, input_path: str | os.PathLike[str]) -> Self:
-        """Read the map from a folder; nothing in it is executed."""
+        """Read the map from a folder; no code from it is executed."""
         return cls(load_map(Path(input_path, _FILE)))
 
     def extra_repr(self) -> str:

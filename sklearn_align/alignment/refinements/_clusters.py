@@ -20,14 +20,14 @@ from sklearn_align.alignment.solvers._kmeans import k_means_centers
 class ClusterRefinement(BaseEstimator):
     """Refine-2 of mini-vec2vec: Procrustes on matched cluster centres.
 
-    The source samples are clustered by k-means. Their mapped centres initialize k-means of the
-    target samples, so that the i-th centres of both sides correspond; Procrustes on the centres
-    gives the new solution.
+    The source samples are clustered by k-means. The mapped centres initialize k-means of the target
+    samples, so that the i-th centres of both sides correspond. Procrustes on the centres gives the
+    new solution.
 
     Parameters
     ----------
     n_clusters : int, default=500
-        Clusters on each side. Clipped to the number of samples.
+        Number of clusters on each side, at most the number of samples.
 
     smoothing : float, default=0.5
         Weight of the new solution, in (0, 1].

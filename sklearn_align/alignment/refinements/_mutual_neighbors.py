@@ -17,23 +17,23 @@ from sklearn_align.alignment._problem import AlignmentProblem
 
 
 class MutualNeighborRefinement(BaseEstimator):
-    """Procrustes on mutual nearest neighbors under CSLS, with a shrinking neighborhood.
+    """Procrustes on mutual nearest neighbors under CSLS, with a decreasing neighborhood.
 
-    Every iteration draws samples of both sides, keeps the pairs that are each other's nearest
-    neighbor under CSLS (see :func:`~sklearn_align.metrics.csls_score`), and solves Procrustes for
-    them. It needs a map that is nearly right.
+    Every iteration draws samples of both sides, selects the pairs of mutual nearest neighbors under
+    CSLS (see :func:`~sklearn_align.metrics.csls_score`), and solves Procrustes for these pairs. The
+    initial map must be nearly correct.
 
     Parameters
     ----------
     max_iter : int, default=15
-        Iterations.
+        Number of iterations.
 
     sample_size : int or None, default=10000
-        Samples of each side per iteration; None takes all.
+        Number of samples of each side in an iteration; None uses all samples.
 
     n_neighbors : int, default=10
-        Neighbors for the local density of CSLS in the first iteration; falls linearly to 1. Clipped
-        to the number of samples.
+        Number of neighbors for CSLS in the first iteration, at most the number of samples. It
+        decreases linearly to 1.
 
     References
     ----------

@@ -28,13 +28,14 @@ class NeighborRefinement(BaseEstimator):
     Parameters
     ----------
     max_iter : int, default=75
-        Iterations.
+        Number of iterations.
 
     sample_size : int or None, default=10000
-        Source samples per iteration; None takes all.
+        Number of source samples in an iteration; None uses all samples.
 
     n_neighbors : int, default=50
-        Target samples averaged for each source sample. Clipped to the number of target samples.
+        Number of target samples that are averaged for each source sample, at most the number of
+        target samples.
 
     smoothing : float, default=0.5
         Weight of the new solution, in (0, 1].

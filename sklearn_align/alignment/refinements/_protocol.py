@@ -16,13 +16,14 @@ from sklearn_align.alignment._problem import AlignmentProblem
 class Refinement(Protocol):
     """Interface of the objects in ``MiniVec2Vec(refinements=[...])``.
 
-    An optional attribute `max_iter` tells progress bars how many maps to expect at most.
+    An optional attribute `max_iter` is the maximum number of maps, for progress bars.
 
     See Also
     --------
     NeighborRefinement : Refine-1 of the paper.
     ClusterRefinement : Refine-2 of the paper.
-    TransportRefinement : Balanced soft matching, the default.
+    TransportRefinement : Balanced soft matching. StochasticTransportRefinement : Balanced soft
+    matching of batches with all target samples.
     MutualNeighborRefinement : Mutual nearest neighbours under CSLS.
 
     Examples
@@ -46,8 +47,8 @@ class Refinement(Protocol):
     ) -> Iterator[FloatArray]:
         """Yield a better map after every iteration.
 
-        The caller scores each map, reports it to callbacks and records it; it may stop iterating
-        at any time. The last map yielded is handed to the next refinement.
+        The caller scores each map, reports it to callbacks and records it. It may stop the
+        iteration at any time. The next refinement starts from the last map.
 
         Parameters
         ----------
@@ -55,15 +56,15 @@ class Refinement(Protocol):
             Samples of both spaces, known pairs, the Procrustes solver and the label-free score.
 
         W : ndarray of shape (n_features_A, n_features_B)
-            Map to start from; must not be changed in place.
+            Initial map; must not be changed in place.
 
         random_state : RandomState
-            The only source of randomness to use.
+            The only random generator that may be used.
 
         Yields
         ------
         ndarray of shape (n_features_A, n_features_B)
-            Need not be orthogonal: the estimator projects the final map.
+            The map, which need not be orthogonal: the estimator projects the final map.
         """
         ...
 

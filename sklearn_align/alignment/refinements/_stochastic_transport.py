@@ -22,51 +22,52 @@ from sklearn_align.alignment.solvers._semi_dual import SemiDual
 class StochasticTransportRefinement(BaseEstimator):
     """Procrustes on a balanced soft matching of a batch with all target samples.
 
-    Weak directions are learned from near neighbours, which are the nearer the more target samples
-    there are. So every step compares a batch ``X`` of source samples with all target samples
-    ``Y``, without holding the matrix of their similarities. The plan
+    Directions of low variance can be learned only from near neighbours. With more target samples,
+    neighbours are nearer. Every step therefore compares a batch ``X`` of source samples with all
+    target samples ``Y``. The matrix of their similarities is not stored. The transport plan is
 
-    ``P_ij = b_j * exp(x_i W y_j / epsilon) / sum_l b_l * exp(x_i W y_l / epsilon)``
+    ``P_ij = b_j * exp(x_i W y_j / epsilon) / sum_l b_l * exp(x_i W y_l / epsilon)``.
 
-    has target weights ``b``, which are learned along with the map, so that every target sample
-    receives the same mass over the batches: stochastic ascent of the semi-dual of entropic optimal
-    transport [1]_. The map follows the Procrustes solution for ``X.T P Y`` with momentum, in steps
-    that become smaller from one batch to the next. Small steps average over many batches, as
-    the mean of the iterates does [2]_: a single matching fits the accidents of its samples.
+    The target weights ``b`` are learned together with the map by stochastic ascent of the semi-dual
+    of entropic optimal transport [1]_, so that every target sample receives the same mass over the
+    batches. After each batch, the map moves towards the Procrustes solution for ``X.T P Y``, with
+    momentum and a decreasing step size. Small steps average over many batches, like the mean of the
+    iterates [2]_. A single matching would overfit its samples.
 
     Parameters
     ----------
     max_iter : int, default=5
-        Number of iterations, after each of which the map is scored.
+        Number of iterations. The map is scored after each iteration.
 
     n_batches : int, default=8
-        Batches per iteration.
+        Number of batches in an iteration.
 
     sample_size : int or None, default=2500
-        Source samples per batch; None takes all.
+        Number of source samples in a batch; None uses all samples.
 
     target_sample_size : int or None, default=None
-        Target samples that a batch is compared with; None takes all.
+        Number of target samples with which a batch is compared; None uses all samples.
 
     epsilon : float or "auto", default="auto"
-        Entropic regularisation in units of the cosine. "auto" stands for .03 with at most 7,000
-        target samples, and for less with more of them, whose neighbours are nearer:
-        ``.03 * (7000 / n_targets) ** .4``, at least .015.
+        Entropic regularisation in units of the cosine. "auto" is .03 with at most 7,000 target
+        samples. With more target samples, neighbours are nearer, and "auto" is ``.03 * (7000 /
+        n_targets) ** .4``, but at least .015.
 
     whitening : float, default=0.0
-        Samples are compared after every direction is divided by this power of its standard
-        deviation, see :class:`TransportRefinement`.
+        Every direction is divided by this power of its standard deviation before samples are
+        compared, see :class:`TransportRefinement`.
 
     step : tuple of two floats, default=(1.0, 0.05)
-        Length of the first and of the last step, interpolated geometrically. A step of 1 without
+        Size of the first and of the last step, with geometric interpolation. A step of 1 without
         momentum replaces the map by the new solution.
 
     momentum : float, default=0.5
-        Fraction of the last change that is added to the next one, in [0, 1).
+        Fraction of the last change that is added to the next change, in [0, 1).
 
     See Also
     --------
-    TransportRefinement : Draws equally many samples of both sides; faster from a rough map.
+    TransportRefinement : Draws the same number of samples of both sides; faster from an inaccurate
+    map.
 
     References
     ----------

@@ -22,50 +22,52 @@ from sklearn_align.alignment.solvers._sinkhorn import transport_cross_covariance
 
 
 class TransportRefinement(BaseEstimator):
-    """Procrustes on a balanced soft matching, annealed from soft to hard.
+    """Procrustes on a balanced soft matching, with decreasing entropic regularisation.
 
     Every iteration draws samples ``X`` and ``Y`` of both sides, computes the transport plan
 
     ``P = argmax sum(P * (X W Y.T)) + epsilon * entropy(P)`` with uniform marginals
 
-    by Sinkhorn scaling, solves Procrustes for the cross-covariance ``X.T P Y`` and blends the
-    solution into the map. Because every target sample receives the same mass, target samples that
-    are near to many others do not attract the map. From a start of low quality this reaches the
-    right map where nearest neighbors do not. Stops when the label-free score no longer rises.
+    by Sinkhorn scaling, solves Procrustes for the cross-covariance ``X.T P Y`` and moves the map
+    towards the solution. Every target sample receives the same mass, so that target samples that
+    are near to many others (hubs) are not matched with too many source samples. From an inaccurate
+    initial map, this refinement can reach the correct map when nearest neighbors cannot. It stops
+    when the label-free score does not increase any more.
 
     Parameters
     ----------
     max_iter : int, default=100
-        Iterations at most; the annealing is spread over them.
+        Maximum number of iterations. `epsilon` and `whitening` are interpolated over this number.
 
     sample_size : int or None, default=2500
-        Samples of each side per iteration; None takes all.
+        Number of samples of each side in an iteration; None uses all samples.
 
     epsilon : tuple of two floats, default=(0.05, 0.04)
-        Entropic regularisation at the first and at the last iteration, in units of the cosine,
-        interpolated geometrically.
+        Entropic regularisation in the first and in the last iteration, in units of the cosine, with
+        geometric interpolation.
 
     whitening : tuple of two floats, default=(0.0, 0.0)
-        Samples are compared after every direction is divided by this power of its standard
-        deviation, at the first and at the last iteration. Positive powers give more weight to
-        directions of low variance, which distinguish near neighbors once the map is nearly right;
-        negative ones to directions of high variance, which are found first.
+        Every direction is divided by this power of its standard deviation before samples are
+        compared; the two numbers are for the first and the last iteration. Positive powers give
+        more weight to directions of low variance, which distinguish near neighbors when the map is
+        nearly correct. Negative powers give more weight to directions of high variance, which
+        converge first.
 
     n_sinkhorn_rounds : int, default=6
-        Sinkhorn rounds per iteration.
+        Number of Sinkhorn rounds in an iteration.
 
     smoothing : float, default=0.7
         Weight of the new solution, in (0, 1].
 
     momentum : float, default=0.0
-        Fraction of the last change that is added to the next one, in [0, 1).
+        Fraction of the last change that is added to the next change, in [0, 1).
 
     n_iter_no_change : int or None, default=10
-        Stops when the label-free score has not risen by `tol` over so many iterations; None never
-        stops early.
+        The refinement stops if the label-free score has not increased by `tol` in this number of
+        iterations. With None, it does not stop early.
 
     tol : float, default=0.002
-        Rise of the label-free score that counts.
+        Smallest increase of the label-free score that counts as an improvement.
 
     References
     ----------

@@ -18,39 +18,40 @@ from sklearn_align.alignment.solvers._two_opt import two_opt
 
 
 class AnchorStart(BaseEstimator):
-    """Match cluster centres by quadratic assignment, then samples by their cosines with them.
+    """Match cluster centres by quadratic assignment, then samples by cosines with the centres.
 
-    Each of `n_runs` runs clusters both spaces by k-means, centres the cluster centres and matches
-    them by the permutation ``p`` that maximises ``sum_ij K_A[i, j] * K_B[p[i], p[j]]`` of their
-    Gram matrices. The matched centres of all runs are the anchors. The relative coordinates of a
-    sample are its cosines with the anchors of its space; every source sample is matched with the
-    mean of the `n_neighbors` target samples whose relative coordinates are most similar, and
-    orthogonal Procrustes gives the map.
+    Each of the `n_runs` runs clusters both spaces by k-means and subtracts the mean of the cluster
+    centres. It matches the centres by the permutation ``p`` that maximises ``sum_ij K_A[i, j] *
+    K_B[p[i], p[j]]``, where ``K_A`` and ``K_B`` are their Gram matrices. The matched centres of all
+    runs are the anchors. The relative coordinates of a sample are its cosines with the anchors of
+    its space. Every source sample is matched with the mean of the `n_neighbors` target samples
+    whose relative coordinates are most similar. Orthogonal Procrustes then gives the map.
 
     Parameters
     ----------
     n_clusters : int, default=20
-        Clusters of each space in one run. Clipped to the number of samples.
+        Number of clusters of each space in one run, at most the number of samples.
 
     n_runs : int, default=30
-        Runs, whose matched cluster centres are all used.
+        Number of runs. The matched cluster centres of all runs are used.
 
     n_qap_restarts : int, default=30
-        Random restarts of the quadratic assignment of a run.
+        Number of random restarts of the quadratic assignment in a run.
 
     n_neighbors : int, default=50
-        Target samples averaged for each source sample. Clipped to the number of target samples.
+        Number of target samples that are averaged for each source sample, at most the number of
+        target samples.
 
     n_cluster_samples : int or None, default=10000
-        Samples of each space that are clustered; None takes all.
+        Number of samples of each space that are clustered; None uses all samples.
 
     n_match_samples : int or None, default=None
-        Samples of each space that are matched; None takes all.
+        Number of samples of each space that are matched; None uses all samples.
 
     See Also
     --------
     ComponentStart : Matches independent components.
-    sklearn_align.MiniVec2Vec.from_paper : The published recipe as a whole.
+    sklearn_align.MiniVec2Vec.from_paper : The complete published recipe.
 
     References
     ----------
@@ -94,7 +95,7 @@ class AnchorStart(BaseEstimator):
     def initial_map(
         self, problem: AlignmentProblem, random_state: np.random.RandomState
     ) -> FloatArray:
-        """Return a first map; see :class:`Start`."""
+        """Return an initial map; see :class:`Start`."""
         anchors_A, anchors_B = self.anchors(problem, random_state)
         X = problem.sample("A", self.n_match_samples, random_state)
         Y = problem.sample("B", self.n_match_samples, random_state)
@@ -120,7 +121,7 @@ class AnchorStart(BaseEstimator):
             Cluster centres of the source space.
 
         anchors_B : ndarray of shape (n_runs * n_clusters, n_features_B)
-            The centres of the target space matched with them, in the same order.
+            The matched cluster centres of the target space, in the same order.
         """
         X = problem.sample("A", self.n_cluster_samples, random_state)
         Y = problem.sample("B", self.n_cluster_samples, random_state)

@@ -25,23 +25,23 @@ from sklearn_align.alignment.solvers._graph_matching import match_graphs
 class ComponentStart(BaseEstimator):
     """Match independent components of the two spaces.
 
-    The components of each space are found by independent component analysis. A linear map between
-    the spaces carries them over, so they are matched by statistics that do not depend on the basis:
-    the distribution of the samples along each component, and how any two components depend on one
-    another. The map is ``U @ V.T`` of the singular value decomposition of ``sum_k a_k b_k.T``
-    over the matched directions ``a_k`` and ``b_k``.
+    The components of each space are found by independent component analysis. If one space is a
+    linear map of the other, both have the same components. The components are matched by statistics
+    that do not depend on the basis: the distribution of the samples along each component, and the
+    dependence between each two components. The map is ``U @ V.T`` of the singular value
+    decomposition of ``sum_k a_k b_k.T`` over the matched directions ``a_k`` and ``b_k``.
 
     Parameters
     ----------
     n_components : int, default=96
-        Leading principal directions that are analysed.
+        Number of leading principal directions that are analysed.
 
     contrast : {"logcosh", "skew"}, default="skew"
         Contrast function of the analysis.
 
     matched_fraction : float, default=1.0
-        Fraction of the components that are matched, the most skewed ones, in (0, 1]. The others are
-        often mixtures that the analysis of the other space does not find.
+        Fraction of the components that are matched, in (0, 1]; the most skewed components are used.
+        The other components are often mixtures without a counterpart in the other space.
 
     See Also
     --------
@@ -82,11 +82,11 @@ class ComponentStart(BaseEstimator):
 
     @property
     def analysis(self) -> tuple[int, str]:
-        """What the components depend on, see :class:`Start`."""
+        """Parameters on which the components depend, see :class:`Start`."""
         return self.n_components, self.contrast
 
     def limited_to(self, width: int) -> ComponentStart:
-        """Return an initialization that asks for no more components than features.
+        """Return an initialization with at most as many components as features.
 
         Parameters
         ----------
@@ -96,7 +96,8 @@ class ComponentStart(BaseEstimator):
         Returns
         -------
         ComponentStart
-            With all components of a narrow space, each of which is needed there.
+            An initialization that matches all components of a narrow space, because each of them is
+            needed.
         """
         if self.n_components < width:
             return self
@@ -105,7 +106,7 @@ class ComponentStart(BaseEstimator):
     def initial_map(
         self, problem: AlignmentProblem, random_state: np.random.RandomState
     ) -> FloatArray:
-        """Return a first map; see :class:`Start`."""
+        """Return an initial map; see :class:`Start`."""
         A = self._components(problem, "A", random_state)
         B = self._components(problem, "B", random_state)
         matched_A, matched_B = match_graphs(

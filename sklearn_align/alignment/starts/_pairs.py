@@ -15,9 +15,10 @@ from sklearn_align.alignment._problem import AlignmentProblem
 class PairStart(BaseEstimator):
     """Partial isometry that maps the source side of known pairs onto their target side.
 
-    ``U_r @ V_r.T`` of the singular value decomposition of ``pairs.A.T @ pairs.B``, with as many
-    singular directions as there are pairs; directions that no pair spans are mapped to zero.
-    :class:`~sklearn_align.MiniVec2Vec` adds it to the candidates by itself when `fit` gets pairs.
+    The map is ``U_r @ V_r.T`` of the singular value decomposition of ``pairs.A.T @ pairs.B``, with
+    as many singular directions as pairs. Directions outside the span of the pairs are mapped to
+    zero. If `fit` gets pairs, :class:`~sklearn_align.MiniVec2Vec` adds this start to the
+    candidates.
 
     See Also
     --------
@@ -35,7 +36,7 @@ class PairStart(BaseEstimator):
     def initial_map(
         self, problem: AlignmentProblem, random_state: np.random.RandomState
     ) -> FloatArray:
-        """Return a first map; see :class:`Start`."""
+        """Return an initial map; see :class:`Start`."""
         pairs = problem.pairs
         if pairs is None:
             raise ValueError(

@@ -14,8 +14,9 @@ from sklearn_align.alignment._problem import AlignmentProblem
 class Start(Protocol):
     """Interface of the objects in ``MiniVec2Vec(init=...)``.
 
-    An optional attribute `analysis` says what the result depends on, apart from `random_state`. Two
-    initializations with equal values of it are no independent runs for the convergence check.
+    An optional attribute `analysis` is the set of parameters on which the result depends, in
+    addition to `random_state`. For the convergence check, two initializations with equal `analysis`
+    are not independent runs.
 
     See Also
     --------
@@ -42,20 +43,20 @@ class Start(Protocol):
     def initial_map(
         self, problem: AlignmentProblem, random_state: np.random.RandomState
     ) -> FloatArray:
-        """Return a first map.
+        """Return an initial map.
 
         Parameters
         ----------
         problem : AlignmentProblem
-            Samples of both spaces; in their principal coordinates when candidates are selected by
-            successive halving.
+            Samples of both spaces. If candidates are selected by successive halving, the samples
+            are in principal coordinates.
 
         random_state : RandomState
-            The only source of randomness to use.
+            The only random generator that may be used.
 
         Returns
         -------
         ndarray of shape (n_features_A, n_features_B)
-            Need not be orthogonal.
+            The map, which need not be orthogonal.
         """
         ...
