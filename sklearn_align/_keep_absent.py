@@ -17,18 +17,18 @@ from sklearn_align._typing import BoolArray
 
 
 class KeepAbsent(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
-    """Transform a block of columns, and leave it absent where all of its values are missing.
+    """Transform a block of columns, with NaN for samples in which all its values are missing.
 
-    The estimators of :mod:`sklearn_align.fusion` take a block for absent if all of its values are
-    NaN. Many transformers turn missing values into numbers, as
-    :class:`~sklearn.preprocessing.OneHotEncoder` and :class:`~sklearn.impute.SimpleImputer` do, so
-    that an absent block looks present. This one fits the wrapped transformer to the samples that
-    have a value, and returns samples of NaN for all others.
+    The estimators of :mod:`sklearn_align.fusion` treat a block as absent if all its values are NaN.
+    Many transformers, such as :class:`~sklearn.preprocessing.OneHotEncoder` and
+    :class:`~sklearn.impute.SimpleImputer`, turn missing values into numbers, so that an absent
+    block is treated as present. `KeepAbsent` fits the given transformer to the samples that have at
+    least one value, and returns NaN for all other samples.
 
     Parameters
     ----------
     transformer : transformer
-        What transforms the samples that have at least one value. It is cloned. A sparse output
+        Transformer for the samples that have at least one value. It is cloned. A sparse output
         becomes dense.
 
     Attributes
@@ -73,7 +73,7 @@ class KeepAbsent(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
             One block; NaN, None, ``pandas.NA`` and NaT are missing.
 
         y : array-like of shape (n_samples,), default=None
-            Targets, which are passed on.
+            Targets, which are passed to the transformer.
 
         Returns
         -------
@@ -124,12 +124,12 @@ class KeepAbsent(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
 
     @available_if(lambda self: hasattr(self.transformer, "get_feature_names_out"))
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[Any]:
-        """Names of the columns that the transformer makes.
+        """Names of the output columns of the transformer.
 
         Parameters
         ----------
         input_features : array-like of str, default=None
-            Names of the columns of X; those of ``fit`` by default.
+            Names of the columns of X; by default, the names in ``fit``.
 
         Returns
         -------

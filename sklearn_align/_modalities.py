@@ -26,21 +26,21 @@ _ONE_MODALITY = "all"
 class ModalityLayout:
     """Column indices of every modality of a two-dimensional X.
 
-    Estimators of :mod:`sklearn_align.fusion` derive it from their parameter `modalities`. It splits
-    X into blocks and finds the blocks that are present: modality ``m`` is present in sample ``i``
+    Estimators of :mod:`sklearn_align.fusion` compute the layout from their parameter `modalities`.
+    It splits X into blocks and finds the present blocks: modality ``m`` is present in sample ``i``
     unless ``X[i, columns[m]]`` is all NaN.
 
     Parameters
     ----------
     names : tuple of str
-        Names of the modalities, in the order in which they were given.
+        Names of the modalities, in the given order.
 
     columns : tuple of ndarray of int
         Column indices of each modality, in the order of `names`.
 
     n_features : int
-        Number of columns of X. Every column belongs to one modality, or to none if the estimator
-        leaves columns out (``remainder="drop"``).
+        Number of columns of X. Every column belongs to one modality, or to no modality if the
+        estimator leaves out columns (``remainder="drop"``).
 
     See Also
     --------
@@ -113,7 +113,7 @@ class ModalityLayout:
             Samples whose absent blocks are all NaN.
 
         allow_partial : bool, default=False
-            Whether a block may hold NaN in some of its columns. Such a block counts as present.
+            Whether a block may have NaN in some of its columns. Such a block is present.
 
         Returns
         -------
@@ -233,35 +233,35 @@ def parse_modalities(
 def pack_modalities(
     blocks: Mapping[str, ArrayLike | None], modalities: Mapping[str, Columns] | None = None
 ) -> FloatArray:
-    """Pack a dict of arrays into the one two-dimensional X that estimators and searches take.
+    """Pack a dict of arrays into one two-dimensional X for estimators and searches.
 
     Parameters
     ----------
     blocks : dict of str to array-like of shape (n_samples, width), or None
-        Samples of every modality, as arrays, DataFrames or sparse matrices of real numbers. None,
-        or a name of `modalities` that is missing here, means absent from all samples. Values that
-        are all NaN in a sample mean absent from that sample; None, ``pandas.NA`` and masked values
-        are NaN.
+        Samples of every modality, as arrays, DataFrames or sparse matrices of real numbers. If a
+        block is None, or a name of `modalities` is missing in `blocks`, the modality is absent from
+        all samples. If all values of a block are NaN in a sample, the modality is absent from this
+        sample. None, ``pandas.NA`` and masked values become NaN.
 
     modalities : dict of str to int, slice or list of int, default=None
-        The layout, as given to the estimator. Needed when a block is None or missing; by default
-        the blocks lie one after the other in the order of `blocks`.
+        The layout, as passed to the estimator. It is needed if a block is None or missing. By
+        default, the blocks lie one after the other in the order of `blocks`.
 
     Returns
     -------
     X : ndarray of shape (n_samples, n_features)
-        All the blocks, NaN where a modality is absent. float32 if all blocks are float32 or
+        All blocks, with NaN for absent modalities. The type is float32 if all blocks are float32 or
         smaller, else float64.
 
     Raises
     ------
     ValueError
-        If names, widths or numbers of samples disagree, a block is not two-dimensional or does not
-        hold real numbers, or every block is absent.
+        If names, widths or numbers of samples do not match, a block is not two-dimensional or has
+        values that are not real numbers, or every block is absent.
 
     See Also
     --------
-    ModalityLayout : Splits X into blocks again.
+    ModalityLayout : Splits X into blocks.
     AECFClassifier : Takes the packed X.
 
     Examples

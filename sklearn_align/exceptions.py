@@ -21,11 +21,11 @@ __all__ = [
 
 
 class AlignmentWarning(ConvergenceWarning):
-    """Raised when an alignment did not converge to a trustworthy map.
+    """Issued when the convergence check of an alignment fails.
 
     See Also
     --------
-    sklearn_align.MiniVec2Vec : Its ``converged_`` is False whenever this is raised by ``fit``.
+    sklearn_align.MiniVec2Vec : Its ``converged_`` is False if ``fit`` issues this warning.
 
     Examples
     --------
@@ -37,11 +37,11 @@ class AlignmentWarning(ConvergenceWarning):
 
 
 class SmallSampleWarning(UserWarning):
-    """Raised when a size parameter was reduced because there are too few samples.
+    """Issued when a size parameter was reduced because there are too few samples.
 
     See Also
     --------
-    sklearn_align.MiniVec2Vec : Clips the number of clusters and of neighbors.
+    sklearn_align.MiniVec2Vec : Reduces the numbers of clusters and neighbors.
 
     Examples
     --------
@@ -52,11 +52,11 @@ class SmallSampleWarning(UserWarning):
 
 
 class PairingWarning(UserWarning):
-    """Raised when samples passed as paired do not look paired.
+    """Issued when samples that were passed as pairs are probably not paired.
 
     See Also
     --------
-    sklearn_align.MiniVec2Vec.score : Treats a `y` with as many samples as `X` as paired.
+    sklearn_align.MiniVec2Vec.score : Uses `y` as paired if it has as many samples as `X`.
 
     Examples
     --------
@@ -67,13 +67,13 @@ class PairingWarning(UserWarning):
 
 
 class SampleLengthWarning(UserWarning):
-    """Raised when samples are much longer or shorter than those of the same space at ``fit``.
+    """Issued when samples are much longer or shorter than the samples of the same space in ``fit``.
 
-    Vectors that a store has normalized are others than those that an encoder gives.
+    A store that normalizes vectors does not return the vectors of the encoder.
 
     See Also
     --------
-    sklearn_align.MiniVec2Vec.transform : Subtracts the mean of the samples that ``fit`` has seen.
+    sklearn_align.MiniVec2Vec.transform : Subtracts the mean of the samples of ``fit``.
 
     Examples
     --------
@@ -84,10 +84,10 @@ class SampleLengthWarning(UserWarning):
 
 
 class MissingModalityWarning(UserWarning):
-    """Raised when samples have no present modality at all.
+    """Issued when samples have no present modality.
 
-    ``fit`` leaves such samples out; predictions for them are the class frequencies or the mean of
-    the training targets.
+    ``fit`` leaves out such samples. Predictions for such samples are the class frequencies or the
+    mean of the training targets.
 
     See Also
     --------
@@ -102,11 +102,11 @@ class MissingModalityWarning(UserWarning):
 
 
 class ValidationSplitWarning(UserWarning):
-    """Raised when early stopping or a scoring callback has no validation samples.
+    """Issued when early stopping or a scoring callback has no validation samples.
 
     See Also
     --------
-    sklearn_align.AECFClassifier : `train_split` says how validation samples are split off.
+    sklearn_align.AECFClassifier : `train_split` determines the validation samples.
 
     Examples
     --------
@@ -117,11 +117,11 @@ class ValidationSplitWarning(UserWarning):
 
 
 class TrainingInterruptedWarning(UserWarning):
-    """Raised when Ctrl-C ended a training; the message says how many epochs were finished.
+    """Issued when Ctrl-C ended a training; the message has the number of finished epochs.
 
-    The estimator is fitted and holds the network as it was left. Callbacks that end the training
-    on purpose, by raising ``KeyboardInterrupt`` at the beginning or the end of an epoch, raise no
-    warning.
+    The estimator is fitted, with the weights of the network at the interrupt. If a callback raises
+    ``KeyboardInterrupt`` at the beginning or the end of an epoch to end the training, no warning is
+    issued.
 
     See Also
     --------
@@ -136,7 +136,7 @@ class TrainingInterruptedWarning(UserWarning):
 
 
 class StateVersionWarning(UserWarning):
-    """Raised when an estimator is loaded that another version of this package stored.
+    """Issued when an estimator is loaded that was stored by another version of this package.
 
     See Also
     --------

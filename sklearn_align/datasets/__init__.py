@@ -1,4 +1,4 @@
-"""Small real data sets, makers of synthetic ones, and removal of modalities."""
+"""Small real data sets, generators of synthetic data sets, and removal of modalities."""
 
 from sklearn_align.datasets._embeddings import load_sentence_embeddings, make_rotated_embeddings
 from sklearn_align.datasets._missing import drop_modalities

@@ -24,8 +24,8 @@ def load_sentence_embeddings(
 ) -> Any:
     """Load sentences embedded by two separately trained encoders, unpaired.
 
-    The encoders embed English sentences: other sentences in `XA` than in `XB`. Held-out sentences
-    are embedded by both, for evaluation.
+    The encoders embed English sentences. `XA` and `XB` have different sentences. Held-out sentences
+    are embedded by both encoders, for evaluation.
 
     ======================= ============== ==================
     Pair                    "word2vec"     "minilm_mpnet"
@@ -45,9 +45,9 @@ def load_sentence_embeddings(
     Parameters
     ----------
     pair : {"word2vec", "minilm_mpnet"}, default="word2vec"
-        Encoders. "word2vec" is a pair of models of the same kind and width, trained on other
-        samples of text, whose spaces are nearly rotations of one another. "minilm_mpnet" is a pair
-        of sentence encoders of different architecture and width, whose spaces differ more.
+        Encoders. "word2vec" is a pair of models of the same kind and width, trained on different
+        texts. Their spaces are nearly rotations of each other. "minilm_mpnet" is a pair of sentence
+        encoders with different architectures and widths. Their spaces differ more.
 
     return_X_y : bool, default=False
         Return ``(XA, XB)`` instead of a Bunch.
@@ -89,7 +89,7 @@ def load_sentence_embeddings(
 
     See Also
     --------
-    make_rotated_embeddings : Synthetic spaces whose true map is known.
+    make_rotated_embeddings : Synthetic spaces with a known map.
 
     Examples
     --------
@@ -144,11 +144,11 @@ def make_rotated_embeddings(
     shift: float = 0.2,
     random_state: int | np.random.RandomState | None = None,
 ) -> Bunch:
-    """Make two embedding spaces that are rotations of one another, up to noise.
+    """Make two embedding spaces that are rotations of each other, up to noise.
 
     Latent samples are drawn from clusters of unequal sizes, with decreasing variance along the
-    latent directions, so that the spaces can be aligned without pairs. Space A holds some of the
-    samples; space B holds others, rotated and shifted. Noise is added to both.
+    latent directions, so that the spaces can be aligned without pairs. Space A has some of the
+    samples. Space B has other samples, rotated and shifted. Noise is added to both.
 
     Parameters
     ----------
@@ -162,8 +162,8 @@ def make_rotated_embeddings(
         Number of samples of space B; `n_samples` if None.
 
     n_features_target : int, default=None
-        Number of features of space B; `n_features` if None. The latent space has the smaller of
-        both numbers; the wider space contains it as a subspace.
+        Number of features of space B; `n_features` if None. The latent space has the smaller number
+        of features; the wider space contains it as a subspace.
 
     n_test : int, default=500
         Number of held-out samples, paired.
@@ -172,18 +172,18 @@ def make_rotated_embeddings(
         Number of latent clusters.
 
     cluster_std : float, default=0.5
-        Spread of a cluster, relative to that of the centres.
+        Standard deviation of a cluster, relative to the standard deviation of the centres.
 
     spectrum_decay : float, default=0.5
         The j-th latent direction has standard deviation ``j ** -spectrum_decay``; 0 for equal
         standard deviations.
 
     noise : float, default=0.05
-        Root mean square length of the noise, relative to that of the latent samples; drawn for
-        each space separately.
+        Root mean square length of the noise, relative to the root mean square length of the latent
+        samples. It is drawn for each space separately.
 
     shift : float, default=0.2
-        Length of the constant vector added to each space, relative likewise.
+        Length of the constant vector that is added to each space, relative to the same length.
 
     random_state : int, RandomState instance or None, default=None
         Pass an int for the same data in every call.
@@ -202,9 +202,9 @@ def make_rotated_embeddings(
         XB_test : ndarray of shape (n_test, n_features_target)
             Their counterparts in space B.
         rotation : ndarray of shape (n_features, n_features_target)
-            True map: ``XB_test`` is ``XA_test @ rotation`` up to shift and noise. Orthogonal when
-            both spaces have the same number of features; otherwise a partial isometry between the
-            latent subspaces, zero on the rest of the wider space.
+            True map: ``XB_test`` is ``XA_test @ rotation`` up to shift and noise. It is orthogonal
+            if both spaces have the same number of features. Otherwise it is a partial isometry
+            between the latent subspaces, and zero on the rest of the wider space.
         labels_A : ndarray of shape (n_samples,)
             Latent cluster of each sample of `XA`.
         labels_B : ndarray of shape (n_samples_target,)

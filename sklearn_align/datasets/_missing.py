@@ -25,18 +25,18 @@ def drop_modalities(
     Parameters
     ----------
     X : array-like or DataFrame of shape (n_samples, n_features)
-        Samples; not changed. Blocks that are all NaN are already missing and stay so.
+        Samples; they are not changed. Blocks that are all NaN are missing and remain missing.
 
     modalities : dict or ModalityLayout
         Widths of consecutive blocks, or the columns of each modality, as for
-        :class:`~sklearn_align.AECFClassifier`. The `layout_` of a fitted estimator may leave
-        columns out, which are returned as they are.
+        :class:`~sklearn_align.AECFClassifier`. If the `layout_` of a fitted estimator leaves out
+        columns, these columns are returned without changes.
 
     rate : float or dict of str to float, default=0.5
-        Probability in [0, 1] of each present block to be dropped, for all modalities or by name;
-        modalities that the dict does not name are kept. A sample of which all blocks would be
-        dropped keeps one of them, drawn at random, so that the share of missing blocks is below
-        `rate`: with two modalities and a rate of 0.75 it is 47 %.
+        Probability in [0, 1] that a present block is dropped, for all modalities or by name.
+        Modalities that are not in the dict are kept. If all blocks of a sample would be dropped,
+        one of them, drawn at random, is kept. The share of missing blocks is therefore below
+        `rate`: with two modalities and a rate of 0.75, it is 47 %.
 
     random_state : int, RandomState instance or None, default=None
         Pass an int for the same result in every call. With the same int, the blocks dropped at a
@@ -45,12 +45,13 @@ def drop_modalities(
     Returns
     -------
     X_dropped : ndarray or DataFrame of shape (n_samples, n_features)
-        A copy, a DataFrame for a DataFrame. float32 stays float32, integers become float64.
+        A copy of `X`; for a DataFrame, a DataFrame. float32 remains float32, integers become
+        float64.
 
     Raises
     ------
     ValueError
-        If a rate is outside [0, 1] or of an unknown modality, or `modalities` does not fit `X`.
+        If a rate is outside [0, 1] or for an unknown modality, or `modalities` does not match `X`.
 
     See Also
     --------

@@ -33,8 +33,8 @@ def load_avmnist(
     """Load noisy handwritten digits paired with noisy spoken ones.
 
     The image and the sound of a sample show the same digit. Each is reduced to 50 principal
-    components. Their noise levels are drawn independently, so that either modality can be the more
-    reliable one.
+    components. The noise levels of image and sound are drawn independently, so that in some samples
+    the image is more reliable, and in others the sound.
 
     ================= ===========================
     Classes                                    10
@@ -132,7 +132,7 @@ def load_mfeat(
     Parameters
     ----------
     split : int, default=0
-        Which of the five random splits `subset` refers to.
+        Number of the random split (0 to 4) that is used for `subset`.
 
     subset : {"all", "train", "validation", "test"}, default="all"
         Samples to return.
@@ -155,9 +155,10 @@ def load_mfeat(
         modalities : dict of str to int
             Width of each view, to be passed to estimators.
         view_names : dict of str to str
-            What each view holds.
+            Description of each view.
         split : ndarray of shape (n_samples,)
-            0 for training, 1 for validation, 2 for test samples of the chosen split.
+            0 for training samples, 1 for validation samples, 2 for test samples of the selected
+            split.
         feature_names : list of str
             Names of the columns.
         target_names : list of str
@@ -218,7 +219,7 @@ def make_multimodal_classification(
     Parameters
     ----------
     n_samples : int, default=1000
-        Number of samples; the classes are balanced up to one sample.
+        Number of samples. The sizes of the classes differ by at most one sample.
 
     n_classes : int, default=3
         Number of classes.
@@ -235,7 +236,8 @@ def make_multimodal_classification(
         equal noise.
 
     missing_rate : float, default=0.0
-        Probability in [0, 1] of a block to be missing, all NaN. One block of every sample is kept.
+        Probability in [0, 1] that a block is missing (all NaN). At least one block of every sample
+        is kept.
 
     random_state : int, RandomState instance or None, default=None
         Pass an int for the same data in every call.
@@ -262,7 +264,7 @@ def make_multimodal_classification(
 
     See Also
     --------
-    sklearn.datasets.make_classification : One modality.
+    sklearn.datasets.make_classification : A problem with one modality.
     load_avmnist : Real images and sounds.
 
     Examples

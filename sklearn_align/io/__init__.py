@@ -1,7 +1,7 @@
 """Columns of vectors in Apache Arrow tables: samples to fit on, and mapped batches.
 
-Arrow is what data frames, parquet files, Ray Data, Spark and Lance have in common. The functions
-need pyarrow, which they import when they are called.
+Data frames, parquet files, Ray Data, Spark and Lance can exchange Arrow tables. The functions need
+pyarrow, which they import when they are called.
 """
 
 from sklearn_align.io._mapping import map_batches

@@ -38,43 +38,45 @@ def map_batches(
 ) -> Iterator[pa.RecordBatch]:
     """Map the vectors of a column, batch by batch.
 
-    Batches are read when they are asked for, one at a time, so that a table need not fit into
-    memory. The function has the form that engines expect that work on batches of Arrow, such as
-    ``mapInArrow`` of Spark.
+    Batches are read one at a time, when the iterator requests them, so that the table need not fit
+    into memory. Data engines that work on batches of Arrow, such as ``mapInArrow`` of Spark, can
+    use this function directly.
 
     Parameters
     ----------
     aligner : estimator
-        Fitted aligner, whose ``to_target`` is applied, or a pipeline or search that ends in one. Of
-        other estimators, ``transform`` is applied.
+        Fitted aligner, or a pipeline or search that ends in an aligner; ``to_target`` is applied.
+        For other estimators, ``transform`` is applied.
 
     batches : object
-        Where the column is: a pyarrow Table, RecordBatch, RecordBatchReader or Dataset; an iterable
-        of record batches; the path of a parquet file or a list of paths; any other object with
-        ``__arrow_c_stream__``, such as the data frames of polars.
+        Source of the column: a pyarrow Table, RecordBatch, RecordBatchReader or Dataset; an
+        iterable of record batches; the path of a parquet file or a list of paths; any other object
+        with ``__arrow_c_stream__``, such as the data frames of polars.
 
     column : str
-        Name of the column, which holds lists of numbers of one length: FixedSizeList, List,
-        LargeList, or an extension type that stores vectors as one of them.
+        Name of the column. It contains lists of numbers of equal length: FixedSizeList, List,
+        LargeList, or an extension type that stores vectors as one of these types.
 
     out_column : str, default=None
-        Name of a new column at the end for the mapped vectors. By default they replace `column`.
+        Name of a new last column for the mapped vectors. By default, the mapped vectors replace
+        `column`.
 
     on_invalid : {"raise", "null"}, default="raise"
-        What is done about vectors that are null, or hold NaN, an infinite value or a null:
-        ``"null"`` makes the mapped vector null.
+        Treatment of vectors that are null, or contain NaN, an infinite value or a null. With
+        ``"null"``, the mapped vector is null.
 
     dtype : {"float16", "float32", "float64"}, default=None
-        Number type of the mapped vectors; by default, that in which the aligner returns them.
+        Number type of the mapped vectors; by default, the type that the aligner returns.
 
     list_type : {"fixed_size_list", "list", "large_list"}, default="fixed_size_list"
-        Type of the column of mapped vectors. Spark knows ``"list"`` only.
+        Type of the column of mapped vectors. Spark supports only ``"list"``.
 
     Returns
     -------
     mapped : iterator of pyarrow.RecordBatch
-        For each batch that is read, one with as many rows. Other columns and the metadata of the
-        schema are kept. All batches have the same schema, also those without rows.
+        One batch for each input batch, with the same number of rows. Other columns and the metadata
+        of the schema do not change. All batches, including batches without rows, have the same
+        schema.
 
     Raises
     ------
@@ -82,9 +84,10 @@ def map_batches(
         If pyarrow is not installed.
 
     ValueError
-        If the column does not exist, a vector is invalid, or the output type does not hold a
-        mapped value; the message names the row, counted from 0 over all batches. Parameters are
-        checked when the function is called, batches when they are asked for.
+        If the column does not exist, a vector is invalid, or the output type cannot represent a
+        mapped value. The message has the number of the row, counted from 0 over all batches.
+        Parameters are checked when the function is called. Batches are checked when they are
+        requested.
 
     See Also
     --------
@@ -92,9 +95,9 @@ def map_batches(
 
     Notes
     -----
-    Vectors are handed to the aligner as a view of the memory of Arrow where that is possible, and
-    nothing is written to it. Each batch is one call of the aligner: how rows are cut into batches
-    changes results by rounding at most.
+    If possible, the aligner gets the vectors as a view of the memory of Arrow. Nothing is written
+    to this memory. Each batch is one call of the aligner: the division of the rows into batches
+    changes the results only by rounding.
 
     Examples
     --------

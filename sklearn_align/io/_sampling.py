@@ -26,27 +26,27 @@ def sample_rows(
 ) -> NDArray[Any]:
     """Draw vectors of a column at random, without replacement.
 
-    The source is read once, batch by batch, so that it need not fit into memory: the sample and one
-    batch are held.
+    The source is read once, batch by batch, so that it need not fit into memory. Only the sample
+    and one batch are in memory.
 
     Parameters
     ----------
     source : object
-        Where the column is: a pyarrow Table, RecordBatch, RecordBatchReader or Dataset; an iterable
-        of record batches; the path of a parquet file or a list of paths; any other object with
-        ``__arrow_c_stream__``, such as the data frames of polars. Of files and data sets, no other
-        column is read.
+        Source of the column: a pyarrow Table, RecordBatch, RecordBatchReader or Dataset; an
+        iterable of record batches; the path of a parquet file or a list of paths; any other object
+        with ``__arrow_c_stream__``, such as the data frames of polars. From files and data sets,
+        only this column is read.
 
     n : int
         Number of vectors.
 
     column : str
-        Name of the column, which holds lists of numbers of one length: FixedSizeList, List,
-        LargeList, or an extension type that stores vectors as one of them.
+        Name of the column. It contains lists of numbers of equal length: FixedSizeList, List,
+        LargeList, or an extension type that stores vectors as one of these types.
 
     on_invalid : {"raise", "drop"}, default="raise"
-        What is done about vectors that hold NaN, an infinite value or a null. Vectors that are null
-        as a whole are never drawn.
+        Treatment of vectors that contain NaN, an infinite value or a null. With ``"drop"``, they
+        are left out. Vectors that are null are never drawn.
 
     random_state : int, RandomState instance or None, default=None
         Determines which vectors are drawn.
@@ -54,7 +54,7 @@ def sample_rows(
     Returns
     -------
     X : ndarray of shape (min(n, n_vectors), width)
-        The drawn vectors in the order of the source, with their number type.
+        The drawn vectors in the order of the source, with the number type of the source.
 
     Raises
     ------
@@ -62,8 +62,8 @@ def sample_rows(
         If pyarrow is not installed.
 
     ValueError
-        If the column does not exist or holds no vectors, or a vector is invalid; the message
-        names its row, counted from 0 over the whole source.
+        If the column does not exist or contains no vectors, or a vector is invalid. The message has
+        the number of the row, counted from 0 over the whole source.
 
     See Also
     --------
@@ -71,9 +71,9 @@ def sample_rows(
 
     Notes
     -----
-    Every vector gets a random key, and those with the `n` smallest keys are the sample: each set of
-    `n` vectors is equally likely. Keys belong to rows, so the sample does not depend on how the
-    rows are cut into batches.
+    Every vector gets a random key, and the vectors with the `n` smallest keys are the sample: each
+    set of `n` vectors has the same probability. Keys belong to rows, so that the sample does not
+    depend on the division of the rows into batches.
 
     Examples
     --------

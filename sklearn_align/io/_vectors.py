@@ -76,14 +76,14 @@ def vectors_to_numpy(vectors: pa.Array | pa.ChunkedArray) -> Matrix:
     Parameters
     ----------
     vectors : pyarrow.Array or pyarrow.ChunkedArray
-        Lists of numbers, all of one length: FixedSizeList, List or LargeList, or an extension type
-        that stores vectors as one of them.
+        Lists of numbers of equal length: FixedSizeList, List or LargeList, or an extension type
+        that stores vectors as one of these types.
 
     Returns
     -------
     X : ndarray of shape (n_vectors, width)
-        The vectors, with the number type of the lists. A view of the memory of Arrow where that is
-        possible, hence read-only; a copy where there are several chunks.
+        The vectors, with the number type of the lists. If possible, it is a view of the memory of
+        Arrow, which is read-only. If there are several chunks, it is a copy.
 
     Raises
     ------
@@ -91,16 +91,16 @@ def vectors_to_numpy(vectors: pa.Array | pa.ChunkedArray) -> Matrix:
         If pyarrow is not installed.
 
     ValueError
-        If there are null vectors or nulls in vectors, or the lists differ in length; the message
-        names the row.
+        If there are null vectors or nulls in vectors, or if the lists differ in length. The message
+        has the number of the row.
 
     See Also
     --------
-    vectors_to_arrow : The other direction.
+    vectors_to_arrow : Convert a matrix to a column of vectors.
 
     Notes
     -----
-    NaN and infinite values are kept as they are.
+    NaN and infinite values are not changed.
 
     Examples
     --------
@@ -140,16 +140,16 @@ def vectors_to_arrow(X: ArrayLike, *, list_type: ListType = "fixed_size_list") -
     Parameters
     ----------
     X : array-like of shape (n_vectors, width)
-        Numbers, which keep their type.
+        Matrix of numbers. The number type does not change.
 
     list_type : {"fixed_size_list", "list", "large_list"}, default="fixed_size_list"
-        Type of the column. Spark knows ``"list"`` only.
+        Type of the column. Spark supports only ``"list"``.
 
     Returns
     -------
     vectors : pyarrow.Array
-        The rows of `X`, on the same memory if `X` is an array in C order: do not change `X`
-        afterwards.
+        The rows of `X`. If `X` is an array in C order, the result uses the same memory: do not
+        change `X` afterwards.
 
     Raises
     ------
@@ -157,11 +157,11 @@ def vectors_to_arrow(X: ArrayLike, *, list_type: ListType = "fixed_size_list") -
         If pyarrow is not installed.
 
     ValueError
-        If `X` is no matrix of numbers, or has more numbers than ``"list"`` can hold.
+        If `X` is not a matrix of numbers, or has too many numbers for ``"list"``.
 
     See Also
     --------
-    vectors_to_numpy : The other direction.
+    vectors_to_numpy : Convert a column of vectors to a matrix.
 
     Examples
     --------

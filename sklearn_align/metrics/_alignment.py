@@ -36,13 +36,13 @@ def retrieval_accuracy(Z: ArrayLike, T: ArrayLike, k: int = 1) -> float:
         Their counterparts, in the same order.
 
     k : int, default=1
-        Number of nearest samples among which the counterpart counts as found.
+        Number of nearest samples among which the counterpart is searched.
 
     Returns
     -------
     accuracy : float
-        In [0, 1]; higher is better. Chance is ``k / n_samples``, so any map has 1 when `k` reaches
-        the number of samples.
+        In [0, 1]; higher is better. Chance level is ``k / n_samples``. If `k` equals the number of
+        samples, any map has an accuracy of 1.
 
     Raises
     ------
@@ -52,12 +52,12 @@ def retrieval_accuracy(Z: ArrayLike, T: ArrayLike, k: int = 1) -> float:
     See Also
     --------
     mean_rank : Average position of the counterpart.
-    csls_score : Quality of a map when no counterparts are known.
+    csls_score : Quality of a map if no counterparts are known.
 
     Notes
     -----
-    Cosines that agree up to rounding are ties. They count as if they were broken at random: with
-    a counterpart that shares the first place with another sample, the sample counts one half.
+    Cosines that are equal up to rounding are ties. They count as if they were broken at random: if
+    the counterpart and one other sample are tied for the first rank, the sample counts one half.
 
     Examples
     --------
@@ -89,7 +89,7 @@ def mean_rank(Z: ArrayLike, T: ArrayLike) -> float:
     Returns
     -------
     rank : float
-        In [1, n_samples]; lower is better. ``(n_samples + 1) / 2`` is chance.
+        In [1, n_samples]; lower is better. Chance level is ``(n_samples + 1) / 2``.
 
     Raises
     ------
@@ -102,7 +102,7 @@ def mean_rank(Z: ArrayLike, T: ArrayLike) -> float:
 
     Notes
     -----
-    Each sample tied with the counterpart adds one half to its rank, as in
+    Each sample that is tied with the counterpart adds one half to the rank, as in
     :func:`scipy.stats.rankdata`.
 
     Examples
@@ -185,7 +185,7 @@ def mean_cosine_similarity(Z: ArrayLike, T: ArrayLike) -> float:
 
     See Also
     --------
-    retrieval_accuracy : Whether the counterpart is also nearer than all others.
+    retrieval_accuracy : Share of samples whose counterpart is nearest.
 
     Examples
     --------
@@ -218,7 +218,7 @@ def csls_score(Z: ArrayLike, T: ArrayLike, n_neighbors: int = 10) -> float:
         Samples of the target space.
 
     n_neighbors : int, default=10
-        Neighbours over which ``r`` averages; at most as many as the other space has samples.
+        Number of neighbours for the mean ``r``, at most the number of samples of the other space.
 
     Returns
     -------
@@ -233,7 +233,7 @@ def csls_score(Z: ArrayLike, T: ArrayLike, n_neighbors: int = 10) -> float:
 
     See Also
     --------
-    retrieval_accuracy : When counterparts are known.
+    retrieval_accuracy : Accuracy if counterparts are known.
 
     References
     ----------
@@ -271,7 +271,7 @@ def foscttm(Z: ArrayLike, T: ArrayLike) -> float:
     Returns
     -------
     fraction : float
-        In [0, 1]; lower is better, 0.5 is chance.
+        In [0, 1]; lower is better. Chance level is 0.5.
 
     Raises
     ------
@@ -280,12 +280,12 @@ def foscttm(Z: ArrayLike, T: ArrayLike) -> float:
 
     See Also
     --------
-    mean_rank : The same in one direction, as a rank.
+    mean_rank : The mean rank in one direction.
 
     Notes
     -----
-    Closeness is the cosine, which orders samples of unit length as the Euclidean distance does.
-    Ties count one half.
+    Distances are compared by the cosine, which gives the same order as the Euclidean distance of
+    samples of unit length. Ties count one half.
 
     References
     ----------

@@ -35,8 +35,9 @@ def expected_calibration_error(
 
     where ``confidence_b`` is the mean confidence in a bin and ``accuracy_b`` the share of hits. For
     classes, the confidence of a sample is its largest probability, and a hit is a sample whose most
-    probable class is right. For multilabel targets each label is binned by its own probability
-    and compared with its frequency, and the errors of the labels are averaged.
+    probable class is correct. For multilabel targets, each label is binned by its probability, the
+    mean probability in a bin is compared with the frequency of the label, and the errors of the
+    labels are averaged.
 
     Parameters
     ----------
@@ -63,8 +64,8 @@ def expected_calibration_error(
     Returns
     -------
     error : float
-        In [0, 1]; lower is better. Perfect probabilities have an error above 0 too when they are
-        measured on finitely many samples, about one over the square root of the samples in a bin.
+        In [0, 1]; lower is better. On a finite number of samples, perfect probabilities also have
+        an error above 0, of about one over the square root of the number of samples in a bin.
 
     Raises
     ------
@@ -75,12 +76,12 @@ def expected_calibration_error(
     --------
     maximum_calibration_error : The largest gap.
     ConfidenceBins : Confidence and accuracy in each bin.
-    sklearn.calibration.calibration_curve : The points of the curve for two classes.
+    sklearn.calibration.calibration_curve : The points of the reliability curve for two classes.
 
     Notes
     -----
-    For the calibration of one class, pass ``y == cls`` and its column as matrices of one column:
-    these are binned by the probability itself. As a scorer:
+    For the calibration of one class, pass ``y == cls`` and the column of the class as matrices with
+    one column. These are binned by the probability itself. To make a scorer:
     ``make_scorer(expected_calibration_error, response_method="predict_proba",
     greater_is_better=False)``.
 
@@ -148,7 +149,7 @@ def maximum_calibration_error(
     Returns
     -------
     error : float
-        In [0, 1]; lower is better. For multilabel targets the largest over all labels.
+        In [0, 1]; lower is better. For multilabel targets, the largest gap over all labels.
 
     Raises
     ------
@@ -157,7 +158,7 @@ def maximum_calibration_error(
 
     See Also
     --------
-    expected_calibration_error : The average gap, with the definitions.
+    expected_calibration_error : The average gap.
 
     Notes
     -----
@@ -184,12 +185,11 @@ def maximum_calibration_error(
 
 @dataclass(frozen=True)
 class ConfidenceBins:
-    """Mean confidence, accuracy and weight in each bin that holds samples.
+    """Mean confidence, accuracy and weight in each bin that contains samples.
 
-    These are the points of a reliability curve, as
-    :class:`~sklearn_align.plotting.ReliabilityDisplay` keeps them in `bins`. The expected
-    calibration error is the mean of `gap` weighted by `weight`, the maximum calibration error its
-    maximum.
+    These are the points of a reliability curve. :class:`~sklearn_align.plotting.ReliabilityDisplay`
+    has them in `bins`. The expected calibration error is the mean of `gap` weighted by `weight`.
+    The maximum calibration error is the maximum of `gap`.
 
     Parameters
     ----------
@@ -203,7 +203,7 @@ class ConfidenceBins:
         Sum of the sample weights.
 
     n_samples : ndarray of shape (n_filled_bins,), default=None
-        Number of samples, whatever their weights; None where it is not known.
+        Number of samples, without their weights; None if it is not known.
 
     See Also
     --------

@@ -58,62 +58,61 @@ def modality_importance(
     absent from every sample, and ``N`` the set of all ``M`` modalities. The importance of modality
     ``m`` is
 
-    * with ``method="drop"``, what the score loses without the modality: ``v(N) - v(N - {m})``;
-    * with ``method="permute"``, what it loses when the block is exchanged among the samples,
-      as in :func:`~sklearn.inspection.permutation_importance`, with all columns of the block
-      together: ``v(N)`` minus the score on the permuted samples;
-    * with ``method="shapley"``, the Shapley value [1]_, what the score gains by the modality,
-      averaged over the orders in which modalities can be added:
-      ``sum_S |S|! (M - |S| - 1)! / M! * (v(S + {m}) - v(S))`` over the subsets ``S`` without ``m``.
-      The importances sum to ``v(N) - v({})``.
+    * with ``method="drop"``, the decrease of the score without the modality: ``v(N) - v(N - {m})``;
+    * with ``method="permute"``, the decrease of the score when the block is permuted among the
+      samples, as in :func:`~sklearn.inspection.permutation_importance`, with all columns of the
+      block together: ``v(N)`` minus the score on the permuted samples;
+    * with ``method="shapley"``, the Shapley value [1]_: the increase of the score when the modality
+      is added, averaged over the orders in which modalities can be added: ``sum_S |S|! (M - |S| -
+      1)! / M! * (v(S + {m}) - v(S))`` over the subsets ``S`` without ``m``. The importances sum to
+      ``v(N) - v({})``.
 
-    Where two modalities hold the same information, either can be dropped without loss: "drop" gives
-    both a low importance, while "shapley" divides it among them.
+    If two modalities have the same information, each of them can be dropped without a decrease of
+    the score: "drop" gives both a low importance, and "shapley" divides the importance between
+    them.
 
     Parameters
     ----------
     estimator : estimator
-        Fitted. "drop" and "shapley" need one that accepts NaN, and say what modalities are worth to
-        it only if it was trained with missing blocks. Pipelines and searches are taken with `X` as
-        they take it.
+        Fitted estimator. "drop" and "shapley" need an estimator that accepts NaN, and their results
+        are meaningful only if it was trained with missing blocks. For pipelines and searches, `X`
+        is the input of the pipeline or the search.
 
     X : array-like or DataFrame of shape (n_samples, n_features)
-        Samples to score on, not changed. Blocks that are all NaN are absent already.
+        Samples for the score; they are not changed. Blocks that are all NaN are absent.
 
     y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
         Targets.
 
     method : {"drop", "permute", "shapley"}, default="drop"
-        See above. "drop" takes as many predictions as there are modalities, "permute" `n_repeats`
-        times as many, "shapley" ``2 ** M``, and with more than ten modalities about
-        ``2 * M * n_repeats``.
+        Method, see above. "drop" needs ``M`` predictions, "permute" needs ``M * n_repeats``, and
+        "shapley" needs ``2 ** M``, or about ``2 * M * n_repeats`` with more than ten modalities.
 
     scoring : str, callable, list, tuple, dict or None, default=None
-        One scorer or several, as in :func:`~sklearn.inspection.permutation_importance`; None takes
-        the estimator's own ``score``.
+        One scorer or several scorers, as in :func:`~sklearn.inspection.permutation_importance`;
+        None uses the estimator's ``score``.
 
     modalities : dict of str to int, slice, list of int or list of str, default=None
-        The blocks of X. By default those of the estimator, by its parameter `modalities`; behind
-        the first steps of a pipeline, they are blocks of what reaches its last step.
+        The blocks of X. By default, the parameter `modalities` of the estimator. In a pipeline,
+        these are blocks of the input of the last step.
 
     n_repeats : int, default=5
         Number of permutations of the samples with "permute". With "shapley" and more than ten
-        modalities, the number of orders of the modalities that are drawn, each of which is also
-        used in reverse; with up to ten, Shapley values are exact. "drop" draws nothing.
+        modalities, number of random orders of the modalities; the reverse of each order is also
+        used. With up to ten modalities, Shapley values are exact. "drop" does not use it.
 
     per_sample : bool, default=False
-        Whether to return the importances for single samples as well. The scoring must be a mean
-        over samples: "accuracy", "neg_log_loss", "neg_brier_score", "neg_mean_squared_error",
+        Whether to return the importances of single samples, too. The scoring must be a mean over
+        samples: "accuracy", "neg_log_loss", "neg_brier_score", "neg_mean_squared_error",
         "neg_mean_absolute_error" or "r2", or a callable ``(estimator, X, y)`` that returns an array
         of shape (n_samples,), or a list or dict of these. None is "accuracy" for classifiers and
-        "r2" for regressors. With "shapley", the scores of all samples in all subsets are held in
-        memory.
+        "r2" for regressors. With "shapley", the scores of all samples in all subsets are in memory.
 
     empty_score : "estimator", "constant", float or dict of str to float, default="estimator"
-        The score ``v({})`` without any modality, for "shapley". "estimator": that of the
-        estimator on samples from which all modalities are absent. "constant": that of the class
-        frequencies or the mean of `y`, which do not depend on X; for estimators that refuse such
-        samples. A number; a dict of them for several scorers.
+        The score ``v({})`` without any modality, for "shapley". "estimator": the score of the
+        estimator on samples from which all modalities are absent. "constant": the score of the
+        class frequencies or the mean of `y` as constant predictions, for estimators that do not
+        accept such samples. It may also be a number, or a dict of numbers for several scorers.
 
     sample_weight : array-like of shape (n_samples,), default=None
         Passed to the scorers. Means over samples are weighted by it.
@@ -122,23 +121,25 @@ def modality_importance(
         Pass an int for the same result in every call. All modalities are permuted in the same way.
 
     n_jobs : int, default=None
-        Scores computed in parallel. None means 1 unless in a :obj:`joblib.parallel_backend`
-        context, -1 means all processors. Does not change the result.
+        Number of scores that are computed in parallel. None means 1 unless in a
+        :obj:`joblib.parallel_backend` context, -1 means all processors. The result does not depend
+        on `n_jobs`.
 
     Returns
     -------
     result : :class:`~sklearn.utils.Bunch` or dict of str to such
-        Dictionary-like, with the attributes below; for several scorers a dict by their names.
+        Dictionary-like, with the attributes below. For several scorers, a dict of such results by
+        the names of the scorers.
 
         importances_mean, importances_std : ndarray of shape (n_modalities,)
-            Over the repeats. A score that is higher with the modality gives it an importance
-            above 0.
+            Mean and standard deviation over the repeats. The importance is above 0 if the score is
+            higher with the modality.
         importances : ndarray of shape (n_modalities, n_repeats)
-            By repeat; a single column where nothing is drawn.
+            Importances by repeat; a single column if nothing is drawn at random.
         names : list of str
             Names of the modalities.
         baseline_score : float
-            ``v(N)``, the score on `X` as it is.
+            ``v(N)``, the score on `X` without changes.
         empty_score : float
             ``v({})``, with "shapley" only.
         sample_importances : ndarray of shape (n_samples, n_modalities)
@@ -148,8 +149,8 @@ def modality_importance(
     Raises
     ------
     ValueError
-        If the modalities are not known, the estimator refuses absent modalities, a score is not
-        finite, or a score is not a mean over samples with `per_sample`.
+        If the modalities are not known, the estimator does not accept absent modalities, a score is
+        not finite, or, with `per_sample`, a score is not a mean over samples.
 
     See Also
     --------
@@ -159,12 +160,12 @@ def modality_importance(
 
     Notes
     -----
-    Samples from which all modalities are absent are predicted as the estimator does without any;
-    no :class:`~sklearn_align.exceptions.MissingModalityWarning` is raised for those that this
-    function makes.
+    If all modalities are absent from a sample, the prediction of the estimator without any modality
+    is used. No :class:`~sklearn_align.exceptions.MissingModalityWarning` is issued for such samples
+    that this function makes.
 
-    The weights of a fusion, as ``modality_weights`` returns them, are no importances: they say how
-    a representation is composed, and a modality without any information can have a large one.
+    The weights of a fusion (``modality_weights``) are not importances: they are coefficients of a
+    representation, and a modality without any information can have a large weight.
 
     References
     ----------

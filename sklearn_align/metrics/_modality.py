@@ -33,7 +33,7 @@ def modality_entropy(weights: ArrayLike, *, normalize: bool = False) -> Float64A
 
     For the weights ``w_m`` of a sample it is ``H = -sum_m w_m * log(w_m)``, with ``0 log 0 = 0``.
     With `normalize` it is divided by ``log(n)``, where ``n`` is the number of weights above 0.
-    Weights are no importances, see :func:`modality_importance`.
+    Weights are not importances, see :func:`modality_importance`.
 
     Parameters
     ----------
@@ -42,8 +42,8 @@ def modality_entropy(weights: ArrayLike, *, normalize: bool = False) -> Float64A
         only stand for a sample without any present modality.
 
     normalize : bool, default=False
-        Divide by the largest possible entropy, that of equal weights on the modalities whose
-        weight is not 0. Samples with one such modality, or none, get 0.
+        Divide by the largest possible entropy, which is the entropy of equal weights on the
+        modalities whose weight is not 0. Samples with one such modality, or without any, get 0.
 
     Returns
     -------
@@ -58,7 +58,7 @@ def modality_entropy(weights: ArrayLike, *, normalize: bool = False) -> Float64A
 
     See Also
     --------
-    effective_modalities : The same as a number of modalities.
+    effective_modalities : The exponential of the entropy, as a number of modalities.
     modality_importance : How much a score depends on each modality.
     scipy.stats.entropy : Entropy of one distribution, or along an axis.
 
@@ -82,8 +82,8 @@ def modality_entropy(weights: ArrayLike, *, normalize: bool = False) -> Float64A
 def effective_modalities(weights: ArrayLike) -> Float64Array:
     """Effective number of modalities among which a fusion divides the weight of each sample.
 
-    The exponential of the entropy, ``exp(-sum_m w_m * log(w_m))``: ``n`` equal weights count as
-    ``n`` modalities. It describes how the fused representation is composed, not on how many
+    It is the exponential of the entropy, ``exp(-sum_m w_m * log(w_m))``: ``n`` equal weights count
+    as ``n`` modalities. It describes the fused representation. It does not measure on how many
     modalities a prediction depends.
 
     Parameters
@@ -104,7 +104,7 @@ def effective_modalities(weights: ArrayLike) -> Float64Array:
 
     See Also
     --------
-    modality_entropy : Its logarithm.
+    modality_entropy : The logarithm of this number.
     modality_importance : How much a score depends on each modality.
 
     Examples
@@ -134,8 +134,8 @@ def confidence_violation_rate(
 
         rate = sum_i w_i * [s_i - c_i > tolerance] / sum_i w_i
 
-    The confidence of a sample is its largest probability. Where the probabilities from the subset
-    are the expectation of those from all modalities, the confidence is on average not larger with
+    The confidence of a sample is its largest probability. If the probabilities from the subset are
+    the expectation of the probabilities from all modalities, the mean confidence is not larger with
     fewer modalities.
 
     Parameters
@@ -147,11 +147,11 @@ def confidence_violation_rate(
         Probabilities of the same samples with these modalities present.
 
     multilabel : bool, default=False
-        Whether the columns are independent labels. The confidence is then that of each label,
-        ``max(p, 1 - p)``, and the rate is the mean over samples and labels.
+        Whether the columns are independent labels. The confidence of a label is then ``max(p, 1 -
+        p)``, and the rate is the mean over samples and labels.
 
     tolerance : float, default=0.0
-        A larger confidence only counts if it is larger by more than this.
+        A larger confidence counts only if the difference is larger than this number.
 
     sample_weight : array-like of shape (n_samples,), default=None
         A sample of weight 2 counts like two samples.
@@ -159,8 +159,8 @@ def confidence_violation_rate(
     Returns
     -------
     rate : float
-        In [0, 1]; lower is better. 0 is not reached in general: on single samples, modalities
-        that disagree rightly lower the confidence.
+        In [0, 1]; lower is better. In general, 0 cannot be reached: on single samples, modalities
+        that disagree correctly decrease the confidence.
 
     Raises
     ------
@@ -219,18 +219,18 @@ def missing_modality_curve(
 ) -> Bunch:
     """Score fitted estimators on samples from which modalities are dropped at several rates.
 
-    All estimators are scored on the same samples with the same blocks missing. Within a repeat a
-    block that is missing at one rate is also missing at all higher ones, so that the points of a
-    curve differ by the rate alone.
+    All estimators are scored on the same samples with the same blocks missing. Within a repeat, a
+    block that is missing at one rate is also missing at all higher rates, so that the points of a
+    curve differ only by the rate.
 
     Parameters
     ----------
     estimator : estimator or dict of str to estimator
-        Fitted; several are compared by name. They have to accept NaN: put an imputer in front of
-        those that do not.
+        Fitted estimator, or a dict of several by name. Estimators must accept NaN; otherwise use a
+        pipeline with an imputer.
 
     X : array-like or DataFrame of shape (n_samples, n_features)
-        Samples to score on. Blocks that are already missing stay missing.
+        Samples for the score. Blocks that are already missing remain missing.
 
     y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
         Targets.
@@ -241,22 +241,23 @@ def missing_modality_curve(
         sample is kept.
 
     modalities : dict of str to int, slice, list of int or list of str, default=None
-        The blocks of X. By default those of the (first) estimator that has a parameter
-        `modalities`. Those of the last step of a pipeline, or of a search over pipelines, are
-        dropped from what reaches that step.
+        The blocks of X. By default, the parameter `modalities` of the first estimator that has one.
+        In a pipeline, or a search over pipelines, blocks are dropped from the input of the last
+        step.
 
     scoring : str, callable or None, default=None
-        A scikit-learn scorer; None takes the estimator's own ``score``.
+        A scikit-learn scorer; None uses the estimator's ``score``.
 
     n_repeats : int, default=5
-        Number of times blocks are drawn. A rate of 0 is scored once.
+        Number of random draws of the missing blocks. A rate of 0 is scored once.
 
     random_state : int, RandomState instance or None, default=None
         Pass an int to get the same blocks dropped in every call.
 
     n_jobs : int, default=None
-        Scores computed in parallel. None means 1 unless in a :obj:`joblib.parallel_backend`
-        context, -1 means all processors. Does not change the result.
+        Number of scores that are computed in parallel. None means 1 unless in a
+        :obj:`joblib.parallel_backend` context, -1 means all processors. The result does not depend
+        on `n_jobs`.
 
     verbose : int, default=0
         Verbosity of joblib.
@@ -271,14 +272,14 @@ def missing_modality_curve(
         scores : ndarray of shape (n_rates, n_repeats)
             One score for each rate and repeat.
         mean, std : ndarray of shape (n_rates,)
-            Over the repeats.
+            Mean and standard deviation over the repeats.
 
-        Given a dict of estimators, `scores`, `mean` and `std` are dicts of such arrays.
+        If `estimator` is a dict, `scores`, `mean` and `std` are dicts of such arrays.
 
     Raises
     ------
     ValueError
-        If `rates` are not in [0, 1], the modalities are not known, or `scoring` asks for several
+        If `rates` are not in [0, 1], the modalities are not known, or `scoring` has several
         metrics.
 
     See Also

@@ -24,17 +24,17 @@ def neighbor_recall(
     *,
     metric: str = "cosine",
 ) -> float:
-    """Share of the nearest neighbours in a native index that a mapped index finds as well.
+    """Share of the nearest neighbours in a native index that a mapped index also finds.
 
-    Sample ``i`` of `mapped` stands for the same text or image as sample ``i`` of `native`. With
-    ``N_q(X)`` the `k` samples of ``X`` nearest to query ``q``, the recall is the mean over all
-    queries of ``|N_q(mapped) & N_q(native)| / k``: what a search loses when an index is mapped and
-    not encoded again.
+    Sample ``i`` of `mapped` is the same text or image as sample ``i`` of `native`. With ``N_q(X)``
+    the `k` samples of ``X`` nearest to query ``q``, the recall is the mean over all queries of
+    ``|N_q(mapped) & N_q(native)| / k``. It measures the share of results that a search still finds
+    if an index is mapped instead of encoded again.
 
     Parameters
     ----------
     mapped : array-like of shape (n_samples, n_features)
-        Samples of the old encoder, mapped to the new one, as ``aligner.to_target`` returns them.
+        Samples of the old encoder, mapped to the space of the new encoder by ``aligner.to_target``.
 
     native : array-like of shape (n_samples, n_features)
         The same samples by the new encoder, in the same order.
@@ -51,23 +51,23 @@ def neighbor_recall(
     Returns
     -------
     recall : float
-        In [0, 1]; higher is better. Chance is ``k / n_samples``.
+        In [0, 1]; higher is better. Chance level is ``k / n_samples``.
 
     Raises
     ------
     ValueError
-        If the inputs are not finite matrices of fitting shapes, if `k` is below 1 or above the
+        If the inputs are not finite matrices with matching shapes, if `k` is below 1 or above the
         number of samples, or if `metric` is unknown.
 
     See Also
     --------
-    neighbor_overlap : The same without queries, also between spaces of different widths.
+    neighbor_overlap : A similar measure without queries, also for spaces of different widths.
     retrieval_accuracy : Share of samples whose counterpart is nearest.
 
     Notes
     -----
-    Neighbours are searched exactly, in blocks. Of neighbours at equal distance an arbitrary one is
-    taken, so copies within an index lower the recall.
+    The search is exact and is computed in blocks. If several neighbours have the same distance, an
+    arbitrary one is used, so that copies within an index lower the recall.
 
     Examples
     --------
@@ -112,16 +112,17 @@ def neighbor_overlap(
 ) -> float:
     """Mean overlap of the nearest neighbours of each sample in two spaces.
 
-    Sample ``i`` of `mapped` stands for the same text or image as sample ``i`` of `native`. With
-    ``N_i(X)`` the `k` samples of ``X`` nearest to its sample ``i``, which is none of them, the
-    overlap is the mean over all samples of ``|N_i(mapped) & N_i(native)| / k``, also called mutual
-    k-nearest-neighbour alignment. No sample of one space is compared with one of the other.
+    Sample ``i`` of `mapped` is the same text or image as sample ``i`` of `native`. With ``N_i(X)``
+    the `k` other samples of ``X`` that are nearest to its sample ``i``, the overlap is the mean
+    over all samples of ``|N_i(mapped) & N_i(native)| / k``. It is also called mutual
+    k-nearest-neighbour alignment. Samples of one space are never compared with samples of the other
+    space.
 
     Parameters
     ----------
     mapped : array-like of shape (n_samples, n_features)
-        Samples of one space, such as those that ``aligner.to_target`` returns, or those of the old
-        encoder as they are.
+        Samples of one space, such as the result of ``aligner.to_target``, or samples of the old
+        encoder without a map.
 
     native : array-like of shape (n_samples, n_features_native)
         The same samples in another space, of any width, in the same order.
@@ -135,26 +136,27 @@ def neighbor_overlap(
     Returns
     -------
     overlap : float
-        In [0, 1]; higher is better. Chance is ``k / (n_samples - 1)``.
+        In [0, 1]; higher is better. Chance level is ``k / (n_samples - 1)``.
 
     Raises
     ------
     ValueError
-        If the inputs are not finite matrices of equally many samples, if `k` is below 1 or not
-        below the number of samples, or if `metric` is unknown.
+        If the inputs are not finite matrices with the same number of samples, if `k` is below 1 or
+        not below the number of samples, or if `metric` is unknown.
 
     See Also
     --------
-    neighbor_recall : What queries find in both.
+    neighbor_recall : Overlap of the results of queries in both spaces.
 
     Notes
     -----
-    An orthogonal map keeps the neighbours within a space, up to the mean that is subtracted. So the
-    overlap of the old and the new encoder tells how much their neighbours differ, whatever the map,
-    and cannot tell a right map from a wrong one: :func:`neighbor_recall` does.
+    An orthogonal map does not change the neighbours within a space, except for the effect of the
+    mean that is subtracted. The overlap of the old and the new encoder therefore measures how much
+    their neighbours differ, for any map. It cannot distinguish a correct map from a wrong map: use
+    :func:`neighbor_recall` for this purpose.
 
-    Neighbours are searched exactly, in blocks. Of neighbours at equal distance an arbitrary one is
-    taken, so copies within a space lower the overlap.
+    The search is exact and is computed in blocks. If several neighbours have the same distance, an
+    arbitrary one is used, so that copies within a space lower the overlap.
 
     References
     ----------

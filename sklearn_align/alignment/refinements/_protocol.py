@@ -22,8 +22,8 @@ class Refinement(Protocol):
     --------
     NeighborRefinement : Refine-1 of the paper.
     ClusterRefinement : Refine-2 of the paper.
-    TransportRefinement : Balanced soft matching. StochasticTransportRefinement : Balanced soft
-    matching of batches with all target samples.
+    TransportRefinement : Balanced soft matching.
+    StochasticTransportRefinement : Balanced soft matching of batches with all target samples.
     MutualNeighborRefinement : Mutual nearest neighbours under CSLS.
 
     Examples
