@@ -35,15 +35,15 @@ from sklearn_align.fusion.nn._module import AECFModule
 class AECFClassifier(AECFNet, NeuralNetClassifier):
     """Classifier that fuses several modalities, any of which may be missing.
 
-    Every modality has an encoder; a gate computes weights of the encoded blocks of each sample
-    that are present; their weighted sum goes to a head. In training, modalities are dropped at
-    random and the gate and the head are run again without them, so that the network learns to
-    predict from every subset. After training, a temperature that depends on which modalities are
-    present calibrates the probabilities on every subset.
+    Every modality has an encoder. A gate computes weights of the encoded blocks that are present in
+    a sample. A head predicts from the weighted sum. In training, modalities are dropped at random,
+    and the gate and the head are evaluated again without them, so that the network learns to
+    predict from every subset. After training, the probabilities are calibrated on every subset by a
+    temperature that depends on the present modalities.
 
-    The targets may be classes of any type, or the indicator matrix of several labels. The
-    estimator is a skorch net: `callbacks`, ``optimizer__``, ``module__`` and ``iterator_train__``
-    parameters, ``save_params``, ``history`` and so on work as in skorch.
+    The targets may be classes of any type, or the indicator matrix of several labels. The estimator
+    is a skorch net: `callbacks`, ``optimizer__``, ``module__`` and ``iterator_train__`` parameters,
+    ``save_params``, ``history`` and other names work as in skorch.
 
     Parameters
     ----------
@@ -58,8 +58,9 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
         Dropout of encoders and "mlp" head.
 
     fusion : {"mean", "expert"}, default="expert"
-        "mean": one head on the weighted sum of the encoded blocks. "expert": one head per
-        modality; the logits are the weighted sum of theirs, times the number present.
+        "mean": one head on the weighted sum of the encoded blocks. "expert": one head per modality;
+        the logits are the weighted sum of the logits of the heads, times the number of present
+        modalities.
 
     head : {"linear", "mlp"}, default="linear"
         Kind of head.
@@ -74,7 +75,7 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
         Mean probability that a modality is dropped; 0.5 suits "random" masking.
 
     masking_warmup : int, default=0
-        Epochs in which the probability rises to `masking_prob`.
+        Number of epochs in which the probability increases to `masking_prob`.
 
     masking_tau : float, default=0.4
         Temperature of "entropy_min" and "entropy_max" masking.
@@ -83,10 +84,12 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
         Number of modalities of a sample that are never dropped.
 
     entropy_weight : float, default=0.2
-        Largest weight of the gate's entropy; below 0.1, the gate may use a single modality only.
+        Maximum weight of the gate's entropy in the loss. Below 0.1, the gate may use only one
+        modality.
 
     entropy_free_epochs, entropy_warmup_epochs : int, default=0 and 5
-        Epochs without entropy term, and epochs of its rise; then a cosine takes it to 0.
+        Number of epochs without the entropy term, and number of epochs in which its weight
+        increases. After that, the weight decreases to 0 with a cosine schedule.
 
     ece_weight : float, default=0.0
         Weight of a calibration error with soft bins in the loss.
@@ -98,14 +101,15 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
         Weight of the agreement between the predictions on a subset and on all modalities.
 
     consistency_ramp_epochs : int, default=5
-        Epochs in which that weight rises.
+        Number of epochs in which `consistency_weight` is increased from 0.
 
     consistency : {"kl", "monotone"}, default="kl"
-        "kl": ``KL(p_full || p_subset)``, of the predictions on all modalities and on a subset.
-        "monotone": penalty on a subset that is more confident.
+        "kl": ``KL(p_full || p_subset)``, with the predictions on all modalities and on a subset.
+        "monotone": penalty if the prediction on a subset is more confident.
 
     label_smoothing : float in [0, 1), default=0.0
-        Share of a class target spread over all classes; worsens calibration of complete samples.
+        Share of a class target that is distributed over all classes. It makes the calibration on
+        complete samples worse.
 
     focal_gamma : float, default=0.0
         Focusing power of the focal loss; several labels only.
@@ -114,23 +118,23 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
         Weight of ones in the focal loss; several labels only.
 
     pos_weight : {"balanced"} or array-like of shape (n_labels,), default=None
-        Weight of the ones of every label; "balanced" is ``(1 - f) / f`` with the label's frequency
-        f. Several labels only. Probabilities are shifted by it.
+        Weight of the ones of every label, for several labels only; "balanced" is ``(1 - f) / f``
+        with the frequency f of the label. These weights change the predicted probabilities.
 
     class_weight : dict or "balanced", default=None
-        Weights of the classes, 1 for those not named; multiclass only. Weights of classes that do
-        not occur are ignored if all that occur are named.
+        Weights of the classes, for multiclass targets only. Classes that are not in the dict have
+        weight 1. If all classes of y are in the dict, weights of other classes are ignored.
 
     num_classes : int, default=None
-        Number of classes, or of labels, that y must have; another number is an error. None takes
-        what y has.
+        Number of classes, or of labels, in y; another number raises an error. None uses the number
+        in y.
 
     calibration : bool or "cross_fit", default=True
-        Whether to fit the temperature after training. True: on the validation samples, if there
-        are any. "cross_fit": on folds that five more networks, trained without `callbacks`, have
-        not seen; ``fit`` takes five times as long, further training keeps the temperature, and
-        `train_split` "auto" holds out samples for `early_stopping` only. With `groups` in ``fit``,
-        no group is on both sides of any of these splits.
+        Whether to fit the temperature after training. True: on the validation samples, if there are
+        any. "cross_fit": on held-out folds of five additional networks, which are trained without
+        `callbacks`. ``fit`` then takes five times as long, further training keeps the temperature,
+        and `train_split` "auto" holds out samples only for `early_stopping`. With `groups` in
+        ``fit``, no group is in both parts of any of these splits.
 
     {training_parameters}
 
@@ -141,7 +145,7 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        Class labels; positions of the labels for several labels.
+        Class labels. For several labels, positions of the labels.
 
     layout_ : ModalityLayout
         Names and columns of the modalities.
@@ -153,11 +157,11 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
         The network.
 
     history_ : skorch.history.History
-        One entry per epoch: ``train_`` and ``valid_`` figures of ``loss``, its unweighted
-        components ``task``, ``entropy``, ``ece``, ``l2`` and ``consistency``, ``gate_entropy``,
-        and ``violations``, the share of samples with a more confident prediction without the
-        dropped modalities; the weights ``entropy_lambda``, ``consistency_ramp`` and
-        ``masking_ramp``; ``gate_temperature``.
+        One entry per epoch. It has ``train_`` and ``valid_`` values of ``loss``, of its unweighted
+        components ``task``, ``entropy``, ``ece``, ``l2`` and ``consistency``, of ``gate_entropy``,
+        and of ``violations``, the share of samples with a more confident prediction without the
+        dropped modalities. It also has the weights ``entropy_lambda``, ``consistency_ramp`` and
+        ``masking_ramp``, and ``gate_temperature``.
 
     n_iter_ : int
         Number of epochs trained.
@@ -170,14 +174,15 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
 
     See Also
     --------
-    AECFRegressor : The same for numeric targets.
+    AECFRegressor : Estimator for numeric targets.
     AECFEmbedder : Fused embedding without targets.
     pack_modalities : Packs a dict of arrays into X.
 
     Notes
     -----
-    Samples with equal X and y are merged into one that carries their weight, and their order has no
-    influence, unless `train_split` is a callable, which may rely on positions.
+    Samples with equal X and y are merged into one sample with the sum of their weights, and the
+    order of the samples has no influence. The exception is a callable `train_split`, which may
+    depend on the positions of the samples.
 
     References
     ----------
@@ -310,8 +315,8 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
             Classes or indicators.
 
         classes : array-like of shape (n_classes,), default=None
-            All classes that may ever occur, in the first call; those in y by default. Classes
-            that y does not hold start with an equal share of the probability each.
+            All classes that may occur in any call, for the first call; by default, the classes in
+            y. Classes that are not in y initially have equal shares of the probability.
 
         sample_weight : array-like of shape (n_samples,), default=None
             Weights.
@@ -337,7 +342,7 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
         Returns
         -------
         probabilities : ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
-            In the order of `classes_`. For a sample without a present modality, the
+            Probabilities in the order of `classes_`. For a sample without a present modality, the
             class frequencies of the training samples of the first call.
         """
         return in_precision_of(X, class_probabilities(self, X))
@@ -353,7 +358,7 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
         Returns
         -------
         log_probabilities : ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
-            In the order of `classes_`.
+            Logarithms in the order of `classes_`.
         """
         outputs = collect(self, X, OUTPUTS)
         probabilities = in_precision_of(X, self._targets.probabilities(outputs))
@@ -376,7 +381,7 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
         return self._targets.decode(probabilities)
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """Accuracy; for several labels, the share of samples in which all of them are right.
+        """Accuracy; for several labels, the share of samples in which all labels are correct.
 
         Parameters
         ----------
@@ -402,8 +407,8 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
     ) -> AECFClassifier:
         """Fit the temperature on samples that were not used for training.
 
-        ``fit`` does this on its validation samples. The samples are masked in several ways, so
-        that every number of present modalities occurs.
+        ``fit`` does this on its validation samples. The samples are masked in several ways, so that
+        samples with every number of present modalities occur.
 
         Parameters
         ----------
@@ -419,7 +424,7 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
         Returns
         -------
         self : AECFClassifier
-            The estimator, whose predictions of the most probable class are as before.
+            The estimator. Its predictions of the most probable class do not change.
         """
         calibrate(self, X, y, sample_weight)
         return self

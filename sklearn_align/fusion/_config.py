@@ -46,56 +46,57 @@ def _explain_unknown(cls: Configuration) -> Configuration:
 class AECFConfig:
     """Settings of the method as it was published, for the AECF estimators.
 
-    The defaults are those of the publication; those of the estimators differ where measurements
-    say so. Every value is checked when the object is made. Two objects are equal if they describe
-    the same estimator for the same task.
+    The defaults are those of the publication. Some defaults of the estimators are different,
+    because measurements gave better results. Every value is checked when the object is created. Two
+    objects are equal if they describe the same estimator for the same task.
 
     Parameters
     ----------
     modalities : list of str or dict, default=None
-        Names of modalities, each of which has `feat_dim` columns of X, one after the other; or a
-        dict as the estimators take it, of name to width or columns.
+        List of names of modalities, each with `feat_dim` columns of X, one after the other. Or a
+        dict of name to width or columns, as for the estimators.
 
     task_type : {"classification", "multilabel", "regression", "embedding"}, default=None
-        What `build` makes: :class:`AECFClassifier` for the first two (it tells classes from several
-        labels by `y`), :class:`AECFRegressor` or :class:`AECFEmbedder`. None is "classification",
-        and `from_config` of any estimator takes the configuration.
+        Estimator that `build` makes: :class:`AECFClassifier` for the first two (it distinguishes
+        classes and several labels by `y`), :class:`AECFRegressor` or :class:`AECFEmbedder`. With
+        None, `build` makes a classifier, and `from_config` of any estimator accepts the
+        configuration.
 
     num_classes : int, default=None
-        Number of classes, labels or numeric targets, at least 1, which ``fit`` compares with `y`;
-        not for an embedding. None takes what `y` has.
+        Number of classes, labels or numeric targets, at least 1. ``fit`` compares it with `y`. It
+        cannot be set for an embedding. None uses the number in `y`.
 
     feat_dim : int, default=512
-        Number of columns of each modality of a list of names, at least 1. Where `n_units` is None,
-        it is also the width of the common space, whatever `modalities` is: the earlier frameworks
-        fused features of this width as they were.
+        Number of columns of each modality of a list of names, at least 1. If `n_units` is None, it
+        is also the width of the common space, whatever `modalities` is, because the earlier
+        frameworks fused features of this width without encoders.
 
     n_units : int, default=None
-        Width of the common space, at least 1; None takes `feat_dim`.
+        Width of the common space, at least 1; None uses `feat_dim`.
 
     lr : float, default=1e-4
-        Learning rate of everything but the gate, above 0.
+        Learning rate of all parts except the gate, above 0.
 
     gate_lr : float or None, default=1e-3
-        Learning rate of the gate, above 0; None takes `lr`.
+        Learning rate of the gate, above 0; None uses `lr`.
 
     weight_decay : float, default=0.01
-        Weight decay of everything but the gate, at least 0.
+        Weight decay of all parts except the gate, at least 0.
 
     max_epochs : int, default=30
-        Largest number of epochs, at least 1.
+        Maximum number of epochs, at least 1.
 
     gradient_clip : float or None, default=1.0
-        Largest norm of the gradient, above 0; None does not clip.
+        Maximum norm of the gradient, above 0; None does not clip the gradient.
 
     patience : int, default=10
         Number of epochs without improvement, at least 1.
 
     min_delta : float, default=1e-4
-        Least improvement, at least 0.
+        Smallest decrease of the loss that counts as an improvement, at least 0.
 
     gate_hidden : int or sequence of int, default=64
-        Width of the gate's hidden layer, or widths of several, at least 1 each.
+        Width of the gate's hidden layer, or widths of several layers, each at least 1.
 
     gate_temperature : float, default=2.0
         Initial temperature of the gate, above 0.
@@ -104,13 +105,13 @@ class AECFConfig:
         Lower bound of the temperature of the gate, in (0, gate_temperature].
 
     entropy_free_epochs : int, default=0
-        Epochs without the entropy term, at least 0.
+        Number of epochs without the entropy term, at least 0.
 
     entropy_warmup_epochs : int, default=5
-        Epochs in which the weight of the entropy rises, at least 0.
+        Number of epochs in which the weight of the entropy increases, at least 0.
 
     entropy_weight : float, default=0.1
-        Largest weight of the gate's entropy, at least 0.
+        Maximum weight of the gate's entropy, at least 0.
 
     ece_weight : float, default=0.5
         Weight of the calibration error, at least 0.
@@ -131,7 +132,7 @@ class AECFConfig:
         Weight of the consistency term, at least 0.
 
     consistency_ramp_epochs : int, default=5
-        Epochs in which the weight of the consistency term rises, at least 0.
+        Number of epochs in which the weight of the consistency term increases, at least 0.
 
     focal_gamma : float, default=2.0
         Focusing power of the focal loss, at least 0.
@@ -143,7 +144,7 @@ class AECFConfig:
         Share of a class target that is spread over all classes, in [0, 1).
 
     standardize : bool, dict or list of str, default=True
-        Whether to scale the columns, or those of which modalities.
+        Whether to scale the columns, or the modalities whose columns are scaled.
 
     Raises
     ------
@@ -240,13 +241,14 @@ class AECFConfig:
         Parameters
         ----------
         settings : dict
-            Parameters of this class, and keys of two earlier vocabularies. The short one: lr,
-            gate_lr, wd, gate_hidden, entropy_free, entropy_warmup, entropy_max, masking_mode,
-            p_missing, tau, cec_coef, cec_ramp_epochs and feature_norm. The long one: learning_rate,
-            gate_learning_rate, gate_hidden_dims, gate_init_temp, gate_min_temp, epochs,
-            gradient_clip_val, early_stopping_patience, early_stopping_min_delta,
+            Parameters of this class, and keys of two earlier vocabularies. The short vocabulary:
+            lr, gate_lr, wd, gate_hidden, entropy_free, entropy_warmup, entropy_max, masking_mode,
+            p_missing, tau, cec_coef, cec_ramp_epochs and feature_norm. The long vocabulary:
+            learning_rate, gate_learning_rate, gate_hidden_dims, gate_init_temp, gate_min_temp,
+            epochs, gradient_clip_val, early_stopping_patience, early_stopping_min_delta,
             entropy_max_coeff, ece_penalty_coeff, l2_logits_coeff, masking_strategy, prob_missing,
-            consistency_loss_coeff and feature_normalization. What is not given has its default.
+            consistency_loss_coeff and feature_normalization. Settings that are not given have their
+            defaults.
 
         Returns
         -------
@@ -256,8 +258,8 @@ class AECFConfig:
         Raises
         ------
         ValueError
-            For an unknown key, a setting that is given under two names with different values, or a
-            value out of range; the message names key, value and range.
+            If a key is unknown, a setting is given under two names with different values, or a
+            value is out of range. The message names key, value and range.
         """
         return cls(**read_settings(settings, _field_names()))
 
@@ -267,14 +269,15 @@ class AECFConfig:
         Parameters
         ----------
         vocabulary : {"short", "long"}, default="short"
-            Whose keys are written, see `from_dict`. The long vocabulary has a key for every
-            setting, except for an `n_units` that differs from `feat_dim`, which keeps its name.
+            Vocabulary of the keys, see `from_dict`. The long vocabulary has a key for every
+            setting. The exception is an `n_units` that differs from `feat_dim`, which keeps its
+            name.
 
         Returns
         -------
         settings : dict
-            The keys of the vocabulary; modalities, task_type, num_classes and feat_dim where they
-            differ from their defaults.
+            The keys of the vocabulary. modalities, task_type, num_classes and feat_dim are included
+            if they differ from their defaults.
         """
         if vocabulary not in ("short", "long"):
             raise ValueError(f"vocabulary must be 'short' or 'long'; got {vocabulary!r}.")
@@ -294,8 +297,8 @@ class AECFConfig:
         Returns
         -------
         params : dict
-            For :class:`AECFClassifier`; other estimators lack some of them. `modalities` and
-            `num_classes` are there if they are not None.
+            Parameters of :class:`AECFClassifier`; other estimators do not have all of them.
+            `modalities` and `num_classes` are included if they are not None.
         """
         params = {name: stored(name, getattr(self, name)) for name in _field_names()}
         for name in ("task_type", "feat_dim"):
@@ -315,12 +318,12 @@ class AECFConfig:
         Parameters
         ----------
         **params : object
-            Further parameters of the estimator, which win over those of the configuration.
+            Other parameters of the estimator. They override parameters of the configuration.
 
         Returns
         -------
         estimator : AECFClassifier, AECFRegressor or AECFEmbedder
-            Not yet fitted.
+            The estimator, not fitted.
         """
         # The estimators import this module.
         from sklearn_align import fusion

@@ -23,7 +23,7 @@ from sklearn_align.fusion.nn._gate import gate_entropy
 
 
 class ScheduledLoss(nn.Module):
-    """Loss whose entropy and consistency terms have weights that follow the epochs."""
+    """Loss whose entropy and consistency terms have weights that depend on the epoch."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class ScheduledLoss(nn.Module):
         self.set_epoch(0)
 
     def set_epoch(self, epoch: int) -> None:
-        """Set the weights that follow the epochs.
+        """Set the weights that depend on the epoch.
 
         Parameters
         ----------
@@ -67,11 +67,11 @@ class AECFLoss(ScheduledLoss):
     """Weighted sum of task, entropy, calibration, size and consistency terms.
 
     ``task + lambda * entropy + ece_weight * ece + l2_weight * l2 + consistency_weight * ramp *
-    consistency``, where lambda and ramp follow the epochs. Each term is a mean over the samples i
+    consistency``, where lambda and ramp depend on the epoch. Each term is a mean over the samples i
     of the batch, weighted with `sample_weight`. Let ``z_i`` be the outputs and ``w_i`` the gate's
-    weights on all present modalities, ``z'_i`` the outputs of the second pass, on the subset that
-    masking keeps, and ``p_i``, ``p'_i`` their probabilities, ``softmax(z)`` for classes and
-    ``sigmoid(z)`` for labels.
+    weights on all present modalities. Let ``z'_i`` be the outputs of the second pass, on the subset
+    that remains after masking. ``p_i`` and ``p'_i`` are the probabilities: ``softmax(z)`` for
+    classes, ``sigmoid(z)`` for labels.
 
     * task: ``-sum_k t_ik log p_ik`` with ``t_i = (1 - s) * onehot(y_i) + s / n_classes`` and
       ``s = label_smoothing`` (multiclass); ``mean_k a_k (1 - q_ik)**focal_gamma * -log q_ik`` with
@@ -81,9 +81,9 @@ class AECFLoss(ScheduledLoss):
       the terms of both.
     * entropy: ``sum_m w_im log w_im``, which is minus the entropy of the gate's weights.
     * ece: ``sum_b abs(sum_i m_ib (c_i - a_i)) / n``, where ``c_i = max_k p_ik``, ``a_i`` is 1 for a
-      correct prediction and 0 for another, and ``m_ib = softmax_b(-1500 * (c_i - b)**2)`` assigns
-      sample i softly to 15 bins with centers b. For several labels, ``c_i`` and ``a_i`` are the
-      probabilities and the values of all labels. 0 for regression.
+      correct prediction and 0 for a wrong prediction, and ``m_ib = softmax_b(-1500 * (c_i -
+      b)**2)`` assigns sample i softly to 15 bins with centers b. For several labels, ``c_i`` and
+      ``a_i`` are the probabilities and the values of all labels. 0 for regression.
     * l2: ``mean_k z_ik**2``; with a second pass, the mean of both.
     * consistency: ``KL(p_i || p'_i)`` without a gradient in ``p_i`` ("kl"), or ``relu(c'_i - c_i)``
       with the confidences of both passes ("monotone"). For several labels, the mean of the terms
@@ -102,10 +102,11 @@ class AECFLoss(ScheduledLoss):
         Largest lambda.
 
     entropy_free_epochs : int, default=0
-        Epochs without the entropy term.
+        Number of epochs without the entropy term.
 
     entropy_warmup_epochs : int, default=5
-        Epochs in which lambda rises; afterwards a cosine takes it to 0 at `max_epochs`.
+        Number of epochs in which lambda increases. After that, it decreases to 0 at `max_epochs`
+        with a cosine schedule.
 
     ece_weight : float, default=0.0
         Weight of the calibration term.
@@ -139,8 +140,8 @@ class AECFLoss(ScheduledLoss):
     components : dict of str to Tensor
         Unweighted terms of the last call, detached: task, entropy, ece, l2, consistency; also
         gate_entropy and, for classes and labels, violations: the share of samples for which the
-        second pass is more confident than the first. Terms whose weight is 0 are not computed: ece
-        and consistency are 0 then. The weighted sum is what the call returns.
+        second pass is more confident than the first. Terms whose weight is 0 are not computed; ece
+        and consistency are then 0. The call returns the weighted sum.
 
     entropy_lambda : float
         Lambda of the current epoch.
@@ -224,15 +225,16 @@ class AECFLoss(ScheduledLoss):
         Parameters
         ----------
         outputs : tuple of Tensor
-            What :class:`AECFModule` returns: outputs, weights, fused, and with a second pass its
-            outputs, weights and presence.
+            Result of :class:`AECFModule`: outputs, weights and fused representations; with a second
+            pass, also the outputs, weights and presence of this pass.
 
         y : Tensor
             Class positions (n_samples,), labels (n_samples, n_labels) or targets
             (n_samples, n_targets).
 
         presence : Tensor of bool of shape (n_samples, n_modalities), default=None
-            Samples without a present modality have no weight in the ece term.
+            True where a modality is present. Samples without a present modality have no weight in
+            the ece term.
 
         sample_weight : Tensor of shape (n_samples,), default=None
             Weights of the samples, with mean 1 over the training samples.
@@ -327,7 +329,7 @@ class ContrastiveLoss(ScheduledLoss):
     """InfoNCE between the two views of a sample, and between the whole sample and each view.
 
     ``task + lambda * entropy + consistency_weight * ramp * consistency``, where lambda and ramp
-    follow the epochs. Let ``u_i``, ``v_i`` and ``v'_i`` be the unit embeddings of sample i and of
+    depend on the epoch. Let ``u_i``, ``v_i`` and ``v'_i`` be the unit embeddings of sample i and of
     its two views, and
 
     ``nce(a, b)_i = -(log softmax_j(<a_i, b_j> / T)[i] + log softmax_j(<b_i, a_j> / T)[i]) / 2``
@@ -343,7 +345,7 @@ class ContrastiveLoss(ScheduledLoss):
     Parameters
     ----------
     temperature : float, default=0.2
-        Divides the cosine similarities.
+        Temperature by which the cosine similarities are divided.
 
     max_epochs : int, default=60
         Number of epochs of the training, for the schedule of lambda.
@@ -352,10 +354,11 @@ class ContrastiveLoss(ScheduledLoss):
         Largest lambda.
 
     entropy_free_epochs : int, default=0
-        Epochs without the entropy term.
+        Number of epochs without the entropy term.
 
     entropy_warmup_epochs : int, default=5
-        Epochs in which lambda rises; afterwards a cosine takes it to 0 at `max_epochs`.
+        Number of epochs in which lambda increases. After that, it decreases to 0 at `max_epochs`
+        with a cosine schedule.
 
     consistency_weight : float, default=1.0
         Weight of the consistency term.
@@ -415,9 +418,9 @@ class ContrastiveLoss(ScheduledLoss):
         presence: Tensor | None = None,
         sample_weight: Tensor | None = None,
     ) -> Tensor:
-        """Compute the loss of a batch, as :class:`AECFLoss` does.
+        """Compute the loss of a batch, as for :class:`AECFLoss`.
 
-        `outputs` is what :class:`ContrastiveModule` returns; `y` and `presence` are ignored.
+        `outputs` is the result of :class:`ContrastiveModule`; `y` and `presence` are ignored.
         """
         whole, weights, _, first, second = outputs
         mean = _mean_over_samples(sample_weight)

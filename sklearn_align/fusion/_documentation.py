@@ -9,17 +9,19 @@ Estimator = TypeVar("Estimator", bound=type)
 
 _MODALITIES = """\
     modalities : dict, default=None
-        Which columns of X belong to which modality: name to width (the blocks lie one after the
+        Columns of X that belong to each modality: name to width (the blocks lie one after the
         other), or name to slice, list of positions, column name, pattern such as "img_*", list of
         names and patterns, or callable such as :func:`~sklearn.compose.make_column_selector`, which
-        takes the DataFrame X of ``fit`` and returns columns. None makes all columns one modality.
-        A block whose values are all NaN is absent from that sample.
+        takes the DataFrame X of ``fit`` and returns columns. With None, all columns are one
+        modality. If all values of a block are NaN in a sample, the modality is absent from this
+        sample.
 """
 _ENCODER_PARAMETERS = """\
     encoders : str, callable or dict, default="mlp"
-        Encoder of all modalities, or by modality: "identity", "linear", "mlp", a name given to
-        :func:`~sklearn_align.fusion.register_encoder`, a ``torch.nn.Module`` from the block's
-        width to `n_units`, or a callable that makes one from ``(width, n_units, **options)``.
+        Encoder of all modalities, or a dict of encoders by modality: "identity", "linear", "mlp", a
+        name that was passed to :func:`~sklearn_align.fusion.register_encoder`, a
+        ``torch.nn.Module`` from the width of the block to `n_units`, or a callable that makes such
+        a module from ``(width, n_units, **options)``.
 
     n_units : int, default=128
         Width of the common space.
@@ -29,59 +31,62 @@ _ENCODER_PARAMETERS = """\
 """
 _GATE_PARAMETERS = """\
     gate_hidden : int or sequence of int, default=64
-        Width of the gate's hidden layer, or widths of several: (1024, 512) has two layers.
+        Width of the gate's hidden layer, or widths of several layers: (1024, 512) has two layers.
 
     gate_activation : {"softmax", "sigmoid"}, default="softmax"
-        How the gate's scores become weights.
+        Function that converts the gate's scores to weights.
 
     gate_temperature, min_gate_temperature : float, default=2.0 and 1.5
-        Initial temperature of the gate, and its lower bound.
+        Initial temperature of the gate, and lower bound of this temperature.
 """
 _TRAINING_PARAMETERS = """\
     partial_missing : {"raise", "impute"}, default="raise"
-        What to do about blocks that are NaN in part: raise, or fill with column means.
+        Treatment of blocks in which only some values are NaN: raise an error, or replace these
+        values by column means.
 
     remainder : {"raise", "drop"}, default="raise"
-        What to do about columns that `modalities` does not name: raise, or leave them out, when
-        they may hold anything, also text.
+        Treatment of columns that belong to no modality: raise an error, or leave them out. Columns
+        that are left out may hold anything, also text.
 
     standardize : bool, dict or list of str, default=True
-        Whether to scale every column to mean 0 and variance 1 over the samples that have it; by
-        modality as a dict of name to bool (True for those not named), or as the list of the
-        modalities to scale. Token ids, for example, are not to be scaled.
+        Whether to scale every column to mean 0 and variance 1 over the samples in which it is
+        present. It may also be a dict of modality name to bool (True for modalities that are not in
+        the dict), or a list of the modalities to scale. Token ids, for example, must not be scaled.
 
     lr : float, default=1e-3
         Learning rate.
 
     gate_lr : float, default=None
-        Learning rate of the gate, which has no weight decay; None takes `lr`.
+        Learning rate of the gate, which has no weight decay; None uses `lr`.
 
     weight_decay : float, default=0.01
-        Weight decay of everything but the gate.
+        Weight decay of all parts except the gate.
 
     max_epochs : int, default=60
-        Largest number of epochs.
+        Maximum number of epochs.
 
     batch_size : int or "auto", default=128
-        Samples of a training batch; "auto" is a quarter of the samples, but 32 to 128, which gives
-        small data more steps. skorch's ProgressBar then needs ``batches_per_epoch="count"``.
+        Number of samples of a training batch. "auto" is a quarter of the samples, at least 32 and
+        at most 128, so that small data sets have more steps. With "auto", skorch's ProgressBar
+        needs ``batches_per_epoch="count"``.
 
     gradient_clip : float, default=1.0
-        Largest norm of the gradient; None does not clip.
+        Maximum norm of the gradient; None does not clip the gradient.
 
     lr_schedule : {"cosine", "constant"}, default="cosine"
-        Whether the learning rate falls to 0 over `max_epochs`.
+        "cosine": the learning rate decreases to 0 over `max_epochs`. "constant": it does not
+        change.
 
     early_stopping : bool, default=False
-        Whether to stop when the validation loss has not improved for `patience` epochs, and to
-        restore the best weights; with a warning of no effect without validation samples. With a
-        learning rate that falls to 0, the last weights are usually the best.
+        Whether to stop if the validation loss has not improved for `patience` epochs, and to
+        restore the best weights. Without validation samples, it has no effect, and a warning is
+        issued. If the learning rate decreases to 0, the last weights are usually the best.
 
     patience : int, default=15
         Number of epochs without improvement.
 
     min_delta : float, default=1e-4
-        Least improvement.
+        Smallest decrease of the loss that counts as an improvement.
 
     optimizer : type, default=torch.optim.AdamW
         Optimizer; ``optimizer__`` parameters are passed to it.
@@ -93,34 +98,36 @@ _TRAINING_PARAMETERS = """\
         Loss; ``criterion__`` parameters are passed to it.
 
     iterator_train, iterator_valid : type, default=TensorBatches
-        Make the batches; ``iterator_train__`` parameters are passed on.
+        Iterators over the batches; ``iterator_train__`` and ``iterator_valid__`` parameters are
+        passed to them.
 
     train_split : "auto", callable or None, default="auto"
-        How validation samples are split off: "auto" holds out a tenth, stratified by class if there
-        are classes, of 200 samples or more, and of fewer if `early_stopping` or a callback reads
-        validation figures; a callable works as in skorch; None holds out none.
+        Split of the validation samples. With 200 samples or more, "auto" holds out a tenth,
+        stratified by class if there are classes. With fewer samples, it holds out a tenth only if
+        `early_stopping` or a callback needs validation samples. A callable works as in skorch. None
+        holds out no samples.
 
     callbacks : list or "disable", default=None
-        skorch callbacks, in addition to those that other parameters ask for; "disable" turns all
-        of them off. Those of scikit-learn are given to ``set_callbacks``.
+        skorch callbacks, in addition to the callbacks that other parameters add. "disable" turns
+        off all skorch callbacks. Callbacks of scikit-learn are passed to ``set_callbacks``.
 
     warm_start : bool, default=False
         Whether ``fit`` continues the training of a fitted estimator.
 
     verbose : int, default=0
-        1 prints a line per epoch, with the loss and its first term, on 100 columns; 2 prints all
-        figures of `history_`.
+        1 prints a line of at most 100 characters per epoch, with the loss and its first term; 2
+        prints all values of `history_`.
 
     device : str, torch.device or None, default="cpu"
-        Where to compute, such as "cuda". None leaves it to skorch's AccelerateMixin, which adds
-        mixed precision and several GPUs.
+        Device of the computation, such as "cuda". With None, skorch's AccelerateMixin determines
+        the device; it adds mixed precision and several GPUs.
 
     compile : bool, default=False
         Whether to compile the network with ``torch.compile``.
 
     random_state : int, RandomState or None, default=None
-        Seeds initial weights, batches, dropout, masking and the split. torch's own generators are
-        left as they were.
+        Seed of initial weights, batches, dropout, masking and the split. The state of torch's own
+        generators is restored.
 """
 
 

@@ -28,10 +28,12 @@ from sklearn_align.fusion.nn._contrastive import ContrastiveModule, draw_views
 class AECFEmbedder(AECFNet):
     """Transformer that fuses several modalities into one embedding, without labels.
 
-    Two disjoint views of each sample, made of different modalities, are embedded. The loss
-    contrasts the two views of a sample with those of the other samples of the batch, and the whole
-    sample with each of its views. Samples with any subset of the modalities are thus embedded in
-    one space: a text can be found by its image. Samples with absent blocks take part in training.
+    Two disjoint views of each sample, which consist of different modalities, are embedded. The
+    contrastive loss makes the two views of a sample similar to each other, and less similar to the
+    views of the other samples of the batch. It does the same for the whole sample and each of its
+    views. Samples with any subset of the modalities are therefore embedded in one space: an image
+    can be used to find the text of the same sample. Samples with absent blocks are used in
+    training.
 
     Parameters
     ----------
@@ -49,10 +51,11 @@ class AECFEmbedder(AECFNet):
         Width of the embedding.
 
     contrast : {"views", "modalities"}, default="views"
-        Whether the two views of a sample share out all present modalities, or hold one each.
+        "views": all present modalities are divided between the two views of a sample. "modalities":
+        each view has one modality.
 
     temperature : float, default=0.2
-        Divides the cosine similarities in the loss.
+        Temperature by which the cosine similarities in the loss are divided.
 
     consistency_weight : float, default=1.0
         Weight of the contrast between the whole sample and its views.
@@ -60,11 +63,12 @@ class AECFEmbedder(AECFNet):
     {gate_parameters}
 
     entropy_weight : float, default=0.2
-        Largest weight of the gate's entropy in the loss. With less than 0.1, the gate may use one
-        modality only.
+        Maximum weight of the gate's entropy in the loss. Below 0.1, the gate may use only one
+        modality.
 
     entropy_free_epochs, entropy_warmup_epochs : int, default=0 and 5
-        Epochs without entropy term, and epochs of its rise; then a cosine takes it to 0.
+        Number of epochs without the entropy term, and number of epochs in which its weight
+        increases. After that, the weight decreases to 0 with a cosine schedule.
 
     {training_parameters}
 
@@ -84,8 +88,8 @@ class AECFEmbedder(AECFNet):
         The network.
 
     history_ : skorch.history.History
-        One entry per epoch: ``train_`` and ``valid_`` figures of ``loss``, its components
-        ``task``, ``entropy`` and ``consistency``, and ``gate_entropy``.
+        One entry per epoch, with ``train_`` and ``valid_`` values of ``loss``, of its components
+        ``task``, ``entropy`` and ``consistency``, and of ``gate_entropy``.
 
     n_iter_ : int
         Number of epochs trained.
@@ -99,12 +103,13 @@ class AECFEmbedder(AECFNet):
     See Also
     --------
     AECFClassifier : Fuses modalities to predict classes.
-    MiniVec2Vec : Maps one space into another without paired samples.
+    MiniVec2Vec : Maps one space to another without paired samples.
 
     Notes
     -----
-    Equal samples are merged into one that carries their weight, and their order has no influence,
-    unless `train_split` is a callable, which may rely on positions.
+    Equal samples are merged into one sample with the sum of their weights, and the order of the
+    samples has no influence. The exception is a callable `train_split`, which may depend on the
+    positions of the samples.
 
     References
     ----------
@@ -215,8 +220,8 @@ class AECFEmbedder(AECFNet):
             Weights.
 
         groups : array-like of shape (n_samples,), default=None
-            Groups of the samples, such as speakers or sites, if predictions are for others than
-            these: no group is then among both training and validation samples.
+            Groups of the samples, such as speakers or sites, if predictions are made for new
+            groups. No group is then in both the training and the validation samples.
 
         Returns
         -------
@@ -268,8 +273,8 @@ class AECFEmbedder(AECFNet):
         Returns
         -------
         embedding : ndarray of shape (n_samples, n_components)
-            Vectors of unit length, whose inner products are cosine similarities; 0 for a sample
-            without a present modality.
+            Vectors of unit length, so that inner products are cosine similarities. A sample without
+            a present modality has a vector of zeros.
         """
         return in_precision_of(X, collect(self, X, OUTPUTS))
 

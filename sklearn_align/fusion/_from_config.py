@@ -19,15 +19,15 @@ class FromConfigMixin:
         Parameters
         ----------
         config : AECFConfig
-            Settings; those that this estimator does not have are left out.
+            Settings. Settings that this estimator does not have are left out.
 
         **params : object
-            Further parameters, which win over those of `config`.
+            Other parameters. They override parameters of `config`.
 
         Returns
         -------
         estimator : object
-            Not yet fitted.
+            The estimator, not fitted.
 
         Raises
         ------

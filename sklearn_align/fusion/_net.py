@@ -172,20 +172,20 @@ class AECFNet(
         **params : object
             Parameters of the estimator, and ``module__``, ``criterion__``, ``optimizer__``,
             ``iterator_train__``, ``iterator_valid__``, ``callbacks__`` and ``compile__``
-            parameters. A fitted network is not touched: they count from the next ``fit`` on,
-            and until then predictions are as before. Only parameters of the optimizer, `lr`
-            included, act on further training at once, and those of `iterator_valid` on the
-            number of samples that are predicted at once.
+            parameters. They have an effect in the next ``fit``; until then, a fitted network and
+            its predictions do not change. There are two exceptions: parameters of the optimizer,
+            including `lr`, have an effect on further training immediately, and parameters of
+            `iterator_valid` on the number of samples in a batch of predictions.
 
         Returns
         -------
         self : object
-            Itself.
+            The estimator itself.
 
         Raises
         ------
         ValueError
-            For a name that is not a parameter, also of a part.
+            If a name is not a parameter of the estimator or of the part.
         """
         check_routed_names(self, params)
         BaseEstimator.set_params(self, **set_routed(self, params))
@@ -317,13 +317,13 @@ class AECFNet(
             Targets.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights. A weight of two counts like a sample that occurs twice, a weight of zero like
-            one that is not there.
+            Weights. A sample of weight two counts like two equal samples. A sample of weight zero
+            has no influence.
 
         groups : array-like of shape (n_samples,), default=None
-            Groups of the samples, such as speakers or sites, if predictions are for others than
-            these: no group is then among both training and held-out samples, in the validation
-            split as in the folds of a classifier's ``calibration="cross_fit"``.
+            Groups of the samples, such as speakers or sites, if predictions are made for new
+            groups. No group is then in both the training and the held-out samples, in the
+            validation split and in the folds of a classifier's ``calibration="cross_fit"``.
 
         Returns
         -------

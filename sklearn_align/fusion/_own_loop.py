@@ -18,7 +18,7 @@ _BATCH_SIZE = 1024
 
 
 def set_epoch(epoch: int, *modules: nn.Module) -> None:
-    """Set everything that follows the epochs, in modules and losses and what they contain.
+    """Set all values that depend on the epoch, in modules, losses and their submodules.
 
     These are the weight of the entropy term and the ramp of the consistency term of
     :class:`AECFLoss` and :class:`ContrastiveLoss`, and the rate of masking of
@@ -36,7 +36,7 @@ def set_epoch(epoch: int, *modules: nn.Module) -> None:
     Raises
     ------
     ValueError
-        If `epoch` is negative, or nothing in `modules` follows the epochs.
+        If `epoch` is negative, or nothing in `modules` depends on the epoch.
 
     See Also
     --------
@@ -86,7 +86,7 @@ def grouped(
 def parameter_groups(
     module: AECFModule, *, gate_lr: float | None = None, weight_decay: float = 0.01
 ) -> list[dict[str, Any]]:
-    """Split the weights of a network into two groups for an optimizer, as the estimators do.
+    """Split the weights of a network into two groups for an optimizer, as in the estimators.
 
     Parameters
     ----------
@@ -94,15 +94,15 @@ def parameter_groups(
         The network.
 
     gate_lr : float, default=None
-        Learning rate of the gate; None takes that of the optimizer.
+        Learning rate of the gate; None uses the learning rate of the optimizer.
 
     weight_decay : float, default=0.01
-        Weight decay of everything but the gate, which has none.
+        Weight decay of all parts except the gate, which has no weight decay.
 
     Returns
     -------
     groups : list of dict
-        All other weights, and those of the gate.
+        Two groups: all other weights, and the weights of the gate.
 
     See Also
     --------
@@ -129,20 +129,21 @@ def calibrate_module(
     sample_weight: Tensor | None = None,
     multilabel: bool = False,
 ) -> None:
-    """Fit the temperature of a trained network, by which outputs are divided in evaluation mode.
+    """Fit the temperature of a trained network, which divides its outputs in evaluation mode.
 
     ``log T = b0 + b . presence`` is fitted by maximum likelihood to the outputs for the samples,
     masked in up to eight ways, and stored in the buffer `log_temperature`, which is part of the
     ``state_dict``. The estimators do the same at the end of ``fit``. With more than three
-    modalities, subsets of them are drawn from torch's global generator.
+    modalities, subsets of the modalities are drawn from torch's global generator.
 
     Parameters
     ----------
     module : AECFModule
-        The trained network. Its mode, for training or evaluation, is left as it is.
+        The trained network. Its mode (training or evaluation) does not change.
 
     X : Tensor of shape (n_samples, n_features)
-        Samples that the network was not trained on, as the network takes them; on any device.
+        Samples on which the network was not trained, in the form of the network's input, on any
+        device.
 
     y : Tensor of shape (n_samples,) or (n_samples, n_labels)
         Class positions, or 0 and 1 for multilabel.
@@ -160,11 +161,11 @@ def calibrate_module(
     ------
     ValueError
         If there are no samples with a present modality, or their outputs are not finite. The
-        temperature is then as it was.
+        temperature then does not change.
 
     See Also
     --------
-    sklearn_align.AECFClassifier.calibrate : The same for an estimator.
+    sklearn_align.AECFClassifier.calibrate : Calibration of an estimator.
 
     Examples
     --------

@@ -63,8 +63,9 @@ class FusionOutputsMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     def modality_weights(self: Any, X: ArrayLike) -> FloatArray:
         """Gate weights of every sample.
 
-        They say how the fused representation is composed, not what a prediction depends on: for
-        that, see :func:`~sklearn_align.metrics.modality_importance`.
+        They are the coefficients of the fused representation. They do not measure how much a
+        prediction depends on a modality; for this, use
+        :func:`~sklearn_align.metrics.modality_importance`.
 
         Parameters
         ----------
@@ -74,8 +75,8 @@ class FusionOutputsMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         Returns
         -------
         weights : ndarray of shape (n_samples, n_modalities)
-            Columns in the order of `modality_names_`. 0 for absent modalities; the weights of a
-            sample sum to 1, unless no modality is present, when they are all 0.
+            Weights with columns in the order of `modality_names_`. Absent modalities have weight 0.
+            The weights of a sample sum to 1; if no modality is present, all weights are 0.
         """
         return in_precision_of(X, collect(self, X, WEIGHTS))
 
@@ -90,7 +91,7 @@ class FusionOutputsMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         Returns
         -------
         entropy : ndarray of shape (n_samples,)
-            In nats, between 0 and the logarithm of the number of present modalities.
+            Entropy in nats, between 0 and the logarithm of the number of present modalities.
         """
         weights = torch.from_numpy(collect(self, X, WEIGHTS))
         return in_precision_of(X, gate_entropy(weights).numpy())
@@ -106,6 +107,6 @@ class FusionOutputsMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         Returns
         -------
         fused : ndarray of shape (n_samples, n_units)
-            0 for a sample without a present modality.
+            Fused representations; zeros for a sample without a present modality.
         """
         return in_precision_of(X, collect(self, X, FUSED))

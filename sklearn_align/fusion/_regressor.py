@@ -28,9 +28,8 @@ from sklearn_align.fusion.nn._module import AECFModule
 class AECFRegressor(AECFNet, NeuralNetRegressor):
     """Regressor that fuses several modalities, any of which may be missing.
 
-    See :class:`AECFClassifier` for how it works. Targets are scaled to mean 0 and variance 1
-    for training, which is the scale of the loss in `history`; a sample may have
-    several targets.
+    The network is described in :class:`AECFClassifier`. For training, targets are scaled to mean 0
+    and variance 1; the loss in `history` has this scale. A sample may have several targets.
 
     Parameters
     ----------
@@ -45,8 +44,9 @@ class AECFRegressor(AECFNet, NeuralNetRegressor):
         Dropout of encoders and "mlp" head.
 
     fusion : {"mean", "expert"}, default="expert"
-        "mean": one head on the weighted sum of the encoded blocks. "expert": one head per
-        modality; the outputs are the weighted sum of theirs, times the number present.
+        "mean": one head on the weighted sum of the encoded blocks. "expert": one head per modality;
+        the outputs are the weighted sum of the outputs of the heads, times the number of present
+        modalities.
 
     head : {"linear", "mlp"}, default="linear"
         Kind of head.
@@ -62,7 +62,7 @@ class AECFRegressor(AECFNet, NeuralNetRegressor):
         Mean probability that a modality is dropped; 0.5 suits "random" masking.
 
     masking_warmup : int, default=0
-        Epochs in which the probability rises to `masking_prob`.
+        Number of epochs in which the probability increases to `masking_prob`.
 
     masking_tau : float, default=0.4
         Temperature of "entropy_min" and "entropy_max" masking.
@@ -71,11 +71,12 @@ class AECFRegressor(AECFNet, NeuralNetRegressor):
         Number of modalities of a sample that are never dropped.
 
     entropy_weight : float, default=0.2
-        Largest weight of the gate's entropy in the loss. With less than 0.1, the gate may use one
-        modality only.
+        Maximum weight of the gate's entropy in the loss. Below 0.1, the gate may use only one
+        modality.
 
     entropy_free_epochs, entropy_warmup_epochs : int, default=0 and 5
-        Epochs without entropy term, and epochs of its rise; then a cosine takes it to 0.
+        Number of epochs without the entropy term, and number of epochs in which its weight
+        increases. After that, the weight decreases to 0 with a cosine schedule.
 
     l2_weight : float, default=1e-4
         Weight of the mean squared output in the loss.
@@ -84,10 +85,10 @@ class AECFRegressor(AECFNet, NeuralNetRegressor):
         Weight of the agreement between the predictions on a subset and on all modalities.
 
     consistency_ramp_epochs : int, default=5
-        Epochs in which that weight rises.
+        Number of epochs in which `consistency_weight` is increased from 0.
 
     num_targets : int, default=None
-        Number of targets that y must have; another number is an error. None takes what y has.
+        Number of targets in y; another number raises an error. None uses the number in y.
 
     {training_parameters}
 
@@ -107,8 +108,8 @@ class AECFRegressor(AECFNet, NeuralNetRegressor):
         The network.
 
     history_ : skorch.history.History
-        One entry per epoch, see :class:`AECFClassifier`; consistency is the squared difference of
-        the two passes.
+        One entry per epoch, see :class:`AECFClassifier`. ``consistency`` is the squared difference
+        between the outputs of the two passes.
 
     n_iter_ : int
         Number of epochs trained.
@@ -121,12 +122,13 @@ class AECFRegressor(AECFNet, NeuralNetRegressor):
 
     See Also
     --------
-    AECFClassifier : The same for classes.
+    AECFClassifier : Estimator for classes.
 
     Notes
     -----
-    Samples with equal X and y are merged into one that carries their weight, and their order has no
-    influence, unless `train_split` is a callable, which may rely on positions.
+    Samples with equal X and y are merged into one sample with the sum of their weights, and the
+    order of the samples has no influence. The exception is a callable `train_split`, which may
+    depend on the positions of the samples.
 
     References
     ----------
@@ -262,8 +264,8 @@ class AECFRegressor(AECFNet, NeuralNetRegressor):
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_targets)
-            In the units of the training targets, whose mean is predicted for a sample without a
-            present modality.
+            Predictions in the units of the training targets. For a sample without a present
+            modality, the mean of the training targets.
         """
         outputs = collect(self, X, OUTPUTS)
         return self._targets.decode(self.module_, outputs)

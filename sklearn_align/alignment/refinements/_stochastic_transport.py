@@ -66,8 +66,7 @@ class StochasticTransportRefinement(BaseEstimator):
 
     See Also
     --------
-    TransportRefinement : Draws the same number of samples of both sides; faster from an inaccurate
-    map.
+        TransportRefinement : Draws samples of both sides; faster from an inaccurate map.
 
     References
     ----------

@@ -30,7 +30,7 @@ def draw_views(presence: Tensor, contrast: str = "views") -> tuple[Tensor, Tenso
 
 
 class ContrastiveModule(AECFModule):
-    """AECF network whose second and third pass use one view of the sample each.
+    """AECF network with two additional passes, each on one view of the sample.
 
     Parameters
     ----------
@@ -42,7 +42,8 @@ class ContrastiveModule(AECFModule):
         weighted sum of the embeddings of one head per modality, which is shorter.
 
     contrast : {"views", "modalities"}, default="views"
-        Whether the two views share out all present modalities, or hold one each.
+        "views": all present modalities are divided between the two views. "modalities": each view
+        has one modality.
 
     Examples
     --------
@@ -80,7 +81,7 @@ class ContrastiveModule(AECFModule):
             True where a modality is present; with None, blocks of NaN are absent.
 
         subset, other : Tensor of bool of shape (n_samples, n_modalities), default=None
-            The two views. In training mode they are drawn when not given.
+            The two views. In training mode, they are drawn at random if they are not given.
 
         Returns
         -------
@@ -88,7 +89,7 @@ class ContrastiveModule(AECFModule):
             As for :class:`AECFModule`.
 
         first, second : Tensors of shape (n_samples, n_outputs)
-            Embeddings of the views; only if there are any.
+            Embeddings of the views, if there are views.
         """
         X, presence = self._read(X, presence)
         if subset is None and self.training:

@@ -15,7 +15,7 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "ta
 
 
 class IdentityEncoder(nn.Module):
-    """Identity, or a linear map without bias where the widths differ.
+    """Identity, or a linear map without bias if the widths differ.
 
     Parameters
     ----------

@@ -62,7 +62,8 @@ class ModalityGate(nn.Module):
         Width of every encoded block.
 
     hidden : int or sequence of int, default=64
-        Width of the hidden layer, or widths of several, the first next to the input.
+        Width of the hidden layer, or widths of several layers, beginning with the first layer after
+        the input.
 
     temperature : float, default=2.0
         Initial temperature.
@@ -128,7 +129,7 @@ class ModalityGate(nn.Module):
         Parameters
         ----------
         encoded : Tensor of shape (n_samples, n_modalities, n_units)
-            Encoded blocks, finite; those of absent modalities have no influence.
+            Encoded blocks, which must be finite. Blocks of absent modalities have no influence.
 
         presence : Tensor of bool of shape (n_samples, n_modalities)
             True where the modality is present.
@@ -136,7 +137,8 @@ class ModalityGate(nn.Module):
         Returns
         -------
         weights : Tensor of shape (n_samples, n_modalities)
-            0 where absent. The weights of a sample sum to 1, or to 0 if no modality is present.
+            Weights; absent modalities have weight 0. The weights of a sample sum to 1, or to 0 if
+            no modality is present.
         """
         flags = presence.to(encoded.dtype)
         # Several times faster than masked_fill.

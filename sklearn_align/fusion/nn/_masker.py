@@ -49,10 +49,10 @@ class ModalityMasker(nn.Module):
         Temperature of ``entropy_min`` and ``entropy_max``.
 
     min_active : int, default=1
-        Number of modalities that are kept in every sample, or all present ones if they are fewer.
+        Number of modalities that are kept in every sample. If fewer are present, all are kept.
 
     warmup : int, default=0
-        Epochs in which the probability rises linearly, see :meth:`set_epoch`.
+        Number of epochs in which the probability increases linearly, see :meth:`set_epoch`.
 
     Attributes
     ----------
@@ -111,7 +111,7 @@ class ModalityMasker(nn.Module):
         self.ramp = linear_ramp(epoch, self.warmup)
 
     def drop_probability(self, weights: Tensor, presence: Tensor) -> Tensor:
-        """Probability of being dropped, before at least `min_active` modalities are kept.
+        """Probability of being dropped, before `min_active` modalities are kept.
 
         Parameters
         ----------

@@ -27,10 +27,11 @@ class AECFModule(nn.Module):
         Number of logits, targets or embedding dimensions.
 
     names : sequence of str, default=None
-        Names of the modalities; None takes their positions.
+        Names of the modalities; None uses their positions.
 
     encoders : str, callable, or dict of str to str, torch.nn.Module or callable, default="mlp"
-        Encoder of all modalities or of each one; modalities that a dict does not name get "mlp".
+        Encoder of all modalities, or a dict of encoders. Modalities that are not in the dict have
+        "mlp".
 
     n_units : int, default=128
         Width of the common space.
@@ -52,7 +53,8 @@ class AECFModule(nn.Module):
         Kind of head.
 
     gate_hidden : int or sequence of int, default=64
-        Width of the hidden layer of the gate, or widths of several, see :class:`ModalityGate`.
+        Width of the hidden layer of the gate, or widths of several layers, see
+        :class:`ModalityGate`.
 
     gate_activation : {"softmax", "sigmoid"}, default="softmax"
         Function that turns the gate's scores into weights.
@@ -74,7 +76,7 @@ class AECFModule(nn.Module):
         Temperature of "entropy_min" and "entropy_max" masking.
 
     masking_warmup : int, default=0
-        Epochs in which the rate of masking rises, see :func:`set_epoch`.
+        Number of epochs in which the rate of masking increases, see :func:`set_epoch`.
 
     min_active : int, default=1
         Number of modalities that are kept in every sample.
@@ -101,9 +103,9 @@ class AECFModule(nn.Module):
 
     See Also
     --------
-    AECFLoss : Takes what the network returns.
-    set_epoch : Sets what follows the epochs.
-    parameter_groups : Weights in two groups, for an optimizer.
+    AECFLoss : Computes the loss from the result of the network.
+    set_epoch : Sets all values that depend on the epoch.
+    parameter_groups : Splits the weights into two groups for an optimizer.
     calibrate_module : Fits `log_temperature`.
 
     References
@@ -271,7 +273,7 @@ class AECFModule(nn.Module):
     def forward(
         self, X: Tensor, presence: Tensor | None = None, subset: Tensor | None = None
     ) -> tuple[Tensor, ...]:
-        """Predict from the present modalities, and once more from a subset of them.
+        """Predict from the present modalities, and a second time from a subset of them.
 
         Parameters
         ----------
@@ -279,12 +281,12 @@ class AECFModule(nn.Module):
             Blocks one after the other, finite where absent if `presence` is given.
 
         presence : Tensor of bool of shape (n_samples, n_modalities), default=None
-            True where a modality is present. With None, blocks of NaN are absent, see
-            :meth:`find_presence`; it is quicker to call that once for all samples.
+            True where a modality is present. With None, blocks of NaN are absent. It is faster to
+            call :meth:`find_presence` once for all samples.
 
         subset : Tensor of bool of shape (n_samples, n_modalities), default=None
-            Modalities that are kept in a second pass. With None the masker draws them in training
-            mode, and there is no second pass in evaluation mode.
+            Modalities that are kept in a second pass. With None, the masker draws them in training
+            mode. In evaluation mode, there is then no second pass.
 
         Returns
         -------
@@ -292,7 +294,7 @@ class AECFModule(nn.Module):
             Of shapes (n_samples, n_outputs), (n_samples, n_modalities) and (n_samples, n_units).
 
         subset_outputs, subset_weights, subset : Tensors
-            The same for the second pass, and its presence; only when there is one.
+            Outputs, weights and presence of the second pass, if there is one.
         """
         X, presence = self._read(X, presence)
         encoded = self.encode(X)
