@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 class AlignmentHistoryDisplay(DisplayMixin):
     """Label-free score of an alignment by stage, with the candidates of its initialization.
 
-    The initialization selects among candidates by successive halving. Candidates are scored in the
-    leading directions of both spaces, the refinements after them at full width: their scores are
-    on different scales. The scores of two fits cannot be compared where the samples differ, and a
-    score that rises does not prove a correct map: see ``converged_`` and ``agreement_``.
+    The initialization selects a candidate by successive halving. Candidates are scored in the
+    leading directions of both spaces, and refinements are scored at full width: the two kinds of
+    scores are not comparable. The scores of two fits are comparable only if the samples are the
+    same. An increasing score does not prove that the map is correct: see ``converged_`` and
+    ``agreement_``.
 
     Parameters
     ----------
@@ -32,7 +33,7 @@ class AlignmentHistoryDisplay(DisplayMixin):
         halving).
 
     converged : bool, default=None
-        Result of the convergence check, shown as the title; None for no title.
+        Result of the convergence check, which is shown in the title; None shows no title.
 
     Attributes
     ----------
@@ -50,7 +51,7 @@ class AlignmentHistoryDisplay(DisplayMixin):
 
     See Also
     --------
-    RetrievalDisplay : Retrieval of counterparts, when some are known.
+    RetrievalDisplay : Retrieval of counterparts, if some are known.
 
     Examples
     --------

@@ -32,12 +32,12 @@ _LINE_STYLE = {"colors": "0.6", "linewidths": 0.6, "zorder": 1}
 class AlignmentScatterDisplay(DisplayMixin):
     """Samples of two spaces before and after alignment, in two principal components.
 
-    The components are those of the target samples, in the frame in which both spaces are compared.
-    Source samples are projected to them with the map (after) and without it (before). Source
-    samples of another width than the target samples are projected to their own components before
-    alignment. Two components show whether the spaces come to lie on one another; which samples
-    match shows where counterparts are known and joined by lines. Clouds without counterparts may
-    overlap after a failed alignment, too.
+    The components are the principal components of the target samples, in the coordinates in which
+    both spaces are compared. Source samples are projected to these components with the map (after)
+    and without it (before). If the widths of the spaces differ, source samples before alignment are
+    projected to their own components. Two components show whether the two distributions overlap.
+    They show which samples match only if counterparts are known and joined by lines. Without
+    counterparts, the distributions may also overlap after a failed alignment.
 
     Parameters
     ----------
@@ -48,14 +48,14 @@ class AlignmentScatterDisplay(DisplayMixin):
         Target samples.
 
     before : ndarray of shape (n_source, 2), default=None
-        Source samples without the map; None draws no panel for them.
+        Source samples without the map; None draws no panel before alignment.
 
     paired : bool, default=False
         Whether sample ``i`` of the source is the counterpart of sample ``i`` of the target, so that
         the two are joined by a line.
 
     own_components : bool, default=False
-        Whether `before` holds components of the source samples and not of the target samples.
+        Whether `before` has components of the source samples instead of the target samples.
 
     names : tuple of two str, default=("source", "target")
         Names of the two kinds of samples in the legend.
@@ -66,7 +66,7 @@ class AlignmentScatterDisplay(DisplayMixin):
         The first of `axes_`.
 
     axes_ : ndarray of matplotlib Axes
-        Before and after alignment; after only where `before` is None.
+        Panels before and after alignment; if `before` is None, only the panel after alignment.
 
     figure_ : matplotlib Figure
         The figure of `axes_`.
@@ -83,7 +83,7 @@ class AlignmentScatterDisplay(DisplayMixin):
     See Also
     --------
     RetrievalDisplay : Retrieval of counterparts, in all dimensions.
-    AlignmentHistoryDisplay : Label-free score in the course of a fit.
+    AlignmentHistoryDisplay : Label-free score during a fit.
 
     Examples
     --------
@@ -213,8 +213,8 @@ class AlignmentScatterDisplay(DisplayMixin):
             Target samples.
 
         X : array-like of shape (n_source, n_features_source), default=None
-            The source samples without the map, in the order of `Z`. None draws one panel only, that
-            after alignment.
+            The source samples without the map, in the order of `Z`. None draws only the panel after
+            alignment.
 
         paired : bool, default=False
             Whether sample ``i`` of `Z` is the counterpart of sample ``i`` of `T`.
@@ -246,7 +246,7 @@ class AlignmentScatterDisplay(DisplayMixin):
         Raises
         ------
         ValueError
-            If the shapes of `Z`, `T` and `X` do not fit, or there are fewer than two features.
+            If the shapes of `Z`, `T` and `X` do not match, or there are fewer than two features.
         """
         mapped, target = _samples(Z, "Z"), _samples(T, "T")
         if mapped.shape[1] != target.shape[1]:
@@ -323,7 +323,7 @@ class AlignmentScatterDisplay(DisplayMixin):
             If matplotlib is not installed.
 
         ValueError
-            If `ax` is a sequence of another length than there are panels.
+            If `ax` is a sequence whose length is not the number of panels.
         """
         self.axes_ = self._panels(ax)
         self.ax_ = self.axes_[0]

@@ -91,11 +91,11 @@ class MissingModalityDisplay(DisplayMixin):
         Parameters
         ----------
         estimator : estimator or dict of str to estimator
-            Fitted; several are compared by name on the same missing blocks. Pipelines and
-            searches are taken with X as they take it.
+            Fitted estimator, or a dict of several by name, which are compared on the same missing
+            blocks. For pipelines and searches, X is the input of the pipeline or the search.
 
         X : array-like or DataFrame of shape (n_samples, n_features)
-            Samples to score on.
+            Samples for the score.
 
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
             Targets.
@@ -104,13 +104,13 @@ class MissingModalityDisplay(DisplayMixin):
             Drop rates in [0, 1].
 
         modalities : dict, default=None
-            The blocks; by default those of the estimator.
+            The blocks; by default, `modalities` of the estimator.
 
         scoring : str, callable or None, default=None
-            A scikit-learn scorer; None takes the estimator's own ``score``.
+            A scikit-learn scorer; None uses the estimator's ``score``.
 
         n_repeats : int, default=5
-            Number of times blocks are drawn.
+            Number of random draws of the missing blocks.
 
         random_state : int, RandomState instance or None, default=None
             Pass an int to drop the same blocks in every call.
@@ -160,7 +160,7 @@ class MissingModalityDisplay(DisplayMixin):
         ax: Axes | None = None,
         **plot_kwargs: Any,
     ) -> Self:
-        """Draw scores computed beforehand.
+        """Draw scores that were computed before.
 
         Parameters
         ----------

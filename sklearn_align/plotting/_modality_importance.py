@@ -24,7 +24,7 @@ class ModalityImportanceDisplay(DisplayMixin):
     Parameters
     ----------
     importances : dict of str to ndarray of shape (n_modalities, n_repeats)
-        Importances by a name: of a method, an estimator or a scorer.
+        Importances by name. A name is the name of a method, an estimator or a scorer.
 
     modality_names : list of str
         Names of the modalities.
@@ -41,13 +41,13 @@ class ModalityImportanceDisplay(DisplayMixin):
         The figure of `ax_`.
 
     bars_ : dict of str to matplotlib BarContainer
-        Means over the repeats by the names in `importances`, one bar for each modality, with its
-        error bar where there are several repeats.
+        Means over the repeats by the names in `importances`, with one bar for each modality. If
+        there are several repeats, bars have an error bar.
 
     See Also
     --------
     sklearn_align.metrics.modality_importance : Computes the importances.
-    ModalityWeightsDisplay : How the fused representation is composed.
+    ModalityWeightsDisplay : Weights of the modalities in the fused representation.
 
     Examples
     --------
@@ -93,10 +93,11 @@ class ModalityImportanceDisplay(DisplayMixin):
         Parameters
         ----------
         estimator : estimator
-            Fitted. Pipelines and searches are taken with X as they take it.
+            Fitted estimator. For pipelines and searches, X is the input of the pipeline or the
+            search.
 
         X : array-like or DataFrame of shape (n_samples, n_features)
-            Samples to score on.
+            Samples for the score.
 
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
             Targets.
@@ -105,10 +106,10 @@ class ModalityImportanceDisplay(DisplayMixin):
             See :func:`~sklearn_align.metrics.modality_importance`.
 
         scoring : str, callable, list, tuple, dict or None, default=None
-            One scorer or several; None takes the estimator's own ``score``.
+            One scorer or several scorers; None uses the estimator's ``score``.
 
         modalities : dict, default=None
-            The blocks; by default those of the estimator.
+            The blocks; by default, `modalities` of the estimator.
 
         n_repeats : int, default=5
             Number of permutations.
@@ -163,16 +164,16 @@ class ModalityImportanceDisplay(DisplayMixin):
         ax: Axes | None = None,
         **plot_kwargs: Any,
     ) -> Self:
-        """Draw importances computed beforehand.
+        """Draw importances that were computed before.
 
         Parameters
         ----------
         importances : Bunch, array-like of shape (n_modalities, n_repeats) or dict of str to such
-            As :func:`~sklearn_align.metrics.modality_importance` returns them. Those of a dict,
-            such as of several methods, estimators or scorers, are drawn side by side.
+            Result of :func:`~sklearn_align.metrics.modality_importance`. The results in a dict,
+            such as several methods, estimators or scorers, are drawn side by side.
 
         modality_names : sequence of str, default=None
-            Names of the modalities; by default those of the Bunch, else numbers.
+            Names of the modalities; by default, the names in the Bunch, or numbers.
 
         score_name : str, default="score"
             Name of the score in the label of the x axis.
@@ -191,7 +192,7 @@ class ModalityImportanceDisplay(DisplayMixin):
         Raises
         ------
         ValueError
-            If importances are not finite, or are of different modalities.
+            If importances are not finite, or are for different modalities.
         """
         several = isinstance(importances, Mapping) and "importances" not in importances
         named = dict(importances) if several else {"importance": importances}

@@ -22,20 +22,20 @@ if TYPE_CHECKING:
 class ModalityWeightsDisplay(DisplayMixin):
     """Mean weight of each modality, over all samples and over groups of samples.
 
-    The weights are the coefficients with which a fusion combines its modalities. They say how the
-    fused representation is composed, not what a prediction depends on: for that, see
+    The weights are the coefficients of the modalities in the fused representation. They do not
+    measure how much a prediction depends on a modality; for this, use
     :class:`ModalityImportanceDisplay`.
 
     Parameters
     ----------
     weights : ndarray of shape (n_samples, n_modalities)
-        As ``modality_weights`` returns them.
+        Result of ``modality_weights``.
 
     modality_names : list of str
         Names of the columns.
 
     groups : ndarray of shape (n_samples,), default=None
-        Group of each sample; a bar is drawn for each group, below that of all samples.
+        Group of each sample; a bar is drawn for each group, below the bar of all samples.
 
     group_names : list, default=None
         Distinct groups in the order of their bars. By default they are sorted by value.
@@ -49,7 +49,7 @@ class ModalityWeightsDisplay(DisplayMixin):
         The figure of `ax_`.
 
     bars_ : dict of str to matplotlib BarContainer
-        Bars of each modality, first that of all samples, then those of the groups.
+        Bars of each modality: first the bar of all samples, then the bars of the groups.
 
     group_names_ : list
         Groups in the order of the bars.
@@ -105,8 +105,8 @@ class ModalityWeightsDisplay(DisplayMixin):
             Samples, as `estimator` takes them.
 
         y : array-like of shape (n_samples,), default=None
-            Classes or other labels by which samples are grouped. By default they are grouped by
-            the modalities that are present.
+            Classes or other labels by which samples are grouped. By default, samples are grouped by
+            the present modalities.
 
         ax : matplotlib Axes, default=None
             Where to draw; None makes a new figure.
@@ -145,7 +145,7 @@ class ModalityWeightsDisplay(DisplayMixin):
         ax: Axes | None = None,
         **plot_kwargs: Any,
     ) -> Self:
-        """Draw weights computed beforehand.
+        """Draw weights that were computed before.
 
         Parameters
         ----------
@@ -172,7 +172,7 @@ class ModalityWeightsDisplay(DisplayMixin):
         Raises
         ------
         ValueError
-            If names or groups do not fit the weights.
+            If names or groups do not match the weights.
         """
         names = None if modality_names is None else list(modality_names)
         labelled = None if groups is None else label_groups(groups)

@@ -35,9 +35,9 @@ _THIN_STYLE: dict[str, Any] = {"marker": "o", "markersize": 4, "markerfacecolor"
 class ReliabilityDisplay(DisplayMixin):
     """Accuracy against confidence, with a histogram of the confidence below.
 
-    The accuracy in a bin of few samples is mostly chance. Bins are therefore of equal weight by
-    default, and those of fewer than 20 samples are left out of the curve: they are open markers
-    with the number of their samples.
+    In a bin of few samples, the measured accuracy has a large random error. By default, bins
+    therefore have equal weight. Bins of fewer than 20 samples are not part of the curve: they are
+    open markers with the number of their samples.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class ReliabilityDisplay(DisplayMixin):
 
     errors : dict of str to float
         :func:`~sklearn_align.metrics.expected_calibration_error` in these bins, by the name of the
-        group. By default, that function has other bins than this display.
+        group. By default, this function uses other bins than the display.
 
     histogram_bins : dict of str to ConfidenceBins, default=None
         Bins of equal width for the histogram; by default `bins`.
@@ -75,7 +75,7 @@ class ReliabilityDisplay(DisplayMixin):
     See Also
     --------
     sklearn_align.metrics.expected_calibration_error : The error in one number.
-    sklearn.calibration.CalibrationDisplay : The curve of one class of two.
+    sklearn.calibration.CalibrationDisplay : The curve of one of two classes.
 
     Examples
     --------
@@ -132,8 +132,8 @@ class ReliabilityDisplay(DisplayMixin):
             Draw a curve for each set of modalities that occurs.
 
         modalities : dict, default=None
-            The blocks of X, for `by_presence`; by default those of the estimator, in a pipeline
-            those of what reaches its last step.
+            The blocks of X, for `by_presence`; by default, `modalities` of the estimator. In a
+            pipeline, blocks of the input of the last step.
 
         n_bins : int, default=10
             Number of bins.
@@ -145,7 +145,7 @@ class ReliabilityDisplay(DisplayMixin):
             Weights of the samples.
 
         name : str, default=None
-            Name in the legend, by default that of the class. Not used with `by_presence`.
+            Name in the legend; by default, the name of the class. Not used with `by_presence`.
 
         ax : matplotlib Axes, default=None
             Where to draw; its lower part is used for the histogram. None makes a new figure.
@@ -232,7 +232,7 @@ class ReliabilityDisplay(DisplayMixin):
         Returns
         -------
         display : ReliabilityDisplay
-            Holds the artists. The labels of a multilabel target share a curve.
+            Holds the artists. All labels of a multilabel target are in one curve.
         """
         return cls._from_groups(
             np.asarray(y_true),

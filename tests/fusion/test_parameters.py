@@ -145,5 +145,5 @@ def test_every_published_value_is_in_the_configuration():
 
 def test_the_configuration_documents_each_learning_rate():
     doc = getdoc(AECFConfig)
-    assert re.search(r"\nlr : float, default=1e-4\n +Learning rate of all parts except the gate", doc)
+    assert re.search(r"\nlr : float, default=1e-4\n +Learning rate of all parts except", doc)
     assert re.search(r"\ngate_lr : .*default=1e-3\n +Learning rate of the gate", doc)
