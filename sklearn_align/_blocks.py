@@ -104,8 +104,8 @@ def _as_array(name: str, block: Any) -> NDArray[Any]:
         return np.asarray(block)
     except ValueError as error:
         raise ValueError(
-            f"block {name!r} is no array of shape (n_samples, width): {error}. All samples of a "
-            "modality need the same number of values."
+            f"block {name!r} is not an array of shape (n_samples, width): {error}. All samples of "
+            "a modality need the same number of values."
         ) from error
 
 
@@ -118,8 +118,8 @@ def _numbers(name: str, label: Any, values: NDArray[Any]) -> NDArray[np.float64]
         sample, value = next(item for item in enumerate(values) if type(item[1]) in wrong)
         remedy = _REMEDIES.get(np.asarray(value).dtype.kind, "")
         raise ValueError(
-            f"block {name!r} holds {value!r} in column {label!r} of sample {sample}, which is no "
-            f"real number. {remedy}"
+            f"block {name!r} holds {value!r} in column {label!r} of sample {sample}, which is "
+            f"not a real number. {remedy}"
         )
     if missing:
         values = np.array([np.nan if type(value) in missing else value for value in values])
@@ -131,8 +131,8 @@ def _reshaping(name: str, shape: tuple[int, ...]) -> str:
     if len(shape) > 2:
         axes = ", ".join(map(str, shape[1:]))
         return (
-            f"Flatten all axes but the first: {name}.reshape(len({name}), -1). In a network, an "
-            f"encoder of your own gets the axes back: nn.Sequential(nn.Unflatten(1, ({axes})), "
-            "...) with torch.nn.Unflatten; see the parameter `encoders`."
+            f"Flatten all axes except the first: {name}.reshape(len({name}), -1). An encoder of "
+            f"your own can restore the axes: nn.Sequential(nn.Unflatten(1, ({axes})), ...) with "
+            "torch.nn.Unflatten; see the parameter `encoders`."
         )
-    return f"Make a single column of it: {name}.reshape(-1, 1)."
+    return f"Convert it to a single column: {name}.reshape(-1, 1)."

@@ -198,8 +198,8 @@ def parse_modalities(
     if isinstance(modalities, ModalityLayout):
         if modalities.n_features != n_features:
             raise ValueError(
-                f"X has {n_features} features; the layout in modalities is one of "
-                f"{modalities.n_features}."
+                f"X has {n_features} features, but the layout in modalities has "
+                f"{modalities.n_features} features."
             )
         return modalities
     if not isinstance(modalities, Mapping):

@@ -49,11 +49,11 @@ def check_version(state: dict[str, Any], name: str) -> dict[str, Any]:
     """Return loaded state without its version; warn if that is not the version of this package."""
     stored = state.get(_VERSION)
     if stored != _version():
-        by = f"version {stored}" if stored else "a version that does not tell its number"
+        by = f"version {stored}" if stored else "an unknown version"
         warn_user(
             f"this {name} was stored by {by} of sklearn_align and is loaded by version "
             f"{_version()}: its results may differ, or it may fail. Fit it again with this "
-            "version, or load it with the one that stored it.",
+            "version, or load it with the version that stored it.",
             StateVersionWarning,
         )
     return {key: value for key, value in state.items() if key != _VERSION}

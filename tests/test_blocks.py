@@ -82,7 +82,7 @@ def test_zeros_of_sparse_blocks_are_values(block):
         (np.array([[3]], dtype="m8[s]"), "not real numbers. Turn durations into numbers"),
         (
             pd.DataFrame({"age": [3, 4], "town": ["Bonn", "Rome"]}),
-            "holds 'Bonn' in column 'town' of sample 0, which is no real number. Encode text",
+            "holds 'Bonn' in column 'town' of sample 0, which is not a real number. Encode text",
         ),
         (
             pd.DataFrame({"age": [3, 4], "size": ["1.5", pd.NA]}, dtype=object),
@@ -90,14 +90,14 @@ def test_zeros_of_sparse_blocks_are_values(block):
         ),
         (
             pd.DataFrame({"a": [1.0, 2.0], "day": pd.to_datetime(["2024-01-01"] * 2)}),
-            "in column 'day' of sample 0, which is no real number",
+            "in column 'day' of sample 0, which is not a real number",
         ),
         (np.array([[1.0], [datetime(2024, 1, 1)]], dtype=object), "column 0 of sample 1"),
         (np.array([[1.0, (1, 2)]], dtype=object), r"holds \(1, 2\) in column 1"),
         (np.ones((3, 4, 5)), r"shape \(3, 4, 5\). Flatten .* block.reshape\(len\(block\), -1\)"),
-        (np.ones(3), r"shape \(3,\). Make a single column of it: block.reshape\(-1, 1\)"),
-        (pd.Series([1.0]), "Make a single column"),
-        ([[1, 2], [3]], "no array of shape .n_samples, width.*same number of values"),
+        (np.ones(3), r"shape \(3,\). Convert it to a single column: block.reshape\(-1, 1\)"),
+        (pd.Series([1.0]), "Convert it to a single column"),
+        ([[1, 2], [3]], "not an array of shape .n_samples, width.*same number of values"),
         ("text", r"two-dimensional"),
         (3.0, "two-dimensional"),
     ],

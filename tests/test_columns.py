@@ -174,7 +174,7 @@ def test_widths_may_not_exceed_x():
 def test_a_layout_is_taken_as_it_is():
     layout = parse({"a": "img_*"}, remainder="drop")
     assert parse_modalities(layout, 5) is layout
-    with pytest.raises(ValueError, match="X has 4 features; the layout in modalities is one of 5"):
+    with pytest.raises(ValueError, match="X has 4 features, but the layout in modalities has 5"):
         parse_modalities(layout, 4)
     by_position = ColumnsByPosition(zip(layout.names, layout.columns, strict=True))
     assert parse_modalities(by_position, 5).leaves_out

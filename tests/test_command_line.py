@@ -350,10 +350,10 @@ def test_commands_run_in_threads(folder):
         (f"{MIGRATE} --key id", "new.parquet: there is no column 'id'"),
         (f"{MIGRATE} --key id --pairs pairs.parquet", "--key and --pairs are two ways"),
         (f"{REUSE} --key id", "--key needs OLD and NEW"),
-        ("migrate twice.parquet twice.parquet --column vector --key id", "stand in several rows"),
+        ("migrate twice.parquet twice.parquet --column vector --key id", "occur in several rows"),
         ("migrate old.parquet twice.parquet --column vector --key name", "no column 'name'"),
         ("migrate old.parquet text.parquet --column vector --key id", "has the type int64 in old"),
-        ("migrate old.parquet other.parquet --column vector --key id", "no value stands in both"),
+        ("migrate old.parquet other.parquet --column vector --key id", "no value occurs in both"),
         ("report nothing.npz", "nothing.npz: there is no such file"),
         ("report map.npz old.parquet", "--column is missing"),
         ("report map.npz old.parquet --column v", "old.parquet: there is no column 'v'"),
@@ -417,7 +417,7 @@ def test_a_report_says_which_options_are_missing(folder, capsys):
     assert run("report map.npz old.parquet --column vector --format json --quiet") == 0
     remedies = json.loads(capsys.readouterr().out)["not_shown"]
     assert remedies["share of source samples outside"] == (
-        "pass source samples that fit has seen (--fit-source)"
+        "pass source samples of fit (--fit-source)"
     )
 
 

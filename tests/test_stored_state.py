@@ -97,7 +97,7 @@ def test_state_without_a_version_warns(fitted, name):
     state = dict(fitted[name].__reduce_ex__(4)[2])
     del state["_sklearn_align_version"]
     new = type(fitted[name]).__new__(type(fitted[name]))
-    with pytest.warns(StateVersionWarning, match="does not tell its number"):
+    with pytest.warns(StateVersionWarning, match="stored by an unknown version"):
         new.__setstate__(state)
     assert outputs(new) == outputs(fitted[name])
 

@@ -36,26 +36,28 @@ def add_sampling(parser: argparse.ArgumentParser, *, column_required: bool) -> N
         help="column of vectors in OLD, and in NEW",
     )
     parser.add_argument(
-        "--new-column", metavar="NAME", help="column of vectors in NEW (default: that of --column)"
+        "--new-column",
+        metavar="NAME",
+        help="column of vectors in NEW (default: the name of --column)",
     )
     parser.add_argument(
         "--n-samples",
         type=positive_int,
         default=20_000,
         metavar="N",
-        help="vectors of each file that are drawn (default: %(default)s)",
+        help="number of vectors that are drawn from each file (default: %(default)s)",
     )
     parser.add_argument(
         "--random-state",
         type=int,
         default=0,
         metavar="SEED",
-        help="seed of all that is drawn (default: %(default)s)",
+        help="seed of the random samples (default: %(default)s)",
     )
     parser.add_argument(
         "--pairs",
         metavar="FILE",
-        help="parquet file with known pairs: one row for each, with its vectors in two columns",
+        help="parquet file with known pairs: one row for each pair, with two columns of vectors",
     )
     parser.add_argument(
         "--pairs-columns",
@@ -172,7 +174,7 @@ def read_pairs(arguments: Any) -> tuple[NDArray[Any], NDArray[Any]] | None:
     valid = is_old & is_new
     if not valid.any():
         raise ValueError(
-            f"--key {arguments.key}: no value stands in both files, in rows with valid vectors: "
+            f"--key {arguments.key}: no value occurs in both files, in rows with valid vectors: "
             "choose another column, or leave --key out."
         )
     return old[valid], new[valid]
@@ -203,7 +205,7 @@ def _rows_with_equal_keys(files: Sequence[str], key: str) -> list[IntArray]:
         known = column.drop_null()
         if len(known) != len(known.unique()):
             raise ValueError(
-                f"{path}: values of --key {key} stand in several rows: choose a column of ids."
+                f"{path}: values of --key {key} occur in several rows: choose a column of ids."
             )
         keys.append(column)
     if keys[0].type != keys[1].type:

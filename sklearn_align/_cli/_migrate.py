@@ -35,12 +35,12 @@ from sklearn_align.exceptions import AlignmentWarning, SampleLengthWarning
 from sklearn_align.io import map_batches
 
 _DESCRIPTION = """\
-Learn the map from the vectors of OLD to those of NEW, which need not have any text in common,
-print a report, and write OLD with its vectors mapped. Other columns and the order of the rows stay
-as they are. The written file appears as a whole or not at all, and replaces one of its name.
+Learn the map from the vectors of OLD to the vectors of NEW, print a report, and write a copy of OLD
+with mapped vectors. OLD and NEW need no texts in common. Other columns and the order of the rows do
+not change. The file is written completely or not at all, and replaces an existing file.
 
-With --pairs or --key, a fifth of 125 known pairs or more is kept from the fit and measures the
-accuracy. Nothing is written if the verdict of the report is "fail", unless --force is given."""
+With 125 known pairs or more (--pairs or --key), a fifth of them is left out of the fit to measure
+the accuracy. Nothing is written if the verdict of the report is "fail", unless --force is given."""
 # Batches are collected up to this size, because each written table is a row group of the file.
 _ROW_GROUP_BYTES = 64 * 2**20
 # Of known pairs, where these are enough to prove something.
@@ -65,23 +65,27 @@ def add_migrate(commands: Any, **options: Any) -> None:
     parser.add_argument(
         "--out-column",
         metavar="NAME",
-        help="new column for the mapped vectors (default: they replace those of --column)",
+        help="new column for the mapped vectors (default: they replace the vectors of --column)",
     )
     parser.add_argument("--dtype", choices=OUTPUT_TYPES, help="number type of the mapped vectors")
     parser.add_argument(
         "--on-invalid",
         choices=("raise", "null"),
         default="raise",
-        help="vectors that are null or hold NaN or an infinite value: an error, or mapped to null "
-        "(default: %(default)s)",
+        help="vectors that are null or contain NaN or an infinite value: an error, or mapped to "
+        "null (default: %(default)s)",
     )
     parser.add_argument(
-        "--map", metavar="FILE", help="npz or safetensors file of a map to use, without a fit"
+        "--map",
+        metavar="FILE",
+        help="npz or safetensors file of a map that is used instead of a fit",
     )
     parser.add_argument(
-        "--save-map", metavar="FILE", help="npz or safetensors file to write the map to"
+        "--save-map", metavar="FILE", help="npz or safetensors file to which the map is written"
     )
-    parser.add_argument("--force", action="store_true", help="write also after a failure")
+    parser.add_argument(
+        "--force", action="store_true", help='write the file even if the verdict is "fail"'
+    )
     parser.set_defaults(run=_migrate)
 
 
@@ -128,7 +132,7 @@ def _check(arguments: Any) -> None:
     if arguments.map is None and arguments.new is None:
         raise ValueError("NEW is missing: pass a file of the new model, or a map by --map.")
     if arguments.map is not None and arguments.save_map is not None:
-        raise ValueError("--save-map cannot be used with --map, which is no new map.")
+        raise ValueError("--save-map cannot be used with --map, because no new map is fitted.")
     if arguments.save_map is not None:
         suffix = Path(arguments.save_map).suffix.lower()
         if suffix not in _MAP_FORMATS:

@@ -23,8 +23,8 @@ from sklearn_align._cli._progress import show_progress
 from sklearn_align.alignment import AlignmentReport, alignment_report, load_map
 
 _DESCRIPTION = """\
-Report on a map that "migrate --save-map" or MiniVec2Vec.export has written: whether it converged,
-and with files, whether their vectors are like those that it was fitted on."""
+Report on a map that "migrate --save-map" or MiniVec2Vec.export has written: the convergence check,
+and with files of vectors, a comparison with the vectors of the fit."""
 
 
 _OPTIONS = {"XA_fit": "--fit-source", "XA": "OLD", "XB": "NEW", "pairs=...": "--pairs or --key"}
@@ -38,7 +38,7 @@ def add_report(commands: Any, **options: Any) -> None:
     )
     parser.add_argument("map", metavar="MAP", help="npz or safetensors file of a map")
     parser.add_argument(
-        "old", metavar="OLD", nargs="?", help="parquet file with vectors that are to be mapped"
+        "old", metavar="OLD", nargs="?", help="parquet file with vectors that will be mapped"
     )
     parser.add_argument(
         "new", metavar="NEW", nargs="?", help="parquet file with vectors of the new model"
@@ -57,12 +57,14 @@ def add_report(commands: Any, **options: Any) -> None:
         "-k",
         type=positive_int,
         default=10,
-        help="number of neighbours of the recall (default: %(default)s)",
+        help="number of neighbours for the recall (default: %(default)s)",
     )
     parser.add_argument(
         "--format", choices=("text", "html", "json"), default="text", help="(default: %(default)s)"
     )
-    parser.add_argument("--out", metavar="FILE", help="file to write, instead of printing")
+    parser.add_argument(
+        "--out", metavar="FILE", help="file to which the report is written, instead of printing it"
+    )
     parser.set_defaults(run=_report)
 
 

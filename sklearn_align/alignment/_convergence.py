@@ -53,7 +53,9 @@ class Convergence:
         if self.measured:
             return "few of the known pairs that were left out are retrieved"
         if self.agreement >= CONVERGENCE.min_agreement:
-            return "mapped samples are farther from target samples than those from one another"
+            return (
+                "mapped samples are farther from target samples than target samples from each other"
+            )
         return "no independent run leads to the same map"
 
 

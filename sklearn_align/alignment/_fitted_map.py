@@ -208,8 +208,8 @@ class FittedMap(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             """Say what to do where a map has not been judged; called for what is absent."""
             if name in EVIDENCE and "map_" in self.__dict__:
                 raise AttributeError(
-                    f"This {type(self).__name__} has no {name}, because its map was made elsewhere "
-                    "and has not been judged. Call assess(XA, XB) with samples of both spaces.",
+                    f"This {type(self).__name__} has no {name}, because its map is from another "
+                    "source and was not checked. Call assess(XA, XB) with samples of both spaces.",
                     name=name,
                     obj=self,
                 )

@@ -42,9 +42,9 @@ class GivenSpace:
         self.feature_names = feature_names
         if self.normalized and self.length is not None:
             raise ValueError(
-                f"{name}_length={length!r} and {name}_normalized=True exclude one another: samples "
+                f"{name}_length={length!r} and {name}_normalized=True exclude each other: samples "
                 f"of one length need not be scaled before the mean. Leave out {name}_normalized "
-                f"and pass the mean of the samples as they are as {name}_mean."
+                f"and pass the mean of the unscaled samples as {name}_mean."
             )
 
     def normalizer(self, n_features: int, dtype: np.dtype[Any], radius: float) -> CentredNormalizer:
@@ -55,9 +55,9 @@ class GivenSpace:
         if largest is not None and length_of_mean > largest * (1 + _LENGTH_TOLERANCE):
             option = f"{self.name}_{'normalized' if self.normalized else 'length'}"
             raise ValueError(
-                f"{self.name}_mean is {length_of_mean:.6g} long, but the mean of samples that are "
-                f"all {largest:.6g} long ({option}) is no longer than they are. Pass the mean of "
-                f"such samples, or leave out {option}."
+                f"{self.name}_mean has the length {length_of_mean:.6g}, but the mean of samples of "
+                f"length {largest:.6g} ({option}) cannot be longer than the samples. Pass the mean "
+                f"of such samples, or leave out {option}."
             )
         if self.length is not None:
             # The root mean squared distance of samples of one length from their mean.
@@ -96,7 +96,7 @@ class GivenSpace:
             raise ValueError(
                 f"{argument} has the shape {mean.shape}, but W.shape[{axis}] is {n_features}: "
                 f"({n_features},) is needed. W maps samples as X @ W, from W.shape[0] to "
-                "W.shape[1] features; pass W.T where it acts on columns, as W @ x."
+                "W.shape[1] features; pass W.T if W maps column vectors, as W @ x."
             )
         return np.array(mean, dtype=computing_dtype(mean))
 
@@ -140,7 +140,7 @@ def _check_matrix(W: ArrayLike) -> FloatArray:
     matrix = np.array(checked, dtype=computing_dtype(checked), order="C")
     if not matrix.any():
         raise ValueError(
-            f"W has no entry but 0 in its shape {matrix.shape}, so that it maps all samples to the "
+            f"All entries of W, of shape {matrix.shape}, are 0, so that W maps all samples to the "
             "same point. Pass the matrix of a map."
         )
     return matrix

@@ -44,7 +44,7 @@ def choose_target(
         )
     if len(shape_of(y)) == 1:
         warn_user(
-            "y is one-dimensional and is taken as a target space with a single feature. If y holds "
+            "y is one-dimensional and is used as a target space with a single feature. If y holds "
             "labels, pass the samples of the target space as XB=...",
             DataConversionWarning,
         )
@@ -66,9 +66,9 @@ def refuse_labels(y: FloatArray) -> None:
     blocks = (y[block] for block in sample_blocks(y.shape, y.dtype.itemsize))
     if all(((block == low) | (block == high)).all() for block in blocks):
         raise ValueError(
-            f"y has two dimensions and no values but {low!s} and {high!s}, which are multilabel "
-            "targets, also if you convert it to float. Pass the samples of the target space by "
-            "name, as XB=..., which are never taken for labels."
+            f"y has two dimensions and only the values {low!s} and {high!s}, so that it is treated "
+            "as multilabel targets, also if you convert it to float. Pass the samples of the "
+            "target space as XB=..., which is never treated as labels."
         )
 
 

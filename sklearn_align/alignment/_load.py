@@ -71,9 +71,9 @@ def load_map(path: str | os.PathLike[str]) -> MiniVec2Vec:
     suffix = file.suffix.lower()
     try:
         if suffix == ".onnx":
-            raise ValueError("an ONNX graph is run by an ONNX runtime, export it to npz as well")
+            raise ValueError("only an ONNX runtime reads an ONNX graph: export the map to npz, too")
         if suffix == ".npz" and not is_zip:
-            raise ValueError("it is no npz file, which is a zip archive")
+            raise ValueError("it is not an npz file (a zip archive)")
         state = decode_npz(file) if is_zip else decode_safetensors(file)
         attributes = fitted_attributes(state)
     except ValueError as error:

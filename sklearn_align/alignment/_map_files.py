@@ -39,9 +39,9 @@ def decode_npz(path: Path) -> MapState:
     try:
         metadata = json.loads(text.tobytes().decode("utf-8"))
     except (ValueError, RecursionError):
-        raise ValueError("the array 'metadata' is no JSON") from None
+        raise ValueError("the array 'metadata' is not JSON") from None
     if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
-        raise ValueError("the array 'metadata' is no JSON object with text only")
+        raise ValueError("the array 'metadata' is not a JSON object of strings")
     return MapState(arrays, metadata)
 
 
@@ -64,7 +64,7 @@ def _read_members(path: Path) -> dict[str, bytes]:
         ValueError,
     ) as error:
         reason = str(error) or type(error).__name__
-        raise ValueError(f"it is no readable npz file ({reason})") from None
+        raise ValueError(f"it is not a readable npz file ({reason})") from None
 
 
 def _decode_array(name: str, data: bytes) -> np.ndarray[Any, Any]:
@@ -75,12 +75,12 @@ def _decode_array(name: str, data: bytes) -> np.ndarray[Any, Any]:
             raise ValueError("another version of the format")
         shape, _, dtype = npy.read_array_header_1_0(member)
     except Exception as error:  # of the parsers of Python, which NumPy calls
-        raise ValueError(f"its member {name!r} is no array ({error})") from None
+        raise ValueError(f"its member {name!r} is not an array ({error})") from None
     if dtype.kind not in "fiub":
-        raise ValueError(f"its member {name!r} has the type {dtype}, which is no number")
+        raise ValueError(f"its member {name!r} has the type {dtype}, which is not a number")
     n_bytes = math.prod(shape) * dtype.itemsize
     if min(shape, default=0) < 0 or n_bytes != len(data) - member.tell():
-        raise ValueError(f"its member {name!r} has not the size that its header says")
+        raise ValueError(f"its member {name!r} does not have the size in its header")
     member.seek(0)
     return np.asarray(npy.read_array(member, allow_pickle=False))
 
@@ -110,7 +110,7 @@ def decode_safetensors(path: Path) -> MapState:
                 arrays[name] = file.get_tensor(name)
             return MapState(arrays, dict(file.metadata() or {}))
     except SafetensorError as error:
-        raise ValueError(f"it is no readable safetensors file ({error})") from None
+        raise ValueError(f"it is not a readable safetensors file ({error})") from None
 
 
 def _missing(action: str) -> str:

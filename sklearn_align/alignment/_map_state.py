@@ -45,21 +45,21 @@ def check_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
         raise TypeError(f"metadata must be a dict of str, not {type(metadata).__name__}.")
     for key, value in metadata.items():
         if not isinstance(key, str):
-            raise TypeError(f"metadata: the key {key!r} is no str.")
+            raise TypeError(f"metadata: the key {key!r} is not a str.")
         if not isinstance(value, str):
             raise TypeError(
                 f"metadata: the value of {key!r} must be a str, not {type(value).__name__}."
             )
         if key.startswith(PREFIX):
             raise ValueError(
-                f"metadata: {key!r} starts with {PREFIX!r}, which keys of the package do."
+                f"metadata: {key!r} starts with {PREFIX!r}, which is reserved for the package."
             )
         for text in (key, value):
             try:
                 text.encode("utf-8")
             except UnicodeEncodeError:
                 raise ValueError(
-                    f"metadata: the entry {key!r} is no text that UTF-8 can encode."
+                    f"metadata: the entry {key!r} cannot be encoded as UTF-8."
                 ) from None
     return dict(metadata)
 
@@ -167,7 +167,7 @@ def _check_format(own: dict[str, str]) -> None:
             f"up to {FORMAT_VERSION}"
         )
     if number < 1:
-        raise ValueError(f"there is no format version {number}")
+        raise ValueError(f"the format version {number} does not exist")
 
 
 def _check_array(name: str, array: FloatArray) -> FloatArray:
@@ -202,9 +202,9 @@ def _normalizer(side: str, mean: FloatArray, own: dict[str, str]) -> CentredNorm
 def _names(own: dict[str, str], side: str, n_features: int) -> Names:
     names = _parse(own, f"{side}_feature_names", json.loads)
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise ValueError(f"the names of the {side} features are no list of text")
+        raise ValueError(f"the names of the {side} features are not a list of strings")
     if len(names) != n_features:
-        raise ValueError(f"there are {len(names)} names of {n_features} {side} features")
+        raise ValueError(f"there are {len(names)} names for {n_features} {side} features")
     return np.asarray(names, dtype=object)
 
 

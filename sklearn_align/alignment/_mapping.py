@@ -118,7 +118,7 @@ def _convert(Z: FloatArray, out: FloatArray) -> None:
     largest = max(float(Z.max(initial=0.0)), -float(Z.min(initial=0.0)))
     if largest > float(np.finfo(out.dtype).max):
         raise ValueError(
-            f"A coordinate of {largest:.3g} is out of the range of {out.dtype.name}. Ask for "
+            f"A coordinate of {largest:.3g} is out of the range of {out.dtype.name}. Pass "
             "another dtype."
         )
     out[:] = Z

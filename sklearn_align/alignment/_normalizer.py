@@ -120,9 +120,9 @@ class CentredNormalizer:
             too_small = smallest < float(np.finfo(Z.dtype).smallest_subnormal)
             if lengths.max(initial=0.0) >= _LARGEST_LENGTH or too_small or not np.isfinite(V).all():
                 raise ValueError(
-                    f"The samples of this space that fit has seen are about {largest:.3g} long or "
-                    f"far from the origin, and {smallest:.3g} long once centred, which is out of "
-                    f"the range of {Z.dtype.name}. Pass float64 samples, or multiply the space by "
+                    "The samples of this space in fit have a length or a mean of about "
+                    f"{largest:.3g}, and a length of {smallest:.3g} after centring, which is out "
+                    f"of the range of {Z.dtype.name}. Pass float64 samples, or multiply the space by "
                     "a constant before fit."
                 )
         if out is not None and V is not out:

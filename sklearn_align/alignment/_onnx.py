@@ -149,7 +149,7 @@ def _check_range(*normalizers: CentredNormalizer) -> None:
         small = any(0 < length < low for length in lengths)
         if small or max(*lengths, float(np.abs(one.mean).max())) > high:
             raise ValueError(
-                f"The {side} samples are about {one.radius:.3g} long, and an ONNX graph computes "
-                "in float32, which does not hold squares of such numbers. Multiply the space by a "
-                "constant before fit."
+                f"The {side} samples have a length of about {one.radius:.3g}. An ONNX graph "
+                "computes in float32, which cannot represent squares of such numbers. Multiply the "
+                "space by a constant before fit."
             )

@@ -230,7 +230,7 @@ def alignment_report(
     final = final_estimator(aligner)
     if not isinstance(final, MiniVec2Vec):
         raise TypeError(
-            f"aligner must be a MiniVec2Vec or end in one, and {type(final).__name__} is none: "
+            f"aligner must be a MiniVec2Vec or end in one, but {type(final).__name__} is not one: "
             "pass the fitted aligner, or a pipeline or search whose last step is one."
         )
     check_is_fitted(final, "correction_strength_")

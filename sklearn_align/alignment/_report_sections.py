@@ -65,7 +65,7 @@ class ReportBuilder:
         final = self.final
         if not hasattr(final, "converged_"):
             self.findings.append(
-                "The map was made elsewhere and has not been judged. Call assess(XA, XB) with "
+                "The map is from another source and was not checked. Call assess(XA, XB) with "
                 "samples of both spaces."
             )
             return None
@@ -126,7 +126,7 @@ class ReportBuilder:
     def _before_after(self, pairs: Any, XA: Any, XB: Any, queries: Any) -> Section | None:
         """Compare indexes of old and of mapped vectors with one of the new encoder."""
         if pairs is None:
-            self.not_shown["before_after"] = "pass pairs that fit has not seen (pairs=...)"
+            self.not_shown["before_after"] = "pass pairs that were not used in fit (pairs=...)"
             return None
         old, new = self._paired(pairs, XA, XB)
         # With fewer, the index would not hold a neighbour for every query.
@@ -253,7 +253,7 @@ class ReportBuilder:
     ) -> Section | None:
         """Count samples that are invalid, or unlike those that fit has seen."""
         if source is None:
-            self.not_shown["outside"] = "pass the samples that are to be mapped (XA)"
+            self.not_shown["outside"] = "pass the samples that will be mapped (XA)"
             return None
         final = self.final
         section: Section = {
@@ -279,7 +279,7 @@ class ReportBuilder:
             return section
         if XA_fit is None:
             self.not_shown["share of source samples outside"] = (
-                "pass source samples that fit has seen (XA_fit)"
+                "pass source samples of fit (XA_fit)"
             )
         else:
             seen = self._source(XA_fit, "XA_fit", REPORT.max_samples).rows

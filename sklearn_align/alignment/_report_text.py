@@ -116,7 +116,7 @@ def _evidence_table(section: Mapping[str, Any]) -> _Table:
         known = one["decides"] and one["needed"] is not None
         needed = f"{one['needed']:.3g}" if known else "-"
         rows.append((name.replace("_", " "), [_number(one["value"]), needed]))
-    how = "measured on known pairs that the map was not fitted to"
+    how = "measured on known pairs that were left out of the fit"
     notes = []
     if not section["accuracy_measured"]:
         how = "estimated without known pairs from the other figures; it may be off by 0.1 and more"
@@ -144,8 +144,9 @@ def _before_after_table(section: Mapping[str, Any]) -> _Table:
     rows = [(label, [_number(section[name][c]) for c in columns]) for name, label in names.items()]
     note = (
         f"{section['n_pairs']} pairs, {section['n_queries']} queries by the new encoder; top-1 of "
-        f"mapped vectors with 95% confidence {low:.3f} to {high:.3f}. The overlap is that within "
-        "the old index and within one of the new encoder: a map hardly changes it."
+        f"mapped vectors with 95% confidence {low:.3f} to {high:.3f}. The overlap compares "
+        "neighbours within an index with those within an index of the new encoder: a map hardly "
+        "changes it."
     )
     return _Table("Before and after", columns, rows, note)
 
@@ -175,9 +176,9 @@ def _outside_table(section: Mapping[str, Any]) -> _Table:
     note = ""
     if len(rows) > 3:
         note = (
-            f"Of {section['n_compared']} samples. {section['expected_share']:.0%} of the samples "
-            "that fit has seen lie outside one another. Mapped samples also lie outside target "
-            "samples where the encoders differ."
+            f"Shares of {section['n_compared']} samples. Of the samples of fit, "
+            f"{section['expected_share']:.0%} are outside the other samples of fit. If the "
+            "encoders differ, more mapped samples are outside the target samples."
         )
     return _Table("Samples to be mapped", ["number"], rows, note)
 

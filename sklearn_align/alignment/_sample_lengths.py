@@ -51,9 +51,9 @@ def unlike_lengths(name: str, X: FloatArray, normalizer: CentredNormalizer) -> s
     seen = f"{median:.3g}"
     if normalizer.length is None:
         seen += f" (mostly {low:.3g} to {high:.3g})"
-    here = f"all {typical:.3g}" if equal else f"{typical:.3g}"
+    here = f"{'a common' if equal else 'the'} length {typical:.3g}"
     return (
-        f"The samples of {name} are {here} long, those that fit has seen {seen}. The mean that is "
-        "subtracted does not fit them. Pass vectors as they were at fit: stores that normalize "
-        "return others than the encoder gave; fit on normalized vectors then."
+        f"The samples of {name} have {here}, but the samples of fit have the length {seen}. The "
+        "mean of fit is wrong for such samples. Pass vectors of the same kind as in fit. If a store "
+        "normalizes its vectors, fit on normalized vectors."
     )

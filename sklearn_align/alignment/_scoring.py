@@ -20,9 +20,9 @@ def score_against(Z: FloatArray, T: FloatArray, *, converged: bool) -> float:
     by_chance = accuracy <= _MOST_BY_CHANCE / n_pairs
     if converged and n_pairs >= _MIN_PAIRS_TO_DOUBT and by_chance:
         warn_user(
-            "y has as many samples as X and is taken as their counterparts, but only "
+            "y has as many samples as X and is used as their counterparts, but only "
             f"{accuracy:.1%} of them are nearest although the alignment converged. If y is "
-            "not paired with X, pass the target samples by name in fit or in a search: "
+            "not paired with X, pass the target samples as XB= in fit or in a search: "
             "fit(XA, XB=XB).",
             PairingWarning,
         )

@@ -52,7 +52,7 @@ def warn_of_interrupt(finished: str | None, *, calibrated: bool = True) -> None:
         return
     rest = "" if calibrated else " The temperature was not fitted: call calibrate."
     warn_user(
-        f"the training was interrupted: {finished}. The network is what was trained until then; "
-        f"partial_fit trains it further.{rest}",
+        f"the training was interrupted: {finished}. The network has the weights of the last step; "
+        f"partial_fit continues the training.{rest}",
         TrainingInterruptedWarning,
     )

@@ -347,8 +347,8 @@ class AECFNet(
         """Build the network, the loss, the optimizer and the callbacks, once sizes are known."""
         if not hasattr(self, "layout_"):
             raise NotFittedError(
-                f"This {type(self).__name__} instance has not seen data yet, from which the sizes "
-                "of its layers follow: call fit, or partial_fit with epochs=0."
+                f"This {type(self).__name__} instance was not fitted, and the sizes of its layers "
+                "depend on the data: call fit, or partial_fit with epochs=0."
             )
         return super().initialize()
 

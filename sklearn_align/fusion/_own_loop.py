@@ -53,7 +53,7 @@ def set_epoch(epoch: int, *modules: nn.Module) -> None:
     (0.25, 0.04, 0.2)
     """
     if epoch < 0:
-        raise ValueError(f"epoch must be at least 0, the number of the first one; got {epoch}.")
+        raise ValueError(f"epoch must be at least 0, the number of the first epoch; got {epoch}.")
     parts: list[Any] = [
         part
         for module in modules
@@ -62,7 +62,7 @@ def set_epoch(epoch: int, *modules: nn.Module) -> None:
     ]
     if not parts:
         raise ValueError(
-            "nothing in modules follows the epochs: pass the AECFModule and the AECFLoss, or a "
+            "nothing in modules depends on the epoch: pass the AECFModule and the AECFLoss, or a "
             f"module that contains them; got {[type(module).__name__ for module in modules]}."
         )
     for part in parts:

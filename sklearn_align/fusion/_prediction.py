@@ -37,7 +37,7 @@ def collect(net: AECFNet, X: Any, position: int) -> Float64Array:
         sample = int(np.argwhere(~(values < np.inf))[0][0])
         raise ValueError(
             f"the network computes values that are not finite for sample {sample}: its values "
-            "of X are too far from those of the training samples. Correct or scale them."
+            "of X are too far from the training samples. Correct or scale them."
         )
     return values
 

@@ -73,8 +73,8 @@ def check_seen(presence: BoolArray, seen: BoolArray, names: tuple[str, ...]) -> 
     if unseen.any():
         raise ValueError(
             f"modalities {[names[index] for index in np.flatnonzero(unseen)]} are present now, but "
-            "were absent from every sample in fit: nothing was learned about them. Fit with "
-            "samples that have them, or set their columns to NaN."
+            "were absent from every sample in fit, so that the network was not trained on them. "
+            "Fit with samples that have them, or set their columns to NaN."
         )
 
 
@@ -103,8 +103,8 @@ def warn_of_absent_samples(presence: BoolArray) -> None:
     absent = int((~presence.any(axis=1)).sum())
     if absent:
         warn_user(
-            f"{absent} of {len(presence)} samples have no present modality; what is returned for "
-            "them does not depend on X.",
+            f"{absent} of {len(presence)} samples have no present modality; the results for "
+            "them do not depend on X.",
             MissingModalityWarning,
         )
 

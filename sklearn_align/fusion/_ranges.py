@@ -66,7 +66,7 @@ def check_training_columns(
     for column in np.flatnonzero((peak > 0) & (peak < np.finfo(np.float32).tiny)).tolist():
         raise ValueError(
             f"{name_of(column)} holds no value larger than {peak[column]:.8g}, which float32 "
-            "cannot tell from 0. Set standardize=True, or multiply the values."
+            "cannot distinguish from 0. Set standardize=True, or multiply the values."
         )
 
 

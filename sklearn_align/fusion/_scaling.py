@@ -28,13 +28,13 @@ def columns_to_scale(
     unknown = [name for name in standardize if name not in layout.names]
     if unknown:
         raise ValueError(
-            f"standardize names {unknown}, which are no modalities; modalities has "
+            f"standardize names {unknown}, which are not modalities; modalities has "
             f"{list(layout.names)}."
         )
     if isinstance(standardize, Mapping):
         wrong = {n: value for n, value in standardize.items() if not isinstance(value, _BOOLS)}
         if wrong:
-            raise ValueError(f"standardize must say True or False for every modality; got {wrong}.")
+            raise ValueError(f"standardize must be True or False for every modality; got {wrong}.")
         scaled = [bool(standardize.get(name, True)) for name in layout.names]
     else:
         scaled = [name in standardize for name in layout.names]

@@ -143,8 +143,8 @@ class ClassTargets:
             missing = [label for label in labels if label not in class_weight]
             if unknown and missing:
                 raise ValueError(
-                    f"class_weight names {unknown}, which do not occur in y, and not the classes "
-                    f"{missing}: name every class."
+                    f"class_weight names {unknown}, which do not occur in y, and does not name the "
+                    f"classes {missing}: name every class."
                 )
             per_class = np.array([class_weight.get(label, 1.0) for label in labels])
         weights: Float64Array = per_class[encoded]

@@ -68,8 +68,8 @@ def missing_figures_explained(net: AECFNet, dataset_valid: Any) -> Iterator[None
         if dataset_valid is not None or "was not found in history" not in str(error):
             raise
         raise ValueError(
-            f"a callback reads a figure of validation samples, but there are none: {_why(net)} "
-            f"({error}). Either {_REMEDY}, or let the callback read a figure of the training, "
+            f"a callback reads a value of validation samples, but there are none: {_why(net)} "
+            f"({error}). Either {_REMEDY}, or let the callback read a value of the training, "
             "such as 'train_loss'."
         ) from error
 

@@ -258,7 +258,7 @@ class _Mapper:
                 row = overflow[0] if present is None else np.flatnonzero(present)[overflow[0]]
                 raise ValueError(
                     f"the vector that row {first_row + row} of column {self.column!r} is mapped to "
-                    f"has values that {out.dtype} does not hold: choose a wider dtype."
+                    f"has values that {out.dtype} cannot represent: choose a wider dtype."
                 )
         return out
 

@@ -272,8 +272,9 @@ class _Task:
             if "contains NaN" not in str(error):
                 raise
             raise ValueError(
-                f"{type(self.estimator).__name__} refuses samples with absent modalities, which "
-                "are NaN: put an imputer in front of it and fit both, or pass method='permute'."
+                f"{type(self.estimator).__name__} does not accept samples with absent modalities, "
+                "which are NaN: put an imputer in front of it and fit both, or pass "
+                "method='permute'."
             ) from error
 
     def score_permuted(self, modality: int, seed: int) -> Scores:
@@ -476,7 +477,7 @@ def _empty_scores(task: _Task, empty_score: Any) -> Scores:
         return task.score_coalition(0)
     except ValueError as error:
         raise ValueError(
-            f"{type(task.estimator).__name__} refuses samples without any modality, which "
+            f"{type(task.estimator).__name__} does not accept samples without any modality, which "
             "method='shapley' needs: pass empty_score='constant' for the score of a constant "
             "prediction, or that score as a number."
         ) from error

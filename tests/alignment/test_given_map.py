@@ -157,7 +157,7 @@ def test_lengths_of_the_spaces():
     close(aligner.inverse_transform(Z), unit(A))
     distances = np.linalg.norm(unit(A) - unit(A).mean(axis=0), axis=1)
     assert aligner.source_radius_ == pytest.approx(np.sqrt((distances**2).mean()))
-    with pytest.warns(SampleLengthWarning, match="The samples of X are"):
+    with pytest.warns(SampleLengthWarning, match="The samples of X have"):
         aligner.transform(30 * A)
 
 
@@ -270,27 +270,27 @@ def test_a_report_says_that_the_map_was_not_judged():
         ({"W": 3.0}, r"W must be a matrix .* got the shape \(\)"),
         ({"W": np.full((4, 4), np.nan)}, "W contains NaN"),
         ({"W": np.full((4, 4), np.inf)}, "W contains infinity"),
-        ({"W": np.zeros((4, 3))}, r"W has no entry but 0 in its shape \(4, 3\)"),
+        ({"W": np.zeros((4, 3))}, r"All entries of W, of shape \(4, 3\), are 0"),
         ({"W": np.zeros((0, 3))}, "minimum of 1"),
         ({"W": Q * 1j}, "Complex data"),
         ({"W": [["a", "b"], ["c", "d"]]}, "could not convert"),
         ({"source_mean": MEAN_A[:3]}, r"source_mean has the shape \(3,\), but W.shape\[0\] is 4"),
         ({"target_mean": MEAN_A[:3]}, r"target_mean has the shape \(3,\), but W.shape\[1\] is 4"),
-        ({"W": SKEWED.T, "source_mean": MEAN_A}, r"pass W.T where it acts on columns"),
+        ({"W": SKEWED.T, "source_mean": MEAN_A}, r"pass W.T if W maps column vectors"),
         ({"source_mean": A}, r"source_mean has the shape \(40, 4\)"),
         ({"source_mean": 0.0}, r"source_mean has the shape \(\)"),
         ({"target_mean": [0, np.nan, 0, 0]}, "target_mean contains NaN"),
         (
             {"source_normalized": True, "source_mean": np.ones(4)},
-            r"source_mean is 2 long.*all 1 long \(source_normalized\).*leave out source_normalized",
+            r"source_mean has the length 2.*of length 1 \(source_normalized\).*leave out source_normalized",
         ),
         (
             {"target_length": 1.5, "target_mean": np.ones(4)},
-            r"target_mean is 2 long.*all 1.5 long \(target_length\).*leave out target_length",
+            r"target_mean has the length 2.*of length 1.5 \(target_length\).*leave out target_length",
         ),
         (
             {"source_length": 2.0, "source_normalized": True},
-            "source_length=2.0 and source_normalized=True exclude one another",
+            "source_length=2.0 and source_normalized=True exclude each other",
         ),
         ({"source_length": 0}, "source_length must be a positive number or None, got 0"),
         ({"target_radius": -1.0}, "target_radius must be a positive number or None, got -1.0"),

@@ -324,7 +324,7 @@ def test_a_vector_becomes_a_column(y):
     with pytest.warns(DataConversionWarning) as caught:
         column = choose_target(None, y, "X")
     assert [str(warning.message) for warning in caught] == [
-        "y is one-dimensional and is taken as a target space with a single feature. If y holds "
+        "y is one-dimensional and is used as a target space with a single feature. If y holds "
         "labels, pass the samples of the target space as XB=..."
     ]
     assert column.shape == (3, 1)
@@ -354,9 +354,9 @@ def test_two_whole_numbers_are_labels(low, high, dtype, monkeypatch):
             refuse_labels(y)
         monkeypatch.setattr(_inputs, "sample_blocks", lambda *_: [slice(0, 150), slice(150, 300)])
     assert str(raised.value) == (
-        f"y has two dimensions and no values but {y.min()} and {y.max()}, which are multilabel "
-        "targets, also if you convert it to float. Pass the samples of the target space by name, "
-        "as XB=..., which are never taken for labels."
+        f"y has two dimensions and only the values {y.min()} and {y.max()}, so that it is treated "
+        "as multilabel targets, also if you convert it to float. Pass the samples of the target "
+        "space as XB=..., which is never treated as labels."
     )
 
 

@@ -198,7 +198,7 @@ def test_the_largest_value_of_a_type_is_held():
         with pytest.raises(ValueError, match="out of the range") as raised:
             map_samples(sample, W, source, beyond, dtype=np.float16)
         assert str(raised.value) == (
-            "A coordinate of 1.31e+05 is out of the range of float16. Ask for another dtype."
+            "A coordinate of 1.31e+05 is out of the range of float16. Pass another dtype."
         )
     assert map_samples(X[:0], W, source, beyond, dtype=np.float16).shape == (0, 2)
 

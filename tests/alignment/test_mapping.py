@@ -154,7 +154,7 @@ def test_coordinates_beyond_half_precision():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         aligner = MiniVec2Vec(n_init=1, refinements=[], random_state=0).fit(A, B)
-    with pytest.raises(ValueError, match=r"out of the range of float16\. Ask for another dtype"):
+    with pytest.raises(ValueError, match=r"out of the range of float16\. Pass another dtype"):
         aligner.to_target(A, dtype="float16")
     assert np.isfinite(aligner.to_target(A)).all()
 
@@ -225,10 +225,10 @@ def test_samples_that_a_store_has_normalized_cause_a_warning():
         aligner = MiniVec2Vec(n_init=1, refinements=[], random_state=0).fit(A, B)
         swapped = MiniVec2Vec(n_init=1, refinements=[], random_state=0).fit(B, A)
     (warning,) = caught(aligner.to_target, normalized)
-    assert "stores that normalize" in str(warning.message)
-    assert "The samples of X are all" in str(warning.message)
+    assert "If a store normalizes" in str(warning.message)
+    assert "The samples of X have a common length" in str(warning.message)
     (warning,) = caught(swapped.transform_target, normalized)
-    assert "The samples of XB are all" in str(warning.message)
+    assert "The samples of XB have a common length" in str(warning.message)
     assert not caught(aligner.transform_target, B)
     (warning,) = caught(aligner.transform_target, unit(B))
-    assert "1 long, those that fit has seen 2." in str(warning.message)
+    assert "length 1, but the samples of fit have the length 2." in str(warning.message)

@@ -368,9 +368,9 @@ def test_distances_are_measured_on_samples_spread_over_the_rows(monkeypatch):
 
 
 MESSAGE = (
-    "The samples of this space that fit has seen are about {0} long or far from the origin, and "
-    "{1} long once centred, which is out of the range of float32. Pass float64 samples, or "
-    "multiply the space by a constant before fit."
+    "The samples of this space in fit have a length or a mean of about {0}, and a length of {1} "
+    "after centring, which is out of the range of float32. Pass float64 samples, or multiply the "
+    "space by a constant before fit."
 )
 
 

@@ -367,7 +367,7 @@ def test_bad_input(aligner, arguments, message):
 
 
 def test_other_estimators_are_refused():
-    with pytest.raises(TypeError, match="LogisticRegression is none"):
+    with pytest.raises(TypeError, match="LogisticRegression is not one"):
         alignment_report(make_pipeline(StandardScaler(), LogisticRegression()))
 
 

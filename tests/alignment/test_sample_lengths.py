@@ -14,8 +14,8 @@ from sklearn_align.exceptions import SampleLengthWarning
 SPREAD = CentredNormalizer(np.zeros(3), 2.0, None, False, (1.0, 2.0, 4.0))
 EQUAL = CentredNormalizer(np.zeros(3), 2.0, 2.0, False, (1.99, 2.0, 2.01))
 ADVICE = (
-    "The mean that is subtracted does not fit them. Pass vectors as they were at fit: stores that "
-    "normalize return others than the encoder gave; fit on normalized vectors then."
+    "The mean of fit is wrong for such samples. Pass vectors of the same kind as in fit. If a "
+    "store normalizes its vectors, fit on normalized vectors."
 )
 
 
@@ -85,13 +85,15 @@ def test_lengths_that_have_become_equal(n_samples, spread, normalizer, warned):
 
 def test_text_of_the_warning():
     assert messages(spread_around(60.0)) == [
-        "The samples of X are 60 long, those that fit has seen 2 (mostly 1 to 4). " + ADVICE
+        "The samples of X have the length 60, but the samples of fit have the length 2 "
+        "(mostly 1 to 4). " + ADVICE
     ]
     assert messages([1.5] * 20) == [
-        "The samples of X are all 1.5 long, those that fit has seen 2 (mostly 1 to 4). " + ADVICE
+        "The samples of X have a common length 1.5, but the samples of fit have the length 2 "
+        "(mostly 1 to 4). " + ADVICE
     ]
     assert messages([3.14159], EQUAL) == [
-        "The samples of X are 3.14 long, those that fit has seen 2. " + ADVICE
+        "The samples of X have the length 3.14, but the samples of fit have the length 2. " + ADVICE
     ]
 
 

@@ -50,9 +50,9 @@ def test_pairs_no_better_than_chance(n_samples, n_right, converged, doubted):
 def test_text_of_the_warning():
     _, messages = score(*paired(80, 1))
     assert messages == [
-        "y has as many samples as X and is taken as their counterparts, but only 1.2% of them are "
+        "y has as many samples as X and is used as their counterparts, but only 1.2% of them are "
         "nearest although the alignment converged. If y is not paired with X, pass the target "
-        "samples by name in fit or in a search: fit(XA, XB=XB)."
+        "samples as XB= in fit or in a search: fit(XA, XB=XB)."
     ]
 
 

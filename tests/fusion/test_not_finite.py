@@ -158,7 +158,9 @@ def test_codes_for_missing_targets_are_refused(value):
         AECFRegressor(**TINY).fit(X, y)
 
 
-@pytest.mark.parametrize(("factor", "what"), [(1e-46, "cannot tell from 0"), (1e39, "exceed")])
+@pytest.mark.parametrize(
+    ("factor", "what"), [(1e-46, "cannot distinguish from 0"), (1e39, "exceed")]
+)
 def test_without_scaling_values_that_float32_cannot_hold_are_refused(factor, what):
     scaled = X.copy()
     scaled[:, 4] *= factor

@@ -353,7 +353,9 @@ def test_score_without_any_modality():
     X, y = samples()
     model = Additive(modalities=MODALITIES, needs_one=True).fit()
     options = {"method": "shapley", "scoring": "r2"}
-    with pytest.raises(ValueError, match=r"refuses samples without any modality.*'constant'"):
+    with pytest.raises(
+        ValueError, match=r"does not accept samples without any modality.*'constant'"
+    ):
         modality_importance(model, X, y, **options)
     constant = modality_importance(model, X, y, empty_score="constant", **options)
     assert constant.empty_score == 0
@@ -515,7 +517,7 @@ def test_estimators_that_refuse_missing_values_can_be_permuted():
     X, y = samples()
     model = LinearRegression().fit(X, y)
     for method in ("drop", "shapley"):
-        with pytest.raises(ValueError, match=r"LinearRegression refuses.*method='permute'"):
+        with pytest.raises(ValueError, match=r"LinearRegression does not accept.*method='permute'"):
             modality_importance(model, X, y, modalities=MODALITIES, method=method)
     result = modality_importance(model, X, y, modalities=MODALITIES, method="permute")
     assert (result.importances_mean > 0).all()
