@@ -122,8 +122,8 @@ class CentredNormalizer:
                 raise ValueError(
                     "The samples of this space in fit have a length or a mean of about "
                     f"{largest:.3g}, and a length of {smallest:.3g} after centring, which is out "
-                    f"of the range of {Z.dtype.name}. Pass float64 samples, or multiply the space by "
-                    "a constant before fit."
+                    f"of the range of {Z.dtype.name}. Pass float64 samples, or multiply the space "
+                    "by a constant before fit."
                 )
         if out is not None and V is not out:
             out[:] = V

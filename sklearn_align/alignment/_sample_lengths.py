@@ -54,6 +54,6 @@ def unlike_lengths(name: str, X: FloatArray, normalizer: CentredNormalizer) -> s
     here = f"{'a common' if equal else 'the'} length {typical:.3g}"
     return (
         f"The samples of {name} have {here}, but the samples of fit have the length {seen}. The "
-        "mean of fit is wrong for such samples. Pass vectors of the same kind as in fit. If a store "
-        "normalizes its vectors, fit on normalized vectors."
+        "mean of fit is wrong for such samples. Pass vectors of the same kind as in fit. If a "
+        "store normalizes its vectors, fit on normalized vectors."
     )

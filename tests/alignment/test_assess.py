@@ -233,7 +233,7 @@ def test_lazy_collections_are_refused(spaces):
 def test_lengths_that_the_map_was_not_made_for(judged):
     A, B = (X / np.linalg.norm(X, axis=1, keepdims=True) for X in (A_, B_))
     aligner = MiniVec2Vec.from_map(np.eye(4), source_length=1.0)
-    with pytest.warns(SampleLengthWarning, match="samples of X are 20 long"):
+    with pytest.warns(SampleLengthWarning, match="samples of X have the length 20"):
         aligner.assess(20 * A, B)
 
 

@@ -532,7 +532,11 @@ def header_of(shape, descr="<f8"):
 
 MEMBERS = {
     "huge shape": ("linear_map.npy", npy(header=header_of((10**9, 10**9))), "the size in"),
-    "negative shape": ("linear_map.npy", npy(header=header_of((-6, -8)), data=b"0" * 384), "the size in"),
+    "negative shape": (
+        "linear_map.npy",
+        npy(header=header_of((-6, -8)), data=b"0" * 384),
+        "the size in",
+    ),
     "spare bytes": ("linear_map.npy", npy(np.ones((6, 8))) + b"0", "the size in"),
     "no array": ("linear_map.npy", b"import os", "'linear_map.npy' is not an array"),
     "other version": ("linear_map.npy", b"\x93NUMPY\x02\x00" + b"0" * 400, "is not an array"),

@@ -282,11 +282,11 @@ def test_a_report_says_that_the_map_was_not_judged():
         ({"target_mean": [0, np.nan, 0, 0]}, "target_mean contains NaN"),
         (
             {"source_normalized": True, "source_mean": np.ones(4)},
-            r"source_mean has the length 2.*of length 1 \(source_normalized\).*leave out source_normalized",
+            r"source_mean has the length 2.*length 1 \(source_normalized\).*leave out source_norm",
         ),
         (
             {"target_length": 1.5, "target_mean": np.ones(4)},
-            r"target_mean has the length 2.*of length 1.5 \(target_length\).*leave out target_length",
+            r"target_mean has the length 2.*length 1.5 \(target_length\).*leave out target_length",
         ),
         (
             {"source_length": 2.0, "source_normalized": True},

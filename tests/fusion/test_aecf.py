@@ -493,7 +493,7 @@ def test_before_fit():
     for method in ("predict", "predict_proba", "transform", "modality_weights", "gate_entropy"):
         with pytest.raises(NotFittedError):
             getattr(classifier(), method)(X)
-    with pytest.raises(NotFittedError, match="has not seen data yet"):
+    with pytest.raises(NotFittedError, match="was not fitted, and the sizes"):
         classifier().initialize()
     assert not hasattr(classifier(), "classes_")
     assert "AECFClassifier(" in repr(classifier())
