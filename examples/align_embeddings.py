@@ -1,9 +1,10 @@
-"""Align two sentence encoders that were trained apart, without a single paired example.
+"""Align two sentence encoders that were trained independently, without paired samples.
 
-Fits on sentences that the two encoders do not share, then asks for held-out sentences whether the
-nearest neighbour of a mapped sentence is the same sentence. Prints the figures before and after
-the alignment and those of maps that were fitted on known pairs, saves the aligner, loads it again,
-and draws how often the right sentence is among the first.
+The aligner is fitted on different sentences of the two encoders. For held-out sentences, the
+script tests whether the nearest neighbour of a mapped sentence is the same sentence. It prints the
+results before and after the alignment, and the results of maps that were fitted on known pairs. It
+saves the aligner, loads it again, and draws how often the same sentence is among the nearest
+neighbours.
 """
 
 from __future__ import annotations
@@ -55,8 +56,8 @@ def main(output: Path) -> None:
 
     targets = aligner.transform_target(data.XB_test)
     centred = normalize(data.XA_test - aligner.source_mean_)
-    # Maps from known pairs: each third of the held-out sentences is mapped by what was fitted on
-    # the two others, 1,000 pairs.
+    # Maps from known pairs: each third of the held-out sentences is mapped by a map that was
+    # fitted on the other two thirds, 1,000 pairs.
     orthogonal, ridge = np.empty_like(targets), np.empty_like(targets)
     for known, asked in KFold(3).split(centred):
         orthogonal[asked] = centred[asked] @ procrustes(centred[known], targets[known])

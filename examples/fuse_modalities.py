@@ -1,9 +1,10 @@
-"""Classify digits from image and sound, when more and more of the images and sounds are missing.
+"""Classify digits from image and sound, with an increasing share of missing images and sounds.
 
-Trains AECF, a network on the concatenated blocks with modality dropout, and gradient boosting on
-samples with missing blocks, and prints for several drop rates how well each does on the same test
-samples with the same blocks missing. Every method is calibrated on held-out samples. The importance
-of a modality is what AECF's log loss gains by it.
+The script trains AECF, a network on the concatenated blocks with modality dropout, and gradient
+boosting on samples with missing blocks. For several drop rates, it prints the scores of each
+method on the same test samples with the same missing blocks. Every method is calibrated on
+held-out samples. The importance of a modality is the improvement of AECF's log loss by this
+modality.
 """
 
 from __future__ import annotations

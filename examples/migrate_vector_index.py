@@ -3,21 +3,23 @@
     pip install ".[examples]"
     python examples/migrate_vector_index.py --directory migration
 
-The table "old" of a LanceDB database on disk holds vectors of encoder A (all-MiniLM-L6-v2). A map
-is fitted on a sample of them and on other sentences by encoder B (all-mpnet-base-v2), and written
-to map.npz. If the convergence check accepts it, the vectors are mapped batch by batch into the
-table "mapped". Then held-out sentences are searched: by encoder B in the mapped table, and mapped
-back in the old one, which stays as it is. The results are compared with those of the table
-"native", which holds the documents as encoder B encodes them.
+The table "old" of a LanceDB database on disk has vectors by encoder A (all-MiniLM-L6-v2). A map is
+fitted on a sample of these vectors and on other sentences by encoder B (all-mpnet-base-v2), and
+written to map.npz. If `converged_` is True, the vectors are mapped batch by batch and written to
+the table "mapped". Then held-out sentences are used as queries in two searches: vectors by encoder
+B in the mapped table, and the same vectors, mapped to the space of encoder A, in the old table,
+which does not change. The results are compared with the results in the table "native", which has
+vectors of the documents by encoder B.
 
-The run may be killed at any moment. The same command continues it: rows whose ids are in the mapped
-table are there as a whole, because a batch is one commit, and the others follow. Only one process
-may write at a time.
+The run may be killed at any time. The same command continues it: each batch is one commit, so that
+rows in the mapped table are complete, and the remaining rows are mapped. Only one process may
+write at a time.
 
-The package comes with vectors of 6,000 documents by encoder A. Larger tables (``--n-samples``)
-repeat them, each copy with other noise: they show time and memory, and a sample of them holds fewer
-different sentences to fit on. Recall is measured on the 1,000 documents that both encoders have
-encoded. The queries are 500 other sentences, which neither the fit nor any table has seen.
+The package has vectors of 6,000 documents by encoder A. Larger tables (``--n-samples``) repeat
+these vectors, each copy with different noise. They show time and memory; a sample of such a table
+has fewer different sentences for the fit. Recall is measured on the 1,000 documents that both
+encoders have encoded. The queries are 500 other sentences, which are not in the fit and not in any
+table.
 """
 
 from __future__ import annotations

@@ -409,8 +409,8 @@ def test_a_report_says_which_options_are_missing(folder, capsys):
     assert run("report map.npz --quiet") == 0
     out = capsys.readouterr().out
     for remedy in (
-        "pass pairs that fit has not seen (--pairs or --key)",
-        "pass the samples that are to be mapped (OLD)",
+        "pass pairs that were not used in fit (--pairs or --key)",
+        "pass the samples that will be mapped (OLD)",
         "lengths of target samples now: pass NEW",
     ):
         assert remedy in out

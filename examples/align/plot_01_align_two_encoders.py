@@ -2,16 +2,17 @@
 Align two encoders without pairs
 ================================
 
-Two word2vec models were trained apart from one another. We have sentences embedded by the first
-and *other* sentences embedded by the second: no pair, no dictionary, no label. The map between
-the spaces is found all the same, and held-out sentences find themselves.
+Two word2vec models were trained independently. The first model has embedded some sentences, and
+the second model has embedded *other* sentences. There are no pairs, no dictionary and no labels.
+The aligner finds the map between the spaces from these samples. For most held-out sentences, the
+nearest neighbour after the mapping is the same sentence.
 """
 
 # %%
 # Data
 # ----
 # ``XA`` and ``XB`` are unpaired. ``XA_test`` and ``XB_test`` hold the same sentences and are used
-# for nothing but the evaluation.
+# only for the evaluation.
 
 from sklearn.callback import ProgressBar
 
@@ -25,7 +26,7 @@ print(f"{data.XA.shape=}, {data.XB.shape=}, {data.XA_test.shape=}")
 # %%
 # Fit
 # ---
-# The convergence check needs no pairs either: independent runs lead to the same map.
+# The convergence check needs no pairs: it tests whether independent runs lead to the same map.
 
 aligner = MiniVec2Vec(random_state=0).set_callbacks(ProgressBar()).fit(data.XA, data.XB)
 print(f"converged: {aligner.converged_}, agreement of independent maps: {aligner.agreement_:.3f}")
@@ -33,9 +34,10 @@ print(f"converged: {aligner.converged_}, agreement of independent maps: {aligner
 # %%
 # Before and after
 # ----------------
-# Held-out sentences in two components of the second space. Each dot is a sentence embedded by the
-# first model, its ring is the same sentence embedded by the second. Two of 300 dimensions are
-# shown, so that the dots come near their rings and not into them.
+# The figure shows held-out sentences in two components of the second space. Each dot is a sentence
+# embedded by the first model. The ring that is joined to it is the same sentence embedded by the
+# second model. Only two of 300 dimensions are shown, so that dots are near their rings, but not
+# inside them.
 
 _ = AlignmentScatterDisplay.from_estimator(
     aligner, data.XA_test, data.XB_test, paired=True, n_samples=100, random_state=0
@@ -44,9 +46,9 @@ _ = AlignmentScatterDisplay.from_estimator(
 # %%
 # Evaluation
 # ----------
-# In all dimensions: for each held-out sentence, is its own counterpart among the `k` nearest of
-# 750? The oracle is a supervised map, fitted on the other 750 pairs. Its curve and that of the
-# aligner lie on one another.
+# The next figure uses all dimensions. It shows the share of held-out sentences whose counterpart
+# is among the `k` nearest of 750 sentences. The oracle is a supervised map that is fitted on the
+# other 750 pairs. The curves of the oracle and of the aligner are nearly the same.
 
 display = RetrievalDisplay.from_estimator(
     aligner,
@@ -60,8 +62,8 @@ for name, accuracy in display.accuracies.items():
 # %%
 # Use
 # ---
-# ``to_target`` gives vectors in the second model's own coordinates, so that they can be put into
-# an index of that model as they are.
+# ``to_target`` returns vectors in the original coordinates of the second model. They can be added
+# to an index of this model.
 
 vectors = aligner.to_target(data.XA_test[:3])
 print(vectors.shape, vectors.dtype)

@@ -1,9 +1,9 @@
 """
-How many samples, and what a few pairs do
-=========================================
+Number of samples and effect of known pairs
+===========================================
 
-The fewer samples, the harder the alignment. ``converged_`` says when there were too few, and known
-pairs then take the place of thousands of unpaired samples.
+With fewer samples, the alignment is harder. ``converged_`` is False if there were too few samples.
+A hundred known pairs can then replace thousands of unpaired samples.
 """
 
 import warnings
@@ -21,7 +21,7 @@ held_out = slice(0, 1000)
 
 def fit_and_evaluate(n_samples, pairs=None):
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", AlignmentWarning)  # a failure is what we look for
+        warnings.simplefilter("ignore", AlignmentWarning)  # failures are expected here
         aligner = MiniVec2Vec(random_state=0)
         aligner.fit(data.XA[:n_samples], data.XB[:n_samples], pairs=pairs)
     Z = aligner.transform(data.XA_test[held_out])
@@ -40,7 +40,8 @@ for n_samples in (300, 600, 1500):
 # %%
 # Few samples with pairs
 # ----------------------
-# 300 samples of each side, and a hundred pairs of sentences that are not used for the evaluation.
+# This fit has 300 samples of each side, and a hundred pairs of sentences that are not used for the
+# evaluation.
 
 known = slice(1000, 1100)
 pairs = (data.XA_test[known], data.XB_test[known])
@@ -49,11 +50,11 @@ for name, (accuracy, converged) in results.items():
     print(f"{name:22} top-1 {accuracy:.3f}, converged: {converged}")
 
 # %%
-# A hundred pairs do what a thousand samples do. The hatched bar is a map that the aligner itself
-# calls a failure. A map without pairs is converged if runs that know nothing of one another lead to
-# it: it is no result of chance, but may be inaccurate. With 600 samples of each side, the
-# counterpart is found first for more than half of the sentences, by chance it would be for one of a
-# thousand; more samples make the same map more accurate.
+# A hundred pairs have the same effect as a thousand samples. The hatched bar is a map for which
+# ``converged_`` is False. Without pairs, ``converged_`` is True if independent runs lead to the
+# same map. Such a map is not a result of chance, but it may be inaccurate. With 600 samples of
+# each side, the counterpart is the nearest neighbour for more than half of the sentences. By
+# chance, this would be one sentence of a thousand. With more samples, the map is more accurate.
 
 fig, ax = plt.subplots(figsize=(7, 2.8), layout="constrained")
 for converged, style in (

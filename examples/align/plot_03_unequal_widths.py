@@ -2,9 +2,9 @@
 Spaces of unequal width
 =======================
 
-The map between spaces of different width is semi-orthogonal: it turns the smaller space into a
-subspace of the larger one, or projects the larger one. Here space A is cut to its 200 leading
-principal components, space B keeps its 300 columns.
+The map between spaces of different width is semi-orthogonal: it maps the smaller space to a
+subspace of the larger space, or projects the larger space to the smaller one. In this example,
+space A has only its 200 leading principal components, and space B has its 300 columns.
 """
 
 import numpy as np
@@ -24,8 +24,8 @@ aligner = MiniVec2Vec(random_state=0).set_callbacks(ProgressBar()).fit(XA, data.
 print(f"{aligner.map_.shape=}, converged: {aligner.converged_}")
 
 # %%
-# Rows of the map are orthonormal, so that the transpose leads back. What does not come back is the
-# length of a sample: the frame of B keeps directions only.
+# The rows of the map are orthonormal, so that the transpose is the inverse map. The length of a
+# sample is not restored, because ``transform`` keeps only directions.
 
 print(f"{np.abs(aligner.map_ @ aligner.map_.T - np.eye(200)).max():.0e} from orthonormal samples")
 back = aligner.inverse_transform(aligner.transform(XA_test))
@@ -40,8 +40,8 @@ cosines = (direction(back) * direction(XA_test)).sum(axis=1)
 print(f"smallest cosine between a sample and what came back: {cosines.min():.6f}")
 
 # %%
-# Before alignment nothing can be compared, since the samples differ in width: the left panel shows
-# each space in two components of its own. After alignment, held-out sentences lie near their
+# Before alignment, the samples cannot be compared because their widths differ: the left panel
+# shows each space in two of its own components. After alignment, held-out sentences are near their
 # counterparts.
 
 accuracy = retrieval_accuracy(aligner.transform(XA_test), aligner.transform_target(data.XB_test))

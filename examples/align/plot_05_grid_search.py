@@ -2,9 +2,9 @@
 Grid search without pairs
 =========================
 
-``MiniVec2Vec`` has a label-free ``score``, so that a search can choose its parameters although
-no counterparts are known. Here it chooses the refinement. The target samples are passed by name,
-since their number may differ from that of the source samples.
+``MiniVec2Vec`` has a label-free ``score``, so that a search can select its parameters without
+known counterparts. In this example, the search selects the refinement. The target samples are
+passed as ``XB``, because their number may differ from the number of source samples.
 """
 
 import matplotlib.pyplot as plt
@@ -43,8 +43,8 @@ search = GridSearchCV(
 search.set_callbacks(ProgressBar()).fit(XA, XB=XB)
 
 # %%
-# For comparison, the share of held-out pairs that each candidate retrieves. The search has not
-# seen them.
+# For comparison, the next code computes the share of held-out pairs that each candidate retrieves.
+# The search does not use these pairs.
 
 scores = search.cv_results_["mean_test_score"]
 accuracies = []
@@ -59,9 +59,9 @@ for name, score, accuracy in zip(candidates, scores, accuracies, strict=True):
 print("chosen:", list(candidates)[search.best_index_])
 
 # %%
-# Without pairs, the score chooses the candidate that the pairs would choose. Bars are two standard
-# errors of an accuracy on 1500 sentences: of the others, only mutual neighbours differ by more than
-# that.
+# Without pairs, the score selects the same candidate as the accuracy on pairs. The error bars are
+# two standard errors of an accuracy on 1500 sentences. Of the other candidates, only the mutual
+# neighbours differ from it by more than this.
 
 fig, ax = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
 error = 2 * np.sqrt(np.multiply(accuracies, np.subtract(1, accuracies)) / len(data.XA_test))

@@ -2,9 +2,9 @@
 An encoder of your own
 ======================
 
-Any ``torch.nn.Module`` from a block's width to the common width can encode a modality: a
-pretrained network, a convolution, or the small residual network below. It is given by modality,
-or registered under a name, so that searches can choose it.
+Any ``torch.nn.Module`` from the width of a block to the common width can encode a modality: a
+pretrained network, a convolution, or the small residual network below. Pass it for a modality, or
+register it under a name, so that searches can select it.
 """
 
 import matplotlib.pyplot as plt

@@ -2,10 +2,10 @@
 A refinement step of your own
 =============================
 
-The alignment is a start followed by refinements. A refinement is any object with a method
-``iterate(problem, W, random_state)`` that yields better and better maps; no subclass is needed.
-The estimator records and reports each of them. Here something is known about every sample, its kind
-of text, although no pair is known: the step below lets only samples of the same kind match.
+An alignment is a start followed by refinements. A refinement is any object with a method
+``iterate(problem, W, random_state)`` that yields improved maps; no subclass is needed. The
+estimator records and reports each of these maps. In this example, no pairs are known, but the kind
+of text of every sample is known: the refinement below matches only samples of the same kind.
 """
 
 import matplotlib.pyplot as plt
@@ -37,11 +37,11 @@ class NeighborsOfTheSameKind:
 
 
 # %%
-# ``problem`` holds the centred unit samples of both sides, in their order as long as there are no
-# more than ``max_samples``, and solves for the map that fits paired samples.
+# ``problem`` has the centred unit samples of both sides. They are in the given order if there are
+# at most ``max_samples`` samples. ``problem.solve`` returns the map that fits matched samples.
 #
-# With 800 samples of each side an alignment leaves room for improvement. To see what the kinds add,
-# the step also runs with one kind for all samples.
+# With 800 samples of each side, the alignment can be improved. To measure the effect of the kinds,
+# the refinement is also run with the same kind for all samples.
 
 data = load_sentence_embeddings()
 XA, XB = data.XA[:800], data.XB[:800]
@@ -66,8 +66,9 @@ for name, own in steps.items():
     )
 
 # %%
-# A step of nearest neighbours improves the map. Most of that does not come from the kinds, which
-# only the comparison shows. Bars are two standard errors of an accuracy on 1500 sentences.
+# A refinement with nearest neighbours improves the map. The comparison shows that most of this
+# improvement does not come from the kinds. The error bars are two standard errors of an accuracy
+# on 1500 sentences.
 
 fig, ax = plt.subplots(figsize=(6.8, 2.6), layout="constrained")
 values = np.array(list(accuracies.values()))
@@ -77,9 +78,10 @@ ax.invert_yaxis()
 _ = ax.set(xlabel="Top-1 of held-out pairs", xlim=(0, 1))
 
 # %%
-# The step appears in ``history_`` by the name of its class. On the samples of the fit, its
-# label-free score is lower than that of the step before it although the map is better: transport
-# fits so few samples too closely. On other samples, where a search compares, it is higher.
+# The refinement is in ``history_`` under the name of its class. On the samples of the fit, its
+# label-free score is lower than the score of the transport refinement, although the map is better:
+# transport overfits such a small number of samples. On other samples, which a search would use,
+# the score is higher.
 
 for record in aligner.history_:
     print(f"{record['stage']:24} last label-free score {record['score'][-1]:.4f}")

@@ -2,10 +2,10 @@
 Callbacks and progress
 ======================
 
-All estimators report what they do to the callbacks of scikit-learn, the aligner its stages and
-iterations, AECF estimators their epochs. ``sklearn.callback.ProgressBar`` works, and so does a
-callback of your own: one that records what happens, or one that ends a stage early. AECF estimators
-take the callbacks of skorch as well.
+All estimators call the callbacks of scikit-learn: the aligner for its stages and iterations, and
+AECF estimators for their epochs. You can use ``sklearn.callback.ProgressBar``, or write a callback
+of your own that records the iterations or ends a stage early. AECF estimators also take callbacks
+of skorch.
 """
 
 import matplotlib.pyplot as plt
@@ -19,7 +19,7 @@ from sklearn_align.metrics import retrieval_accuracy
 # %%
 # Progress
 # --------
-# In a terminal or a notebook the bars move; what is left at the end is shown here.
+# In a terminal or a notebook, the bars show the progress. This page shows only their final state.
 
 data = load_sentence_embeddings()
 XA, XB = data.XA[:2000], data.XB[:2000]
@@ -29,12 +29,13 @@ aligner = MiniVec2Vec(random_state=0).set_callbacks(ProgressBar()).fit(XA, XB)
 # %%
 # A callback of your own
 # ----------------------
-# It sees every task of a fit: stages and, below them, iterations. A true return value ends the
-# level of tasks it was called on, here the iterations of a stage.
+# The callback is called for every task of a fit: stages, and the iterations of each stage. If it
+# returns a true value for a task, no further tasks of the same level are run. In this example,
+# this ends the iterations of a stage.
 
 
 class StopWhenFlat:
-    """End a refinement once an iteration no longer raises the label-free score by `tol`."""
+    """End a refinement if an iteration increases the label-free score by less than `tol`."""
 
     def __init__(self, tol):
         self.tol = tol
@@ -79,11 +80,11 @@ for name, fitted in (("without", aligner), ("with", early)):
 # %%
 # Epochs of an AECF estimator
 # ---------------------------
-# The same callbacks work on AECF estimators, whose tasks are epochs. ``ScoringMonitor`` scores the
-# training samples after each of them.
+# The same callbacks work with AECF estimators, whose tasks are epochs. ``ScoringMonitor`` scores
+# the training samples after each epoch.
 #
-# A callback of skorch goes into the parameter ``callbacks`` and writes a column of ``history_``,
-# next to the components of the loss. ``verbose=1`` prints a line per epoch.
+# Callbacks of skorch are passed to the parameter ``callbacks``. ``EpochScoring`` adds a column to
+# ``history_``, in addition to the components of the loss. ``verbose=1`` prints a line per epoch.
 
 train = load_avmnist(subset="train")
 clf = AECFClassifier(

@@ -34,7 +34,7 @@ train, test = load_avmnist(subset="train"), load_avmnist(subset="test")
 # The data
 # --------
 # The blocks of the modalities lie one after the other in `X`; a block of NaN is absent.
-# ``StandardScaler`` leaves NaN as they are. A tenth of the samples is held out for the temperature.
+# ``StandardScaler`` does not change NaN. A tenth of the samples is held out for the temperature.
 
 
 def tensors(X, y):
@@ -55,13 +55,13 @@ def make_data(seed):
 # %%
 # The loop
 # --------
-# ``set_epoch`` sets all that follows the epochs: the weights of the entropy term and of the
-# consistency term, and the rate of masking if ``masking_warmup`` is given. The network is trained
-# on all present modalities and on a random subset of them in the same step; the loss takes what
-# the network returns. Its terms are in ``loss.components`` after every call, detached.
+# ``set_epoch`` sets all values that depend on the epoch: the weights of the entropy term and of
+# the consistency term, and the rate of masking if ``masking_warmup`` is given. In each step, the
+# network is trained on all present modalities and on a random subset of them. The loss takes the
+# result of the network. After every call, ``loss.components`` has the terms of the loss, detached.
 #
-# ``parameter_groups`` keeps the weight decay away from the gate, and gives it a learning rate of
-# its own with ``gate_lr``.
+# ``parameter_groups`` excludes the gate from the weight decay. With ``gate_lr``, the gate has a
+# learning rate of its own.
 
 
 def fit_by_hand(seed):
@@ -135,7 +135,7 @@ for name, values in (("own loop", by_hand), ("AECFClassifier", by_estimator)):
 # %%
 # The terms of the loss
 # ---------------------
-# The estimator records the same terms in ``history_``, and those of validation samples.
+# The estimator records the same terms in ``history_``, for training and validation samples.
 
 fig, axes = plt.subplots(1, 3, figsize=(9, 2.8), layout="constrained")
 for ax, name in zip(axes, ("task", "consistency", "gate_entropy"), strict=True):
@@ -147,8 +147,9 @@ _ = axes[0].legend()
 # %%
 # Checkpoints, devices
 # --------------------
-# ``state_dict`` holds the temperature, too. The epoch is not part of it: call ``set_epoch`` again
-# when a training is continued. ``module.to("cuda")`` and ``loss.to("cuda")`` move everything.
+# ``state_dict`` includes the temperature. It does not include the epoch: call ``set_epoch`` again
+# when a training is continued. ``module.to("cuda")`` and ``loss.to("cuda")`` move all tensors to
+# the device.
 
 copy = AECFModule(widths=list(train.modalities.values()), n_outputs=10)
 copy.load_state_dict(module.state_dict())

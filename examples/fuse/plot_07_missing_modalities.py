@@ -2,9 +2,9 @@
 Image and sound, either of which may be missing
 ===============================================
 
-Handwritten digits and spoken digits, the same digit in each pair. At test time, more and more of
-the images and sounds are missing. A block of NaN is all it takes to say so. Then: how much do the
-predictions depend on each of them?
+Each sample has the image and the sound of the same digit. On the test samples, an increasing share
+of images and sounds is missing. A missing image or sound is a block of NaN. The second part of the
+example measures how much the predictions depend on each modality.
 """
 
 import matplotlib.pyplot as plt
@@ -25,7 +25,8 @@ train, test = load_avmnist(subset="train"), load_avmnist(subset="test")
 print(train.data.shape, train.modalities)
 
 # %%
-# Boosting can handle NaN, too. To be fair, it also sees samples with missing blocks in training.
+# Gradient boosting also accepts NaN. For a fair comparison, it is trained on samples with missing
+# blocks.
 
 fusion = AECFClassifier(modalities=train.modalities, max_epochs=15, random_state=0)
 fusion.set_callbacks(ProgressBar()).fit(train.data, train.target)
@@ -49,9 +50,10 @@ for name, scores in display.scores.items():
 # Importance and weight
 # ---------------------
 #
-# To see what importances and weights say, a third modality is added that holds no information:
-# random numbers. What the accuracy loses without a modality ("drop"), and the Shapley values, which
-# divide the gain over a prediction without any modality among the modalities:
+# To compare importances and weights, a third modality without information is added: random
+# numbers. The next code computes the decrease of the accuracy without a modality ("drop"), and the
+# Shapley values. They divide the improvement over a prediction without any modality among the
+# modalities.
 
 rng = np.random.default_rng(0)
 modalities = {**train.modalities, "noise": 50}
@@ -80,8 +82,9 @@ shapley = results["shapley"]
 print(f"accuracy {shapley.baseline_score:.3f}, without any modality {shapley.empty_score:.3f}")
 
 # %%
-# The weights say how the fused representation is composed, not what a prediction depends on: the
-# noise has a weight not far below that of the image and the sound.
+# The weights are the coefficients of the fused representation. They do not measure how much a
+# prediction depends on a modality: the weight of the noise is only a little lower than the weights
+# of the image and the sound.
 
 weights = with_noise.modality_weights(X_test)
 print("weights", by_name(weights.mean(axis=0)))
@@ -91,7 +94,8 @@ ModalityImportanceDisplay.from_importances(results, score_name="accuracy", ax=ax
 _ = ModalityWeightsDisplay.from_predictions(weights, modality_names=list(modalities), ax=axes[1])
 
 # %%
-# Importances of single samples: where the image is noisy, the log loss depends more on the sound.
+# The last code computes importances of single samples: if the image is noisy, the log loss depends
+# more on the sound.
 
 single = modality_importance(
     with_noise, X_test, test.target, scoring="neg_log_loss", per_sample=True

@@ -2,9 +2,9 @@
 Images and token ids from one DataFrame
 =======================================
 
-Handwritten digits of 8 x 8 pixels, each with a short description made of noisy words. The pixels
-and the ids of the words are columns of one DataFrame, besides columns that do not count. A
-convolution encodes the images, for which ``torch.nn.Unflatten`` brings back the axes; an
+The samples are handwritten digits of 8 x 8 pixels, each with a short description of noisy words.
+The pixels and the ids of the words are columns of one DataFrame, which also has a column that is
+not used. A convolution encodes the images; ``torch.nn.Unflatten`` restores their axes. An
 embedding encodes the ids, which must not be scaled.
 """
 
@@ -23,8 +23,8 @@ from sklearn_align.plotting import MissingModalityDisplay
 # %%
 # The data
 # --------
-# Every digit has five words that describe it more often than others. 0 is the padding of
-# descriptions of 3 to 6 words.
+# Each digit has five words that occur more often in its descriptions than other words.
+# Descriptions have 3 to 6 words and are padded with 0.
 
 N_WORDS, LENGTH = 40, 6
 rng = np.random.default_rng(0)
@@ -46,9 +46,9 @@ print(X.iloc[:3, [0, 1, 2, 64, 65, 66]])
 # The encoders
 # ------------
 # A module maps a block (n_samples, width) to (n_samples, n_units). It is copied for every fit. A
-# block arrives as float32, which holds ids up to 16 million exactly; the block of an absent
-# modality arrives as zeros, and its weight is 0. Modules have their first parameters from torch's
-# own random numbers, which ``random_state`` of the estimator does not reach.
+# block has the type float32, which represents ids up to 16 million exactly. The block of an absent
+# modality is all zeros, and its weight is 0. The initial parameters of modules come from torch's
+# own random generator: ``random_state`` of the estimator has no effect on them.
 
 N_UNITS = 32
 manual_seed(0)
@@ -79,8 +79,8 @@ class TokenEncoder(nn.Module):
 
 
 # %%
-# Selectors, and what is not scaled
-# ---------------------------------
+# Selectors and scaling
+# ---------------------
 # The column of file names belongs to no modality: ``remainder="drop"`` leaves it out. A fifth of
 # the training samples have no image.
 
@@ -105,16 +105,16 @@ for absent in ([], ["text"], ["image"]):
     print(f"without {absent}: accuracy {clf.score(seen, y_test):.3f}")
 
 # %%
-# Scaled ids would be other words
-# -------------------------------
-# The network gets the ids as they are.
+# Check of the ids
+# ----------------
+# Scaled ids would be ids of other words. The network gets the ids without scaling.
 
 given = clf.get_dataset(X_test).X["X"].numpy()[:, 64:]
 print(bool((given == X_test.filter(like="word_")).all(axis=None)))
 
 # %%
-# The more is missing, the less accurate
-# --------------------------------------
+# Accuracy by the share of missing blocks
+# ---------------------------------------
 
 display = MissingModalityDisplay.from_estimator(
     {"AECF": clf}, X_test, y_test, scoring="accuracy", random_state=0

@@ -2,9 +2,10 @@
 Reading the diagnostics of a failed alignment
 =============================================
 
-Every pair of clouds has some best rotation, also two that have nothing to do with one another.
-An unsupervised alignment must therefore be able to say that it failed. Here the target space is
-noise with the covariance of real embeddings: all second moments agree, and nothing else.
+For any two sets of samples, there is a best rotation, also if the sets are unrelated. An
+unsupervised alignment therefore needs a check that detects failures. In this example, the target
+space is noise with the covariance of real embeddings: the second moments of both spaces agree, but
+nothing else.
 """
 
 import warnings
@@ -42,18 +43,21 @@ for name, target in targets.items():
         print(f"  AlignmentWarning: {message}")
 
 # %%
-# The level of the label-free score depends on the spaces: here it is higher after the failure than
-# after the success. It serves to compare maps between the same samples.
+# The level of the label-free score depends on the spaces: here it is higher for the failed
+# alignment than for the successful one. Use this score only to compare maps between the same
+# samples.
 #
-# ``relative_score_``, which must be at least 0.4 in spaces of this width, is 0 for arbitrary maps
-# and 1 for two halves of one space. Noise scores with itself hardly higher than arbitrary maps do,
-# so that any fitted map lies far above 1: a high value alone proves nothing.
+# ``relative_score_`` must be at least 0.4 in spaces of this width. It is 0 for arbitrary maps and
+# 1 for two halves of one space. For noise, the score of a space with itself is hardly higher than
+# the score of arbitrary maps, so that ``relative_score_`` of any fitted map is far above 1. A high
+# value alone is therefore not sufficient.
 #
-# What decides is ``agreement_``: maps of independent runs send the same sample to the same place
-# after a success, and to unrelated places after a failure. To see it, both alignments are made once
-# more with another seed. A dot is a sample mapped by the first fit, its ring is the same sample
-# mapped by the second. Both clouds cover the target space in both panels; only the lines tell a
-# success from a failure, and they need no pairs.
+# ``agreement_`` detects this failure: after a success, maps of independent runs send the same
+# sample to the same place; after a failure, they send it to unrelated places. To show this, both
+# alignments are fitted again with another seed. A dot is a sample mapped by the first fit. The
+# ring that is joined to it is the same sample mapped by the second fit. In both panels, dots and
+# rings cover the whole target space. Only the lines show the difference between success and
+# failure, and they need no pairs.
 
 fig, axes = plt.subplots(1, 2, figsize=(9.2, 4.8), layout="constrained")
 for ax, (name, target) in zip(axes, targets.items(), strict=True):

@@ -2,8 +2,8 @@
 Calibration over subsets of modalities
 ======================================
 
-A model that is calibrated with all modalities may be overconfident with one of them. The
-temperature of the AECF estimators depends on which modalities are present; boosting has no such
+A model that is calibrated with all modalities may be overconfident with only one modality. The
+temperature of the AECF estimators depends on the present modalities. Gradient boosting has no such
 correction.
 """
 
@@ -46,6 +46,7 @@ for ax, (name, model) in zip(axes, models.items(), strict=True):
         )
 
 # %%
-# All points of a curve stand for equally many samples; the lower panels show how the confidence is
-# distributed. Where boosting has only the sound, it is sure of itself and wrong. Both were fitted
-# to complete samples, but the AECF estimator masks blocks of its own while training.
+# All points of a curve are means over the same number of samples. The lower panels show the
+# distribution of the confidence. If only the sound is present, boosting is confident, but often
+# wrong. Both models were fitted to complete samples, but the AECF estimator masks blocks at random
+# during the training.

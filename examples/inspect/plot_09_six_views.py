@@ -2,8 +2,9 @@
 Six views of a digit
 ====================
 
-The UCI Multiple Features describe each handwritten digit in six ways, of 6 to 240 columns. How
-accurate is each view alone, and how much do the predictions from all views depend on it?
+The UCI Multiple Features describe each handwritten digit by six views with 6 to 240 columns. This
+example measures the accuracy of each view alone, and how much the predictions from all views
+depend on each view.
 """
 
 import matplotlib.pyplot as plt
@@ -20,7 +21,7 @@ clf.set_callbacks(ProgressBar()).fit(train.data, train.target)
 print(f"all views: accuracy {clf.score(test.data, test.target):.3f}")
 
 # %%
-# One view alone, and all views but one: what is left out is NaN.
+# The next code scores one view alone, and all views except one. Views that are left out are NaN.
 
 columns = dict(zip(clf.layout_.names, clf.layout_.columns, strict=True))
 alone, without = {}, {}
@@ -36,8 +37,8 @@ for name in train.modalities:
     )
 
 # %%
-# No view is as good alone as all views are together, and none is needed: the views repeat one
-# another.
+# No view alone is as accurate as all views together. Each view can be left out, because the views
+# contain the same information.
 
 fig, ax = plt.subplots(figsize=(7.2, 3.4), layout="constrained")
 order = sorted(alone, key=alone.get)
@@ -52,9 +53,10 @@ ax.set(xlabel=f"Accuracy on {len(test.target)} digits", xlim=(0.5, 1.02))
 _ = ax.legend(loc="upper left")
 
 # %%
-# The same in one number for each view: without any one of them, the log loss rises little ("drop").
-# Shapley values divide among the views what they gain together over a prediction without any of
-# them, from the scores of all 64 subsets. As the views repeat one another, the shares are alike.
+# Importances measure this in one number for each view. If one view is dropped, the log loss
+# increases only a little ("drop"). Shapley values are computed from the scores of all 64 subsets.
+# They divide the improvement of all views over a prediction without any view among the views.
+# Because the views contain the same information, the shares are similar.
 
 for method in ("drop", "shapley"):
     result = modality_importance(clf, test.data, test.target, method=method, scoring="neg_log_loss")

@@ -2,10 +2,10 @@
 Alignment inside a classification pipeline
 ==========================================
 
-A classifier was trained on embeddings by model B. The texts of today are embedded by model A.
-The aligner makes the old classifier usable without encoding anything again; and as a step of a
-pipeline it lets one model serve both. The classes are kinds of text: reviews and plots of films,
-questions, reviews of products, and phrases.
+A classifier was trained on embeddings by model B. New texts are embedded by model A. With the
+aligner, the classifier can be used without encoding any text again. As a step of a pipeline, the
+aligner makes one model usable for both kinds of embeddings. The classes are kinds of text: reviews
+and plots of films, questions, reviews of products, and phrases.
 """
 
 from tempfile import TemporaryDirectory
@@ -24,7 +24,7 @@ print(data.label_names)
 # %%
 # The classifier of space B, used in space A
 # ------------------------------------------
-# No label of a sample of A is used.
+# No labels of samples of A are used.
 
 aligner = MiniVec2Vec(random_state=0).fit(data.XA[:2000], data.XB[:2000])
 old = LogisticRegression(max_iter=1000).fit(aligner.transform_target(data.XB), data.labels_B)
@@ -46,8 +46,8 @@ ax.invert_yaxis()
 # %%
 # As a step of a pipeline
 # -----------------------
-# Labels take the place of ``y``, the samples of the target space go to the aligner by name. With
-# ``memory`` each fold is aligned once, whatever the number of candidates for the step behind it.
+# ``y`` holds the labels, and the target samples are passed to the aligner as ``align__XB``. With
+# ``memory``, each fold is aligned only once, whatever the number of candidates for the next step.
 
 with TemporaryDirectory() as folder:
     pipeline = Pipeline(
@@ -62,7 +62,7 @@ with TemporaryDirectory() as folder:
 print(search.best_params_, f"accuracy on A {search.score(data.XA_test, data.labels_test):.3f}")
 
 # %%
-# The last step was trained on samples of A and understands those of B as well.
+# The last step was trained on samples of A, and can also be used for samples of B.
 
 in_B = search.best_estimator_[-1].score(
     search.best_estimator_["align"].transform_target(data.XB_test), data.labels_test

@@ -2,11 +2,11 @@
 Changing the encoder of a vector index
 ======================================
 
-An index holds vectors of an old encoder; queries are to be encoded by a new one. There are two
-ways without encoding the documents again: map the stored vectors into the space of the new encoder,
-or map every query back into the space of the old one and leave the index alone. Both use one map,
-which is learned from samples of different texts. This example measures what a search loses either
-way.
+An index has vectors by an old encoder, and queries will be encoded by a new encoder. There are two
+ways without encoding the documents again: map the stored vectors to the space of the new encoder,
+or map every query to the space of the old encoder and do not change the index. Both ways use the
+same map, which is learned from samples of different texts. This example measures the recall of
+both ways.
 """
 
 import matplotlib.pyplot as plt
@@ -25,7 +25,8 @@ aligner.fit(data.XA[:4500], data.XB[:4500])
 print(f"converged: {aligner.converged_}, relative score: {aligner.relative_score_:.2f}")
 
 # %%
-# The held-out texts are known in both encoders. The first 1,200 are documents, the others queries.
+# Both encoders have embedded the held-out texts. The first 1,200 are documents, the others are
+# queries.
 old_documents, native_documents = data.XA_test[:1200], data.XB_test[:1200]
 old_queries, queries = data.XA_test[1200:], data.XB_test[1200:]
 
@@ -33,13 +34,13 @@ mapped_documents = aligner.to_target(old_documents)
 mapped_queries = aligner.inverse_transform(aligner.transform_target(queries))
 
 # %%
-# What is compared with a search in a native index, where new queries meet documents that were
-# encoded again:
+# Three searches are compared with a search in a native index (new queries, and documents that were
+# encoded again by the new encoder):
 #
 # * new queries in the mapped index,
 # * mapped queries in the old index,
-# * old queries in the old index, which is what there was before the change. The two encoders do not
-#   agree about the nearest documents themselves, and no map can lift that.
+# * old queries in the old index, which is the search before the change. The two encoders have
+#   different nearest documents, and no map can change this.
 
 
 def nearest(documents, queries, k):
@@ -69,9 +70,9 @@ for name, curve in curves.items():
 print(f"neighbor_recall: {neighbor_recall(mapped_documents, native_documents, queries):.3f}")
 
 # %%
-# Both ways find more of what a native index finds than the search before the change did, and the
-# same: their curves lie on one another. Bars are two standard errors over 300 queries; at ``k=1``
-# they say that nothing can be told apart.
+# Both ways find more of the documents that a native index finds than the search before the change.
+# The two ways have nearly the same recall. The error bars are two standard errors over 300
+# queries; at ``k=1``, the differences are not larger than the error.
 
 fig, ax = plt.subplots(figsize=(7, 4), layout="constrained")
 styles = (
@@ -86,4 +87,5 @@ ax.set_xticks(ks, [str(k) for k in ks])
 _ = ax.legend(loc="upper left")
 
 # %%
-# :doc:`/user_guide/change_encoder` says which way to choose when, and when to encode again.
+# :doc:`/user_guide/change_encoder` explains when to use which way, and when to encode the texts
+# again.

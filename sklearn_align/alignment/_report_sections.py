@@ -288,7 +288,7 @@ class ReportBuilder:
                 final._source_normalizer.transform(seen),
             )
             section["source_share"] = share
-            self._judge(share, REPORT.max_outside_source, "XA", "the source samples of XA_fit")
+            self._judge(share, REPORT.max_outside_source, "samples", "source samples of XA_fit")
         reference = None
         if target is not None:
             reference = final._target_normalizer.transform(target)
@@ -299,15 +299,15 @@ class ReportBuilder:
             return section
         share = _share_outside(final._target_normalizer.transform(mapped), reference)
         section["target_share"] = share
-        self._judge(share, REPORT.max_outside_target, "XA, once mapped,", "the target samples")
+        self._judge(share, REPORT.max_outside_target, "mapped samples", "target samples")
         return section
 
     def _judge(self, share: float | None, limit: float, what: str, others: str) -> None:
         if share is not None and share > limit:
             self.findings.append(
-                f"{share:.0%} of the samples of {what} lie outside {others}, where "
-                f"{REPORT.outside_quantile:.0%} of these do: fit on samples like those to be "
-                "mapped."
+                f"{share:.0%} of the {what} of XA are outside the {others}, compared with "
+                f"{REPORT.outside_quantile:.0%} of the {others}: fit on samples that are similar to "
+                "the samples that will be mapped."
             )
 
 

@@ -8,8 +8,8 @@ from textwrap import wrap
 from typing import Any, NamedTuple
 
 _MEANING = {
-    "pass": "The map converged, and nothing speaks against using it.",
-    "check": "The map converged. Look at the findings before it is used.",
+    "pass": "The fit converged, and there are no findings against the map.",
+    "check": "The fit converged. Examine the findings before you use the map.",
     "fail": "Do not use the map.",
 }
 _WIDTH = 88
