@@ -306,8 +306,8 @@ class ReportBuilder:
         if share is not None and share > limit:
             self.findings.append(
                 f"{share:.0%} of the {what} of XA are outside the {others}, compared with "
-                f"{REPORT.outside_quantile:.0%} of the {others}: fit on samples that are similar to "
-                "the samples that will be mapped."
+                f"{REPORT.outside_quantile:.0%} of the {others}: fit on samples that are similar "
+                "to the samples that will be mapped."
             )
 
 
