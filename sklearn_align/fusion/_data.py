@@ -73,7 +73,7 @@ def with_given_targets(targets: Targets, batch: Any) -> Any:
 class TensorBatches:
     """Iterate over batches that are slices of whole tensors.
 
-    It takes the place of ``torch.utils.data.DataLoader``, which stacks single samples.
+    It replaces ``torch.utils.data.DataLoader``, which stacks single samples.
 
     Parameters
     ----------
