@@ -39,6 +39,10 @@ nitpick_ignore_regex = [
 
 autosummary_generate = True
 autodoc_typehints = "none"
+# Defaults are shown as they are written: the names of classes without their modules.
+autodoc_preserve_defaults = True
+# "On this page" has methods without the name of their class, which leaves no room for theirs.
+toc_object_entries_show_parents = "hide"
 numpydoc_show_class_members = False
 
 # Links to the pages of other projects need their inventories, hence a connection.
