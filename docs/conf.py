@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
 
 import sklearn_align
+
+# Extensions of this documentation.
+sys.path.insert(0, str(Path(__file__).parent))
 
 project = "sklearn_align"
 author = "The sklearn_align developers"
@@ -25,6 +29,7 @@ extensions = [
     # Formulas without a connection.
     "sphinx-mathjax-offline",
     "sphinx_gallery.gen_gallery",
+    "parameter_topics",
 ]
 templates_path = ["templates"]
 exclude_patterns = ["_build", "templates"]

@@ -58,6 +58,13 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
     samples of both spaces, which need be neither paired nor equally many. Whether it succeeded is
     checked without labels.
 
+    Parameters by topic:
+
+    - Search: `init`, `n_init`, `selection`, `refinements`, `max_samples`
+    - Known pairs: `pair_weight`, `correction`
+    - Diagnostics: `score_sample_size`, `keep_maps`
+    - Computation: `n_jobs`, `random_state`, `verbose`
+
     Parameters
     ----------
     init : {"components", "anchors"}, Start or list of Start, default="components"

@@ -45,6 +45,8 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
     estimator is a skorch net: `callbacks`, ``optimizer__``, ``module__`` and ``iterator_train__``
     parameters, ``save_params``, ``history`` and so on work as in skorch.
 
+    {topics}
+
     Parameters
     ----------
     {modalities}

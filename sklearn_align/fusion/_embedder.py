@@ -33,6 +33,8 @@ class AECFEmbedder(AECFNet):
     sample with each of its views. Samples with any subset of the modalities are thus embedded in
     one space: a text can be found by its image. Samples with absent blocks take part in training.
 
+    {topics}
+
     Parameters
     ----------
     {modalities}

@@ -32,6 +32,8 @@ class AECFRegressor(AECFNet, NeuralNetRegressor):
     for training, which is the scale of the loss in `history`; a sample may have
     several targets.
 
+    {topics}
+
     Parameters
     ----------
     {modalities}
