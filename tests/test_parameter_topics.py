@@ -103,7 +103,7 @@ def test_names_of_the_list_link_to_the_parameters():
     ("page", "problems"),
     [
         (PAGE, ["fourth has no topic"]),
-        (COMPLETE.replace("`third`", "`thrid`"), ["no thrid", "third has no topic"]),
+        (COMPLETE.replace("`third`", "`forth`"), ["no forth", "third has no topic"]),
         (COMPLETE.replace("`third`", "`third`, `first`"), ["first is listed twice"]),
         (
             COMPLETE.replace("`second`, `fourth`", "`second`").replace(
