@@ -73,7 +73,8 @@ html_css_files = ["site.css"]
 html_theme_options = {
     "navigation_with_keys": False,
     "show_prev_next": False,
-    "secondary_sidebar_items": ["page-toc"],
+    # The start page is short.
+    "secondary_sidebar_items": {"**": ["page-toc"], "index": []},
 }
 html_show_sourcelink = False
 # Pages without subpages have no navigation at the left.
