@@ -227,11 +227,11 @@ def open_browser(path: str) -> Iterator[Tab]:
 
 def measure_page(tab: Tab, page: Path, name: str, widths: Sequence[int]) -> list[Measurement]:
     """Measure a page in windows of several widths."""
-    tab.resize(widths[0])
-    tab.show(page)
     found = []
     for width in widths:
         tab.resize(width)
+        if not found:
+            tab.show(page)
         answer = json.loads(tab.evaluate(MEASURE))
         found.append(Measurement(name, answer["room"], answer["width"], tuple(answer["elements"])))
     return found
