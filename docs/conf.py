@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
 
 import sklearn_align
+
+# Extensions of this documentation.
+sys.path.insert(0, str(Path(__file__).parent))
 
 project = "sklearn_align"
 author = "The sklearn_align developers"
@@ -25,6 +29,7 @@ extensions = [
     # Formulas without a connection.
     "sphinx-mathjax-offline",
     "sphinx_gallery.gen_gallery",
+    "parameter_topics",
 ]
 templates_path = ["templates"]
 exclude_patterns = ["_build", "templates"]
@@ -39,6 +44,10 @@ nitpick_ignore_regex = [
 
 autosummary_generate = True
 autodoc_typehints = "none"
+# Defaults are shown as they are written: the names of classes without their modules.
+autodoc_preserve_defaults = True
+# "On this page" has methods without the name of their class, which leaves no room for theirs.
+toc_object_entries_show_parents = "hide"
 numpydoc_show_class_members = False
 
 # Links to the pages of other projects need their inventories, hence a connection.
@@ -64,7 +73,8 @@ html_css_files = ["site.css"]
 html_theme_options = {
     "navigation_with_keys": False,
     "show_prev_next": False,
-    "secondary_sidebar_items": ["page-toc"],
+    # The start page is short.
+    "secondary_sidebar_items": {"**": ["page-toc"], "index": []},
 }
 html_show_sourcelink = False
 # Pages without subpages have no navigation at the left.

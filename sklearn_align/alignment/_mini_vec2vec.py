@@ -58,6 +58,13 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
     samples of both. The samples need not be paired, and their numbers may differ. A convergence
     check without labels tests whether the map is correct.
 
+    Parameters by topic:
+
+    - Search: `init`, `n_init`, `selection`, `refinements`, `max_samples`
+    - Known pairs: `pair_weight`, `correction`
+    - Diagnostics: `score_sample_size`, `keep_maps`
+    - Computation: `n_jobs`, `random_state`, `verbose`
+
     Parameters
     ----------
     init : {"components", "anchors"}, Start or list of Start, default="components"

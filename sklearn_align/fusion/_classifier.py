@@ -45,6 +45,8 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
     is a skorch net: `callbacks`, ``optimizer__``, ``module__`` and ``iterator_train__`` parameters,
     ``save_params``, ``history`` and other names work as in skorch.
 
+    {topics}
+
     Parameters
     ----------
     {modalities}

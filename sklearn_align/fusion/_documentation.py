@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from textwrap import indent, wrap
 from typing import TypeVar
+
+from sklearn_align.fusion._parameters import PASSED_ON, TOPICS, owned_by
 
 Estimator = TypeVar("Estimator", bound=type)
 
@@ -131,6 +134,18 @@ _TRAINING_PARAMETERS = """\
 """
 
 
+def topics_of(owner: str) -> str:
+    """List of topics with the parameters of an estimator, as its docstring has it."""
+    lines = ["Parameters by topic:", ""]
+    for topic, names in TOPICS.items():
+        quoted = [f"`{name}`" for name in names if name in owned_by(owner)]
+        quoted += ["`**kwargs`"] * (topic == PASSED_ON)
+        if quoted:
+            text = f"- {topic}: {', '.join(quoted)}"
+            lines += wrap(text, 96, subsequent_indent="  ", break_long_words=False)
+    return indent("\n".join(lines), "    ").strip()
+
+
 def document_training(*, module: str, criterion: str) -> Callable[[Estimator], Estimator]:
     """Fill the shared parameters into the docstring of an estimator."""
 
@@ -139,6 +154,7 @@ def document_training(*, module: str, criterion: str) -> Callable[[Estimator], E
         text = text.replace("{criterion}", criterion)
         if cls.__doc__ is not None:  # Python leaves docstrings out with -OO.
             doc = cls.__doc__.replace("{training_parameters}", text)
+            doc = doc.replace("{topics}", topics_of(cls.__name__))
             doc = doc.replace("{modalities}", _MODALITIES.strip())
             doc = doc.replace("{encoder_parameters}", _ENCODER_PARAMETERS.strip())
             cls.__doc__ = doc.replace("{gate_parameters}", _GATE_PARAMETERS.strip())

@@ -35,6 +35,8 @@ class AECFEmbedder(AECFNet):
     can be used to find the text of the same sample. Samples with absent blocks are used in
     training.
 
+    {topics}
+
     Parameters
     ----------
     {modalities}

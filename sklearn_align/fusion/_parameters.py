@@ -135,6 +135,75 @@ PARAMETERS: Mapping[str, Parameter] = MappingProxyType(
     }
 )
 
+# The order in which the documentation of the estimators has the parameters; each has one topic.
+TOPICS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "Data": (
+            "modalities",
+            "partial_missing",
+            "remainder",
+            "standardize",
+            "num_classes",
+            "num_targets",
+        ),
+        "Architecture": (
+            "encoders",
+            "n_units",
+            "hidden_sizes",
+            "activation",
+            "dropout",
+            "fusion",
+            "head",
+            "n_components",
+        ),
+        "Gate": ("gate_hidden", "gate_activation", "gate_temperature", "min_gate_temperature"),
+        "Masking": ("masking", "masking_prob", "masking_warmup", "masking_tau", "min_active"),
+        "Loss": (
+            "contrast",
+            "temperature",
+            "class_weight",
+            "pos_weight",
+            "label_smoothing",
+            "focal_gamma",
+            "focal_alpha",
+            "consistency",
+            "consistency_weight",
+            "consistency_ramp_epochs",
+            "entropy_weight",
+            "entropy_free_epochs",
+            "entropy_warmup_epochs",
+            "ece_weight",
+            "l2_weight",
+        ),
+        "Training": (
+            "lr",
+            "gate_lr",
+            "lr_schedule",
+            "weight_decay",
+            "gradient_clip",
+            "max_epochs",
+            "batch_size",
+            "train_split",
+            "early_stopping",
+            "patience",
+            "min_delta",
+            "callbacks",
+            "warm_start",
+        ),
+        "Calibration": ("calibration",),
+        "Parts of the net": (
+            "module",
+            "criterion",
+            "optimizer",
+            "iterator_train",
+            "iterator_valid",
+        ),
+        "Computation": ("device", "compile", "random_state", "verbose"),
+    }
+)
+# The parameters of the parts are passed on by keywords.
+PASSED_ON = "Parts of the net"
+
 
 def owned_by(*owners: str) -> tuple[str, ...]:
     """Names of the parameters that all of the given classes have."""

@@ -31,6 +31,8 @@ class AECFRegressor(AECFNet, NeuralNetRegressor):
     The network is described in :class:`AECFClassifier`. For training, targets are scaled to mean 0
     and variance 1; the loss in `history` has this scale. A sample may have several targets.
 
+    {topics}
+
     Parameters
     ----------
     {modalities}

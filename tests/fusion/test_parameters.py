@@ -18,7 +18,7 @@ from sklearn_align.fusion import (
     ContrastiveLoss,
     ContrastiveModule,
 )
-from sklearn_align.fusion._parameters import PARAMETERS, owned_by
+from sklearn_align.fusion._parameters import PARAMETERS, TOPICS, owned_by
 
 ESTIMATORS = [AECFClassifier, AECFRegressor, AECFEmbedder]
 OWNERS = [*ESTIMATORS, AECFModule, ContrastiveModule, AECFLoss, ContrastiveLoss]
@@ -62,6 +62,12 @@ def common_default(name):
 def test_owners_exist():
     names = {cls.__name__ for cls in OWNERS}
     assert set().union(*(parameter.owners for parameter in PARAMETERS.values())) == names
+
+
+def test_every_parameter_of_an_estimator_has_one_topic():
+    topics = [name for names in TOPICS.values() for name in names]
+    assert len(topics) == len(set(topics))
+    assert set(topics) == set().union(*(owned_by(cls.__name__) for cls in ESTIMATORS))
 
 
 @pytest.mark.parametrize("cls", ESTIMATORS)
