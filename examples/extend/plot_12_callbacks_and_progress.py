@@ -29,8 +29,9 @@ aligner = MiniVec2Vec(random_state=0).set_callbacks(ProgressBar()).fit(XA, XB)
 # %%
 # A callback of your own
 # ----------------------
-# It sees every task of a fit: stages and, below them, iterations. A true return value ends the
-# level of tasks it was called on, here the iterations of a stage.
+# It sees every task of a fit: stages and, below them, iterations. ``history_`` has their scores
+# while the fit goes on. A true return value ends the level of tasks it was called on, here the
+# iterations of a stage.
 
 
 class StopWhenFlat:
@@ -45,22 +46,16 @@ class StopWhenFlat:
     def teardown(self, estimator, context):
         pass
 
-    def on_fit_task_begin(
-        self, estimator, context, *, X=None, y=None, metadata=None, fitted_estimator=None
-    ):
+    def on_fit_task_begin(self, estimator, context):
         pass
 
-    def on_fit_task_end(
-        self, estimator, context, *, X=None, y=None, metadata=None, fitted_estimator=None
-    ):
-        if not metadata or "iteration" not in metadata or metadata["stage"] == "start":
+    def on_fit_task_end(self, estimator, context):
+        stage = estimator.history_[-1]
+        if context.task_name != "iteration" or stage["stage"] == "start":
             return False
-        if metadata["iteration"] == 0:
-            self.last = float("-inf")
-        rise = metadata["score"] - self.last
-        self.last = metadata["score"]
-        self.seen.append((metadata["stage"], metadata["iteration"], float(self.last)))
-        return rise < self.tol
+        scores = stage["score"]
+        self.seen.append((stage["stage"], context.task_id, scores[-1]))
+        return len(scores) > 1 and scores[-1] - scores[-2] < self.tol
 
 
 callback = StopWhenFlat(tol=1e-4)
@@ -80,7 +75,7 @@ for name, fitted in (("without", aligner), ("with", early)):
 # Epochs of an AECF estimator
 # ---------------------------
 # The same callbacks work on AECF estimators, whose tasks are epochs. ``ScoringMonitor`` scores the
-# training samples after each of them.
+# training samples after each of them, as it does after each iteration of an aligner.
 #
 # A callback of skorch goes into the parameter ``callbacks`` and writes a column of ``history_``,
 # next to the components of the loss. ``verbose=1`` prints a line per epoch.
