@@ -192,14 +192,14 @@ def assert_trains_as_ever(estimator, kind):
 @pytest.mark.parametrize("action", ACTIONS)
 def test_interrupted_at_random_lines(action, error):
     kind = {"first_fit": "embedder", "refit": "classifier", "warm_start": "regressor"}
-    check_interrupts(kind.get(action, "classifier"), action, error, 4, seed=0)
+    check_interrupts(kind.get(action, "classifier"), action, error, 2, seed=0)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ESTIMATORS)
 @pytest.mark.parametrize("action", ACTIONS)
 def test_interrupted_at_many_random_lines(kind, action):
-    n_raised = check_interrupts(kind, action, KeyboardInterrupt, repetitions(4, 50), seed=1)
+    n_raised = check_interrupts(kind, action, KeyboardInterrupt, repetitions(2, 50), seed=1)
     assert n_raised >= 1
 
 
