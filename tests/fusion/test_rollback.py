@@ -199,7 +199,7 @@ def test_interrupted_at_random_lines(action, error):
 @pytest.mark.parametrize("kind", ESTIMATORS)
 @pytest.mark.parametrize("action", ACTIONS)
 def test_interrupted_at_many_random_lines(kind, action):
-    n_raised = check_interrupts(kind, action, KeyboardInterrupt, repetitions(2, 50), seed=1)
+    n_raised = check_interrupts(kind, action, KeyboardInterrupt, repetitions(4, 50), seed=1)
     assert n_raised >= 1
 
 
