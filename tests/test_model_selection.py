@@ -21,6 +21,8 @@ from sklearn_align.alignment import AnchorStart, TransportRefinement
 from sklearn_align.datasets import make_rotated_embeddings
 from sklearn_align.metrics import retrieval_accuracy
 
+pytestmark = pytest.mark.usefixtures("unjudged")
+
 ROWS = {"equal": 600, "fewer": 540, "more": 660}
 
 
@@ -46,6 +48,12 @@ def quick(**params):
     )
 
 
+def accuracy(aligner, data):
+    return retrieval_accuracy(
+        aligner.transform(data.XA_test), aligner.transform_target(data.XB_test)
+    )
+
+
 @pytest.fixture(params=[False, True], ids=["without routing", "with routing"])
 def routing(request):
     with sklearn.config_context(enable_metadata_routing=request.param):
@@ -57,15 +65,10 @@ def test_grid_search_without_pairs(data, target):
     grid = {"n_init": [1, 2]}
     search = GridSearchCV(quick(), grid, cv=3, error_score="raise").fit(data.XA, XB=target)
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
-    assert search.best_estimator_.converged_
-    accuracy = retrieval_accuracy(
-        search.transform(data.XA_test), search.best_estimator_.transform_target(data.XB_test)
-    )
-    assert accuracy > 0.9
+    assert accuracy(search.best_estimator_, data) > 0.9
     assert search.score(data.XA_test) == search.best_estimator_.score(data.XA_test)
 
 
-@pytest.mark.filterwarnings("ignore::sklearn_align.exceptions.AlignmentWarning")
 def test_parameters_of_an_initialization_are_searched(data):
     aligner = quick(init=AnchorStart(n_runs=3))
     search = GridSearchCV(aligner, {"init__n_clusters": [8, 20]}, cv=2, error_score="raise")
@@ -82,8 +85,7 @@ def test_default_score_of_a_search_prefers_a_map_over_none(data):
             yield np.eye(len(W), dtype=W.dtype)
 
     grid = {"refinements": [[Nothing()], [TransportRefinement(max_iter=10)]]}
-    with pytest.warns(match="did not converge"):
-        search = GridSearchCV(quick(), grid, cv=2, error_score="raise").fit(data.XA, XB=data.XB)
+    search = GridSearchCV(quick(), grid, cv=2, error_score="raise").fit(data.XA, XB=data.XB)
     assert search.best_index_ == 1
 
 
@@ -96,16 +98,24 @@ def test_randomized_search(data, target):
         random_state=0,
         error_score="raise",
     ).fit(data.XA, XB=target)
-    assert search.best_estimator_.converged_
+    assert search.best_params_ in search.cv_results_["params"]
+    assert accuracy(search.best_estimator_, data) > 0.9
 
 
-@pytest.mark.parametrize("n_jobs", [1, 2])
-def test_cross_validation_by_name(data, target, n_jobs):
-    scores = cross_val_score(
-        quick(), data.XA, cv=3, params={"XB": target}, n_jobs=n_jobs, error_score="raise"
-    )
+def test_cross_validation_by_name(data, target):
+    scores = cross_val_score(quick(), data.XA, cv=3, params={"XB": target}, error_score="raise")
     assert scores.shape == (3,)
     assert (scores > 0).all()
+
+
+def test_cross_validation_in_processes(data):
+    alone, together = (
+        cross_val_score(
+            quick(), data.XA, cv=2, params={"XB": data.XB}, n_jobs=n_jobs, error_score="raise"
+        )
+        for n_jobs in (1, 2)
+    )
+    np.testing.assert_array_equal(alone, together)
 
 
 def test_pipeline_in_the_second_position(data, target):
@@ -188,7 +198,7 @@ def test_paired_samples_themselves_survive_a_search(data, target):
     pairs = (data.XA_test[:20], data.XB_test[:20])
     search = GridSearchCV(quick(), {"pair_weight": [1.0, 5.0]}, cv=2, error_score="raise")
     search.fit(data.XA, XB=target, pairs=pairs)
-    assert search.best_estimator_.converged_
+    assert accuracy(search.best_estimator_, data) > 0.9
 
 
 def test_sample_numbers_as_pairs_work_outside_of_a_search(data):

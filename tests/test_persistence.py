@@ -126,10 +126,10 @@ def test_a_fit_in_a_fresh_process_gives_the_same_bits(aligner, data, tmp_path):
     np.testing.assert_array_equal(np.load(tmp_path / "map.npy"), here.map_)
 
 
+@pytest.mark.usefixtures("unjudged")
 def test_a_pipeline_with_a_classifier(data, tmp_path):
-    model = make_pipeline(
-        StandardScaler(), MiniVec2Vec(n_init=1, random_state=0), LogisticRegression()
-    )
+    aligner = MiniVec2Vec(n_init=1, refinements=[], random_state=0)
+    model = make_pipeline(StandardScaler(), aligner, LogisticRegression())
     model.fit(data.XA, data.labels_A, minivec2vec__XB=data.XB)
     joblib.dump(model, tmp_path / "model.joblib")
     loaded = joblib.load(tmp_path / "model.joblib")
@@ -138,6 +138,7 @@ def test_a_pipeline_with_a_classifier(data, tmp_path):
     )
 
 
+@pytest.mark.usefixtures("unjudged")
 def test_a_clone_is_not_fitted_and_refits_to_the_same_bits(aligner, data):
     again = clone(aligner)
     assert not hasattr(again, "map_")
@@ -145,15 +146,8 @@ def test_a_clone_is_not_fitted_and_refits_to_the_same_bits(aligner, data):
     assert again.map_.tobytes() == aligner.map_.tobytes()
 
 
+@pytest.mark.usefixtures("unjudged")
 def test_stored_size_does_not_grow_with_the_samples(data):
-    small, large = (
-        len(
-            pickle.dumps(
-                MiniVec2Vec(n_init=1, score_sample_size=100, random_state=0).fit(
-                    data.XA[:n], data.XB
-                )
-            )
-        )
-        for n in (500, 800)
-    )
+    aligner = MiniVec2Vec(n_init=1, refinements=[], score_sample_size=100, random_state=0)
+    small, large = (len(pickle.dumps(aligner.fit(data.XA[:n], data.XB))) for n in (500, 800))
     assert large < small * 1.1

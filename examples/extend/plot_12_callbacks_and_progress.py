@@ -29,9 +29,9 @@ aligner = MiniVec2Vec(random_state=0).set_callbacks(ProgressBar()).fit(XA, XB)
 # %%
 # A callback of your own
 # ----------------------
-# The callback is called for every task of a fit: stages, and the iterations of each stage. If it
-# returns a true value for a task, no further tasks of the same level are run. In this example,
-# this ends the iterations of a stage.
+# The callback is called for every task of a fit: stages, and the iterations of each stage. During
+# the fit, ``history_`` has their scores. If the callback returns a true value for a task, no further
+# tasks of the same level are run. In this example, this ends the iterations of a stage.
 
 
 class StopWhenFlat:
@@ -46,22 +46,16 @@ class StopWhenFlat:
     def teardown(self, estimator, context):
         pass
 
-    def on_fit_task_begin(
-        self, estimator, context, *, X=None, y=None, metadata=None, fitted_estimator=None
-    ):
+    def on_fit_task_begin(self, estimator, context):
         pass
 
-    def on_fit_task_end(
-        self, estimator, context, *, X=None, y=None, metadata=None, fitted_estimator=None
-    ):
-        if not metadata or "iteration" not in metadata or metadata["stage"] == "start":
+    def on_fit_task_end(self, estimator, context):
+        stage = estimator.history_[-1]
+        if context.task_name != "iteration" or stage["stage"] == "start":
             return False
-        if metadata["iteration"] == 0:
-            self.last = float("-inf")
-        rise = metadata["score"] - self.last
-        self.last = metadata["score"]
-        self.seen.append((metadata["stage"], metadata["iteration"], float(self.last)))
-        return rise < self.tol
+        scores = stage["score"]
+        self.seen.append((stage["stage"], context.task_id, scores[-1]))
+        return len(scores) > 1 and scores[-1] - scores[-2] < self.tol
 
 
 callback = StopWhenFlat(tol=1e-4)
@@ -81,7 +75,7 @@ for name, fitted in (("without", aligner), ("with", early)):
 # Epochs of an AECF estimator
 # ---------------------------
 # The same callbacks work with AECF estimators, whose tasks are epochs. ``ScoringMonitor`` scores
-# the training samples after each epoch.
+# the training samples after each epoch, as it does after each iteration of an aligner.
 #
 # Callbacks of skorch are passed to the parameter ``callbacks``. ``EpochScoring`` adds a column to
 # ``history_``, in addition to the components of the loss. ``verbose=1`` prints a line per epoch.

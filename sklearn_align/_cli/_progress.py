@@ -91,7 +91,6 @@ class FitProgress:
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._stage = ""
 
     def setup(self, estimator: Any, context: Any) -> None:
         """Do nothing at the beginning of a fit."""
@@ -100,13 +99,11 @@ class FitProgress:
         """Do nothing at the end of a fit."""
 
     def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
-        """Do nothing at the beginning of a task, of which the stage is not known yet."""
+        """Do nothing at the beginning of a task, when nothing is done yet."""
 
-    def on_fit_task_end(self, estimator: Any, context: Any, *, metadata: Any = None) -> bool:
+    def on_fit_task_end(self, estimator: Any, context: Any) -> bool:
         """Show stage and iteration, and let the fit go on."""
-        if metadata and "iteration" in metadata:
-            new = metadata["stage"] != self._stage
-            self._stage = metadata["stage"]
-            detail = f"{self._stage}, iteration {metadata['iteration'] + 1}"
-            self._progress.advance(int(new), detail)
+        if context.task_name == "iteration":
+            detail = f"{context.parent.task_name}, iteration {context.task_id + 1}"
+            self._progress.advance(int(context.task_id == 0), detail)
         return False

@@ -49,6 +49,10 @@ from sklearn_align.alignment.refinements import (
 )
 from sklearn_align.alignment.starts import AnchorStart, PairStart, Start
 
+# Removed when a fit begins, so that callbacks do not take them for those of the new map. Those in
+# `metadata_` describe the map of a file.
+_OF_AN_EARLIER_MAP = (*EVIDENCE, "correction_strength_", "maps_", "metadata_", "n_iter_")
+
 
 class MiniVec2Vec(CallbackSupportMixin, FittedMap):
     """Linear map between two embedding spaces, learned from unpaired samples.
@@ -217,7 +221,8 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
     history_ : list of dict
         A record for each stage: its name `stage`, the label-free score after each iteration
         `score`, `n_iter` and the `time` in seconds. The record of the first stage also has
-        `start_scores`, the scores of all candidates in each round of the selection.
+        `start_scores`, the scores of all candidates in each round of the selection. During a fit,
+        the last record is that of the running stage, also for callbacks.
 
     maps_ : dict of str to ndarray of shape (n_features_in_, n_features_target_)
         With ``keep_maps=True``, the orthogonal map after each stage. The last one equals `map_`.
@@ -505,7 +510,8 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
         if XB is None:
             refuse_labels(target)
         self._set_target_names(names_of(target_given))
-        self.__dict__.pop("metadata_", None)  # They describe the map of a file.
+        for name in _OF_AN_EARLIER_MAP:
+            self.__dict__.pop(name, None)
         starts = list_starts(self.init, self.n_init, self.selection)
         refinements = list_refinements(self.refinements)
         random_state = check_random_state(self.random_state)
@@ -516,9 +522,11 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
         problem = self._make_problem(source, target, pairs, random_state)
 
         context = self._init_callback_context(max_subtasks=1 + len(refinements))
-        data = {"X": source, "y": target}
-        context.call_on_fit_task_begin(estimator=self, **data)
+        # As they came in, with the names of their columns, which copies for callbacks check.
+        data = {"X": X, "y": target_given}
         monitor = FitMonitor(self, context, data, int(self.verbose))
+        self.history_ = monitor.history
+        monitor.begin(context)
         reduced = reduce_problem(problem, random_state)
         first_map, selected, stopped = self._start(starts, problem, reduced, monitor, random_state)
         W = first_map
@@ -536,7 +544,6 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
         self.target_sample_ = problem.sample("B", self.score_sample_size, random_state).astype(
             self._dtype
         )
-        self.history_ = monitor.history
         self._set_maps(maps)
         self.n_iter_ = sum(record["n_iter"] for record in self.history_)
         self.correction_strength_, self._corrected_map = self._correct(self.map_, problem)
@@ -546,9 +553,7 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
             random_state,
         )
         self._check_convergence(problem, reduced, W, selected, random_state)
-        context.call_on_fit_task_end(
-            estimator=self, reconstruction_attributes=lambda: self._fitted_map(W), **data
-        )
+        monitor.end(context, dict)
         return self
 
     @fit_context(prefer_skip_nested_validation=True)
@@ -721,7 +726,7 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
         with monitor.stage("start", max_iter=None) as stage:
             if self.selection is None:
                 W = starts[0].initial_map(problem, random_state)
-                stage.iteration(problem.score(W), partial(self._fitted_map, W))
+                stage.iteration(problem.score(W), partial(self._state_now, W, problem))
                 return W, None, stage.stop_requested
             if problem.pairs is not None:
                 starts = [PairStart(), *starts]
@@ -734,7 +739,7 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
                     W = reduced.lift(best.map)
                     stage.append("start_scores", [c.score for c in state.candidates])
                     stage.append("agreement", state.agreement)
-                    if stage.iteration(best.score, partial(self._fitted_map, W)):
+                    if stage.iteration(best.score, partial(self._state_now, W, problem)):
                         break
         return W, state, stage.stop_requested
 
@@ -751,7 +756,7 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
         with monitor.stage(name, max_iter=getattr(refinement, "max_iter", None)) as stage:
             for W_new in refinement.iterate(problem, W, random_state):
                 W = W_new
-                if stage.iteration(problem.score(W), partial(self._fitted_map, W)):
+                if stage.iteration(problem.score(W), partial(self._state_now, W, problem)):
                     break
         return W, stage.stop_requested
 
@@ -767,6 +772,11 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
         """Orthogonal part of the map, as fitted attributes."""
         orthogonal = polar_factor(W.astype(np.float64)).astype(self._dtype)
         return {"map_": orthogonal, "_corrected_map": None}
+
+    def _state_now(self, W: FloatArray, problem: AlignmentProblem) -> dict[str, Any]:
+        """Return what a copy of the aligner needs to map and score samples during a fit."""
+        target_sample = problem._score_B.astype(self._dtype)
+        return {**self._fitted_map(W), "target_sample_": target_sample}
 
     def _correct(self, W: FloatArray, problem: AlignmentProblem) -> tuple[float, FloatArray | None]:
         """Return the strength of the correction by known pairs, and the corrected map if any."""

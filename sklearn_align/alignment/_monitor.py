@@ -6,6 +6,8 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
+from functools import partial
 from typing import Any
 
 from sklearn.callback import CallbackContext
@@ -13,12 +15,16 @@ from sklearn.callback import CallbackContext
 logger = logging.getLogger("sklearn_align.alignment")
 logger.addHandler(logging.NullHandler())
 
+Reconstruct = Callable[[], dict[str, Any]]
+
 
 class FitMonitor:
     """Reports stages and iterations of a fit to callbacks and the log, and records them.
 
-    `data` holds the arguments X and y of the callbacks' hooks, `history` one record for every stage
-    that ended; `verbose` is that of the estimator.
+    `data` holds the arguments X and y of the callbacks' hooks. `history` has one record for every
+    stage, added when the stage begins and up to date whenever a hook is called; `verbose` is that
+    of the estimator. There is no `metadata` for the hooks: it is passed on to scorers, and
+    scorers of an aligner take samples only.
     """
 
     def __init__(
@@ -32,18 +38,17 @@ class FitMonitor:
 
     @contextmanager
     def stage(self, name: str, max_iter: int | None) -> Iterator[Stage]:
-        """Run a stage as a task of the fit and record it when it ends.
+        """Run a stage as a task of the fit and record it.
 
         `max_iter` is the largest number of iterations, for progress bars; None if it is unknown.
         """
         context = self._context.subcontext(task_name=name, max_subtasks=max_iter)
         stage = Stage(name, context, self)
-        context.call_on_fit_task_begin(
-            estimator=self._estimator, metadata={"stage": name}, **self._data
-        )
+        self.history.append(stage.record)
+        self.begin(context)
         yield stage
-        record = stage.record()
-        self.history.append(record)
+        stage.take_time()
+        record = stage.record
         self.report(
             1,
             "%s: score %.4f after %d iterations, %.2f s",
@@ -52,12 +57,25 @@ class FitMonitor:
             record["n_iter"],
             record["time"],
         )
-        stage.stop_requested = context.call_on_fit_task_end(
-            estimator=self._estimator,
-            metadata=record,
-            reconstruction_attributes=stage.reconstruct,
-            **self._data,
+        stage.stop_requested = self.end(context, stage.reconstruct)
+
+    def begin(self, task: CallbackContext) -> None:
+        """Report that a task begins."""
+        task.call_on_fit_task_begin(estimator=self._estimator, **self._data)
+
+    def end(self, task: CallbackContext, reconstruct: Reconstruct | None) -> bool:
+        """Report that a task is over; True when a callback asks to stop."""
+        return bool(
+            task.call_on_fit_task_end(
+                estimator=self._estimator,
+                reconstruction_attributes=reconstruct and partial(self._state_now, reconstruct),
+                **self._data,
+            )
         )
+
+    def _state_now(self, reconstruct: Reconstruct) -> dict[str, Any]:
+        """Return what a copy of the estimator has of its own: it keeps the history of its time."""
+        return {**reconstruct(), "history_": deepcopy(self.history)}
 
     def report(self, level: int, message: str, *values: Any) -> None:
         """Log a line, and print it when `verbose` reaches its level."""
@@ -70,51 +88,34 @@ class Stage:
     """One stage of a fit; see :meth:`FitMonitor.stage`."""
 
     def __init__(self, name: str, context: CallbackContext, monitor: FitMonitor) -> None:
-        self._name = name
         self._context = context
         self._monitor = monitor
         self._start = time.perf_counter()
-        self._scores: list[float] = []
-        self._extra: dict[str, list[Any]] = {}
+        self.record: dict[str, Any] = {"stage": name, "n_iter": 0, "score": [], "time": 0.0}
         self.stop_requested = False
-        self.reconstruct: Callable[[], dict[str, Any]] | None = None
+        self.reconstruct: Reconstruct | None = None
 
-    def iteration(
-        self, score: float, reconstruct: Callable[[], dict[str, Any]], **metrics: Any
-    ) -> bool:
+    def iteration(self, score: float, reconstruct: Reconstruct) -> bool:
         """Report the end of an iteration; True when a callback asks to stop the stage.
 
         `reconstruct` returns the fitted attributes that belong to the map, for callbacks that use
-        the estimator as it is; `metrics` are further values for the callbacks.
+        the estimator as it is.
         """
-        monitor = self._monitor
-        metadata = {"stage": self._name, "iteration": len(self._scores), "score": score, **metrics}
-        self._scores.append(score)
         self.reconstruct = reconstruct
-        monitor.report(2, "%s, iteration %d: score %.4f", self._name, len(self._scores), score)
-        task = self._context.subcontext(task_name=f"{self._name} iteration")
-        task.call_on_fit_task_begin(
-            estimator=monitor._estimator, metadata=metadata, **monitor._data
-        )
-        return bool(
-            task.call_on_fit_task_end(
-                estimator=monitor._estimator,
-                metadata=metadata,
-                reconstruction_attributes=reconstruct,
-                **monitor._data,
-            )
-        )
+        record = self.record
+        number = record["n_iter"] + 1
+        self._monitor.report(2, "%s, iteration %d: score %.4f", record["stage"], number, score)
+        task = self._context.subcontext(task_name="iteration")
+        self._monitor.begin(task)
+        record["n_iter"] = number
+        record["score"].append(score)
+        self.take_time()
+        return self._monitor.end(task, reconstruct)
 
     def append(self, name: str, value: Any) -> None:
         """Append a value to a list in the stage's record."""
-        self._extra.setdefault(name, []).append(value)
+        self.record.setdefault(name, []).append(value)
 
-    def record(self) -> dict[str, Any]:
-        """Return the stage's record in the history."""
-        return {
-            "stage": self._name,
-            "n_iter": len(self._scores),
-            "score": list(self._scores),
-            "time": time.perf_counter() - self._start,
-            **self._extra,
-        }
+    def take_time(self) -> None:
+        """Write the time since the beginning of the stage into its record."""
+        self.record["time"] = time.perf_counter() - self._start

@@ -216,7 +216,8 @@ class AECFEmbedder(AECFNet):
             Samples; a block of NaN is absent. Samples in which every block is absent are left out.
 
         y : object
-            Ignored.
+            Not used for the training. Callbacks get it: :class:`~sklearn.callback.ScoringMonitor`
+            scores only where there is a `y`.
 
         sample_weight : array-like of shape (n_samples,), default=None
             Weights.
@@ -230,7 +231,7 @@ class AECFEmbedder(AECFNet):
         self : AECFEmbedder
             The fitted estimator.
         """
-        return fit_net(self, X, None, sample_weight, groups)
+        return fit_net(self, X, None, sample_weight, groups, unused_y=y)
 
     @all_or_nothing
     def partial_fit(

@@ -17,15 +17,25 @@ if TYPE_CHECKING:
 
 
 def fit_net(
-    net: AECFNet, X: ArrayLike, y: Any, sample_weight: ArrayLike | None, groups: ArrayLike | None
+    net: AECFNet,
+    X: ArrayLike,
+    y: Any,
+    sample_weight: ArrayLike | None,
+    groups: ArrayLike | None,
+    *,
+    unused_y: Any = None,
 ) -> Any:
-    """Check everything and train for `max_epochs`; callbacks of scikit-learn see the tasks."""
+    """Check everything and train for `max_epochs`; callbacks of scikit-learn see the tasks.
+
+    Callbacks also get an `unused_y`, which the training does not.
+    """
     check_arguments(net)
     check_parameters(net)
     start = not (net.warm_start and net.initialized_)
     samples = prepare_grouped(net, X, y, sample_weight, groups, reset=start)
     cross_fit = start and isinstance(net.calibration, str)
-    with reported_fit(net, X, y, sample_weight, cross_fit=cross_fit):
+    y_given = unused_y if y is None else y
+    with reported_fit(net, X, y_given, sample_weight, cross_fit=cross_fit):
         return net._train(*samples, epochs=net.max_epochs, start=start)
 
 

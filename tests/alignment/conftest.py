@@ -21,7 +21,7 @@ def quick_aligner(**params):
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def quick():
     return quick_aligner
 

@@ -41,11 +41,6 @@ from sklearn_align.exceptions import AlignmentWarning
 MESSAGE = r"did not converge.*More samples.*pairs=.*n_init=.*closer encoders"
 
 
-def gaussian(XA, XB):
-    rng = np.random.default_rng(0)
-    return XA, rng.standard_normal(XB.shape).astype(np.float32)
-
-
 def same_covariance(XA, XB):
     """Normal samples with the covariance of the other space, but not its shape."""
     rng = np.random.default_rng(0)
@@ -63,11 +58,8 @@ def another_kind(XA, XB):
     return XA, make_rotated_embeddings(len(XB), 100, random_state=0).XB.astype(np.float32)
 
 
-@pytest.mark.parametrize(
-    "spoil", [permuted_columns, pytest.param(gaussian, marks=pytest.mark.slow)]
-)
-def test_success_is_not_claimed_on_unrelated_data(sentences, quick, spoil):
-    XA, XB = spoil(sentences.XA[:600, :64], sentences.XB[:600, :64])
+def test_success_is_not_claimed_on_unrelated_data(sentences, quick):
+    XA, XB = permuted_columns(sentences.XA[:600, :64], sentences.XB[:600, :64])
     with pytest.warns(AlignmentWarning, match=MESSAGE):
         aligner = quick(n_init=3).fit(XA, XB)
     assert aligner.converged_ is False
@@ -86,9 +78,10 @@ def test_success_is_not_claimed_on_unrelated_data_by_default(sentences, spoil, n
 
 
 @pytest.mark.parametrize(
-    "init", ["components", AnchorStart(n_runs=5)], ids=["components", "anchors"]
+    ("init", "seed"),
+    [("components", 0), ("components", 1), (AnchorStart(n_runs=5), 2)],
+    ids=["components-0", "components-1", "anchors-2"],
 )
-@pytest.mark.parametrize("seed", range(3))
 def test_success_is_not_claimed_on_two_kinds_of_synthetic_data(quick, init, seed):
     one, other = (make_rotated_embeddings(800, 24, random_state=s) for s in (seed, 100 + seed))
     with pytest.warns(AlignmentWarning, match=MESSAGE):
@@ -217,11 +210,10 @@ def test_agreement_and_relative_score_are_both_needed(spaces, problem):
     assert not bad.converged
 
 
-@pytest.mark.parametrize("seed", [2, pytest.param(1, marks=pytest.mark.slow)])
-def test_one_best_match_of_unrelated_narrow_spaces_is_no_success(seed):
-    one, other = (make_rotated_embeddings(800, 24, random_state=s) for s in (seed, 100 + seed))
+def test_one_best_match_of_unrelated_narrow_spaces_is_no_success():
+    one, other = (make_rotated_embeddings(800, 24, random_state=s) for s in (2, 102))
     with pytest.warns(AlignmentWarning, match=MESSAGE):
-        aligner = MiniVec2Vec(random_state=seed).fit(one.XA, other.XB)
+        aligner = MiniVec2Vec(random_state=2).fit(one.XA, other.XB)
     assert aligner.converged_ is False
     assert aligner.relative_score_ < 0.6
 

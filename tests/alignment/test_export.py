@@ -9,6 +9,7 @@ import pickle
 import tempfile
 import warnings
 import zipfile
+from contextlib import nullcontext
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,6 +27,7 @@ import sklearn_align
 from sklearn_align import MiniVec2Vec, load_map
 from sklearn_align.alignment import to_torch
 from sklearn_align.exceptions import AlignmentWarning, SampleLengthWarning
+from tests.conftest import no_convergence_check
 
 needs_safetensors = pytest.mark.skipif(
     find_spec("safetensors") is None, reason="safetensors is not installed"
@@ -69,18 +71,26 @@ def make_space(kind, width, dtype="float64", n_samples=100, seed=0):
     return X.astype(dtype)
 
 
-def fit(source, target, pairs=None, **parameters):
+def fit(source, target, pairs=None, judged=False, **parameters):
     aligner = MiniVec2Vec(n_init=1, refinements=[], random_state=0, **parameters)
-    with warnings.catch_warnings(action="ignore", category=AlignmentWarning):
+    with (
+        nullcontext() if judged else no_convergence_check(),
+        warnings.catch_warnings(action="ignore", category=AlignmentWarning),
+    ):
         return aligner.fit(source, target, pairs=pairs)
 
 
 @cache
 def fitted(source="centred lengths", target="centred lengths", dtype="float64", widths=(6, 8)):
-    """Return an aligner that must not be refitted."""
-    return fit(
-        make_space(source, widths[0], dtype, seed=1), make_space(target, widths[1], dtype, seed=2)
+    """Return an aligner that must not be refitted, by default one that has not converged."""
+    default = (source, target, dtype) == ("centred lengths", "centred lengths", "float64")
+    A, B = (
+        make_space(kind, width, dtype, seed=seed)
+        for kind, width, seed in ((source, widths[0], 1), (target, widths[1], 2))
     )
+    aligner = fit(A, B, judged=default)
+    assert aligner.converged_ is not default
+    return aligner
 
 
 @cache
@@ -88,7 +98,7 @@ def corrected():
     source = make_space("centred lengths", 6, seed=1)
     target = np.hstack([source @ np.diag(np.linspace(0.2, 2, 6)), source[:, :1] ** 2])
     rows = np.arange(60)
-    aligner = fit(source, target, (rows, rows), correction="ridge")
+    aligner = fit(source, target, (rows, rows), judged=True, correction="ridge")
     assert np.isfinite(aligner.correction_strength_)
     assert not np.array_equal(aligner.map_, aligner.linear_map_)
     return aligner

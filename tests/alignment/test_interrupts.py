@@ -191,8 +191,11 @@ class Callback:
         self.events = []
 
     def _note(self, hook, context):
-        self.events.append((hook, context.task_name))
-        if self.error is not None and hook == self.hook and self.task in (None, context.task_name):
+        name = context.task_name
+        if name == "iteration":
+            name = f"{context.parent.task_name}/{name}"
+        self.events.append((hook, name))
+        if self.error is not None and hook == self.hook and self.task in (None, name):
             raise self.error
 
     def setup(self, estimator, context):
@@ -224,8 +227,8 @@ FAILURES = {
     "begin of the fit": with_callback("begin", "fit"),
     "end of the fit": with_callback("end", "fit"),
     "begin of a stage": with_callback("begin", "TransportRefinement"),
-    "end of an iteration": with_callback("end", "TransportRefinement iteration"),
-    "end of an iteration of the start": with_callback("end", "start iteration"),
+    "end of an iteration": with_callback("end", "TransportRefinement/iteration"),
+    "end of an iteration of the start": with_callback("end", "start/iteration"),
     "teardown": with_callback("teardown"),
 }
 

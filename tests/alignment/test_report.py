@@ -139,6 +139,7 @@ def test_wrong_pairs_fail_and_few_of_them_prove_nothing(aligner, data):
     assert alignment_report(aligner, pairs=(A[:24], B[:24])).verdict == "pass"
 
 
+@pytest.mark.usefixtures("unjudged")
 def test_spaces_of_different_widths_have_no_unmapped_index(data):
     narrow = np.ascontiguousarray(data.XB[:, :12])
     aligner = MiniVec2Vec(n_init=1, refinements=[], random_state=0).fit(
@@ -243,6 +244,7 @@ def test_a_map_that_does_not_know_its_threshold_has_a_report(aligner, tmp_path):
     assert "relative score" in str(report)
 
 
+@pytest.mark.usefixtures("unjudged")
 def test_a_pipeline_is_followed_to_its_aligner(data):
     pipeline = make_pipeline(
         StandardScaler(), MiniVec2Vec(n_init=1, refinements=[], random_state=0)
@@ -261,6 +263,7 @@ def test_a_pipeline_is_followed_to_its_aligner(data):
         alignment_report(widened, data.XA_test)
 
 
+@pytest.mark.usefixtures("unjudged")
 def test_data_frames_keep_their_names(data):
     pd = pytest.importorskip("pandas")
     names = [f"a{i}" for i in range(WIDTH)]

@@ -14,6 +14,8 @@ from sklearn.base import clone
 from sklearn_align.exceptions import AlignmentWarning
 from tests.alignment.conftest import quick_aligner
 
+pytestmark = pytest.mark.usefixtures("unjudged_module")
+
 NAMES_A = [f"a{j}" for j in range(24)]
 NAMES_B = [f"b{j}" for j in range(24)]
 FRAMES = {

@@ -193,8 +193,12 @@ def fitted_alone():
     return aligner().fit(*spaces(100, 4))
 
 
-@pytest.mark.parametrize("context", CONTEXTS, ids=repr)
-@pytest.mark.parametrize("n_jobs", [None, 2, -1])
+# Where the context says how many jobs, the aligner does not, and the other way round.
+@pytest.mark.parametrize(
+    ("context", "n_jobs"),
+    [*((context, None if "n_jobs" in context else 2) for context in CONTEXTS), ({}, -1)],
+    ids=repr,
+)
 def test_every_backend_of_joblib(fitted_alone, context, n_jobs):
     with joblib.parallel_config(**context):
         fitted = aligner(n_jobs=n_jobs).fit(*spaces(100, 4))

@@ -13,6 +13,7 @@ import pytest
 import torch
 from sklearn.base import clone
 from sklearn.callback import ProgressBar, ScoringMonitor
+from sklearn.metrics import brier_score_loss, make_scorer, mean_squared_error
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
@@ -99,11 +100,12 @@ def test_a_fit_is_a_task_and_epochs_are_its_subtasks(kind, samples):
     assert not [name for name in vars(net) if name in ("_tasks", "_callback_fit_ctx")]
 
 
-def test_hooks_get_what_fit_was_given(samples):
+@pytest.mark.parametrize("kind", KINDS)
+def test_hooks_get_what_fit_was_given(kind, samples):
     X, y = samples
     weight = np.linspace(1, 2, len(X))
     recorder = Recorder()
-    make().set_callbacks(recorder).fit(X, y, sample_weight=weight)
+    make(kind, max_epochs=1).set_callbacks(recorder).fit(X, y, sample_weight=weight)
     assert recorder.begun[0] is X
     assert recorder.begun[1] is y
     assert recorder.begun[2]["sample_weight"] is weight
@@ -280,6 +282,50 @@ def test_scoring_monitor_scores_every_epoch(samples):
     assert len(scores) == 8
     (last,) = [row["accuracy"] for row in rows if row["task_name"] == "fit"]
     assert last == scores[-1] == net.score(X, names) > 0.6
+
+
+def distance_of_means(net, X, y, sample_weight=None):
+    """Distance between the weighted means of both classes in the embedding."""
+    weight = np.ones(len(X)) if sample_weight is None else sample_weight
+    Z = net.transform(X)
+    means = [np.average(Z[y == label], axis=0, weights=weight[y == label]) for label in (0, 1)]
+    return {"score": float(np.linalg.norm(means[0] - means[1]))}
+
+
+SCORERS = {
+    AECFClassifier: make_scorer(brier_score_loss, response_method="predict_proba"),
+    AECFRegressor: make_scorer(mean_squared_error),
+    AECFEmbedder: distance_of_means,
+}
+
+
+def scores_of(monitor, task):
+    return [row["score"] for row in monitor.get_logs().data if row["task_name"] == task]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_scoring_monitor_of_all_kinds(kind, samples):
+    X, y = samples
+    weight = np.where(X[:, 0] > 0, 3.0, 1.0)
+    monitor = ScoringMonitor(scoring=SCORERS[kind])
+    net = make(kind).set_callbacks(monitor)
+
+    def score(net, X, **options):
+        found = SCORERS[kind](net, X, y, **options)
+        return found["score"] if kind is AECFEmbedder else found
+
+    net.fit(X, y, weight)
+    assert len(set(scores_of(monitor, "epoch"))) == 3
+    assert scores_of(monitor, "fit") == [score(net, X, sample_weight=weight)]
+    assert score(net, X) not in scores_of(monitor, "fit")
+
+    model = Pipeline([("scale", StandardScaler()), ("net", net)]).fit(X, y)
+    assert len(set(scores_of(monitor, "epoch"))) == 3
+    assert scores_of(monitor, "fit") == [score(net, model[0].transform(X))]
+
+    search = GridSearchCV(net, {"lr": [0.001, 0.01]}, cv=2, scoring=lambda net, X, y: 0.0).fit(X, y)
+    assert len(set(scores_of(monitor, "epoch"))) == 5 * 3
+    assert score(search.best_estimator_, X) in scores_of(monitor, "fit")
 
 
 def test_a_pipeline_hands_its_callbacks_on(samples):

@@ -192,7 +192,7 @@ def assert_trains_as_ever(estimator, kind):
 @pytest.mark.parametrize("action", ACTIONS)
 def test_interrupted_at_random_lines(action, error):
     kind = {"first_fit": "embedder", "refit": "classifier", "warm_start": "regressor"}
-    check_interrupts(kind.get(action, "classifier"), action, error, 4, seed=0)
+    check_interrupts(kind.get(action, "classifier"), action, error, 2, seed=0)
 
 
 @pytest.mark.slow

@@ -19,7 +19,6 @@ from tests.test_documented_code import ROOT, blocks  # noqa: E402
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.filterwarnings("ignore::sklearn_align.exceptions.AlignmentWarning"),
     # Ray warns of its own settings.
     pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.*"),
 ]
@@ -39,7 +38,7 @@ def X(data):
 
 
 @pytest.fixture(scope="module")
-def aligner(data, X):
+def aligner(data, X, unjudged_module):
     return MiniVec2Vec(n_init=1, refinements=[], random_state=0).fit(X, data.XB.astype(np.float32))
 
 
@@ -93,8 +92,11 @@ def ray():
         ray.shutdown()
 
 
-# A run of Ray takes up to minutes: the one without a kill is part of the long run only.
-@pytest.mark.parametrize("killed", [True, False][: repetitions(1, 2)])
+# Engines take long: runs without a kill, which show less, are part of the long run only.
+KILLED = [True, False][: repetitions(1, 2)]
+
+
+@pytest.mark.parametrize("killed", KILLED)
 def test_ray_data(ray, aligner, X, old, tmp_path, die_once, killed):
     def map_or_die(aligner, table, column):
         if killed and N_SAMPLES // 2 in table["id"].to_pylist():
@@ -111,7 +113,7 @@ def test_ray_data(ray, aligner, X, old, tmp_path, die_once, killed):
     np.testing.assert_array_equal(vectors_to_numpy(table["vector"]), aligner.to_target(X))
 
 
-@pytest.mark.parametrize("killed", [False, True])
+@pytest.mark.parametrize("killed", KILLED)
 def test_dask_cluster(aligner, X, die_once, killed):
     array = pytest.importorskip("dask.array")
     distributed = pytest.importorskip("distributed")

@@ -13,7 +13,7 @@ from sklearn_align.datasets import make_rotated_embeddings  # noqa: E402
 from sklearn_align.io import map_batches, vectors_to_arrow, vectors_to_numpy  # noqa: E402
 from tests.test_documented_code import ROOT, blocks  # noqa: E402
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn_align.exceptions.AlignmentWarning")
+pytestmark = pytest.mark.usefixtures("unjudged_module")
 
 FIT, MAP, RAY, SPARK, DASK = blocks(ROOT / "docs" / "user_guide" / "io.rst")
 
