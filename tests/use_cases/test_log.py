@@ -15,6 +15,7 @@ def test_the_page_has_a_block_for_each_tool():
         assert len([block for block in code if f"import {package}\n" in block]) == 1
 
 
+@pytest.mark.slow
 # Tools warn about what other packages of the environment do.
 @pytest.mark.filterwarnings("ignore")
 def test_the_page(tmp_path, monkeypatch):
