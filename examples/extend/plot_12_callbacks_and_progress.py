@@ -30,8 +30,8 @@ aligner = MiniVec2Vec(random_state=0).set_callbacks(ProgressBar()).fit(XA, XB)
 # A callback of your own
 # ----------------------
 # The callback is called for every task of a fit: stages, and the iterations of each stage. During
-# the fit, ``history_`` has their scores. If the callback returns a true value for a task, no further
-# tasks of the same level are run. In this example, this ends the iterations of a stage.
+# the fit, ``history_`` has their scores. If the callback returns a true value for a task, no
+# further tasks of the same level are run. In this example, this ends the iterations of a stage.
 
 
 class StopWhenFlat:
