@@ -10,6 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 __all__ = [
     "AlignmentWarning",
+    "AmbiguousAlignmentWarning",
     "MissingModalityWarning",
     "PairingWarning",
     "SampleLengthWarning",
@@ -33,6 +34,24 @@ class AlignmentWarning(ConvergenceWarning):
     >>> from sklearn_align.exceptions import AlignmentWarning
     >>> warnings.simplefilter("error", category=AlignmentWarning)  # make a failure fatal
     >>> warnings.resetwarnings()
+    """
+
+
+class AmbiguousAlignmentWarning(AlignmentWarning):
+    """Raised when other maps are as good as the one that was found, because a space is symmetric.
+
+    Images with as many mirror images are an example: their samples do not tell whether the map, or
+    the map of their mirror images, is right. Known pairs do.
+
+    See Also
+    --------
+    sklearn_align.MiniVec2Vec : Its ``ambiguous_`` is True whenever this is raised by ``fit``.
+
+    Examples
+    --------
+    >>> from sklearn_align.exceptions import AlignmentWarning, AmbiguousAlignmentWarning
+    >>> issubclass(AmbiguousAlignmentWarning, AlignmentWarning)
+    True
     """
 
 

@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from itertools import cycle, islice
 
 import numpy as np
 
 from sklearn_align._typing import FloatArray
 from sklearn_align.alignment._agreement import agreement_with_pairs, map_agreement
-from sklearn_align.alignment._expected_accuracy import estimate_accuracy
+from sklearn_align.alignment._ambiguity import agreement_with_equivalent_maps
+from sklearn_align.alignment._expected_accuracy import (
+    SampleKind,
+    estimate_accuracy,
+    needed_relative_score,
+)
 from sklearn_align.alignment._problem import AlignmentProblem, ReducedProblem
 from sklearn_align.alignment._recipes import CONVERGENCE, ROBUST
 from sklearn_align.alignment._relative_score import relative_score
@@ -22,7 +28,7 @@ from sklearn_align.alignment._selection import (
     same_analysis,
 )
 from sklearn_align.alignment.starts import ComponentStart, Start
-from sklearn_align.exceptions import AlignmentWarning, warn_user
+from sklearn_align.exceptions import AlignmentWarning, AmbiguousAlignmentWarning, warn_user
 
 
 @dataclass(frozen=True)
@@ -31,27 +37,27 @@ class Convergence:
 
     agreement: float
     relative_score: float
-    # Measured on known pairs that were left out, or estimated without them; NaN if neither.
-    expected_accuracy: float = float("nan")
-    min_relative_score: float = CONVERGENCE.min_relative_score
+    # Measured on known pairs that were left out, or estimated without them.
+    expected_accuracy: float
+    # The relative score that an estimate of a success needs.
+    min_relative_score: float = float("nan")
     # Whether known pairs have measured the accuracy.
     measured: bool = False
+    # Whether another map is as good.
+    ambiguous: bool = False
 
     @property
     def converged(self) -> bool:
-        """Whether the measured accuracy, or else both other figures, reach their thresholds."""
-        if self.measured:
-            return self.expected_accuracy >= CONVERGENCE.min_expected_accuracy
-        return (
-            self.agreement >= CONVERGENCE.min_agreement
-            and self.relative_score >= self.min_relative_score
-        )
+        """Whether the expected accuracy is that of a success."""
+        return self.expected_accuracy >= CONVERGENCE.min_expected_accuracy
 
     @property
     def reason(self) -> str:
         """What is missing when the map has not converged."""
         if self.measured:
             return "few of the known pairs that were left out are retrieved"
+        if self.ambiguous:
+            return "the spaces are symmetric, so that several maps are equally good"
         if self.agreement >= CONVERGENCE.min_agreement:
             return (
                 "mapped samples are farther from target samples than target samples from each other"
@@ -63,16 +69,21 @@ def warn_unless_converged(evidence: Convergence) -> None:
     """Warn that a map has not converged, with the figures and what helps."""
     if evidence.converged:
         return
-    if not evidence.measured:
-        figures = (
-            f"agreement_={evidence.agreement:.3f}, needed {CONVERGENCE.min_agreement}; "
-            f"relative_score_={evidence.relative_score:.3f}, "
-            f"needed {evidence.min_relative_score:.3g}"
+    if evidence.ambiguous:
+        warn_user(
+            f"The alignment is ambiguous: {evidence.reason}, and another one sends "
+            f"{evidence.agreement:.3f} of the samples to the same place. Only known pairs "
+            "(pairs=...) can tell which one is right.",
+            AmbiguousAlignmentWarning,
         )
-    else:
-        figures = (
-            f"expected_accuracy_={evidence.expected_accuracy:.3f}, needed "
-            f"{CONVERGENCE.min_expected_accuracy}"
+        return
+    figures = (
+        f"expected_accuracy_={evidence.expected_accuracy:.3f}, needed "
+        f"{CONVERGENCE.min_expected_accuracy}"
+    )
+    if not evidence.measured:
+        figures += (
+            f"; agreement_={evidence.agreement:.3f}, relative_score_={evidence.relative_score:.3f}"
         )
     warn_user(
         f"The alignment did not converge: {evidence.reason} ({figures}). More samples, "
@@ -89,19 +100,22 @@ def check_convergence(
     start: Start | None,
     random_state: np.random.RandomState,
     *,
+    unseen: AlignmentProblem | None = None,
     expected_accuracy: float = float("nan"),
 ) -> Convergence:
     """Check a map (n_features_A, n_features_B) without labels.
 
+    Samples that the search has not seen (`unseen`) give the relative score where there are any.
     With an `expected_accuracy` that was measured on known pairs, no further independent runs are
     made. Without, it is estimated from the other figures.
 
     `independent_maps` are maps of the reduced problem that were found independently of it, `start`
     is the initialization it came from, None for the consensus of several.
     """
-    score = relative_score(problem, W, random_state)
-    min_relative_score = min_relative_score_of(W)
-    high = score >= min_relative_score
+    score = relative_score(problem if unseen is None else unseen, W, random_state)
+    kind = SampleKind(min(len(problem.A), len(problem.B)), min(W.shape), unseen is not None)
+    estimate = partial(estimate_accuracy, relative_score=score, kind=kind)
+    high = estimate(1.0) >= CONVERGENCE.min_expected_accuracy
     credible = high and score <= CONVERGENCE.max_credible_score
     measured = not np.isnan(expected_accuracy)
     n_runs = CONVERGENCE.max_runs if credible else CONVERGENCE.min_runs
@@ -118,26 +132,20 @@ def check_convergence(
         agreement = max(agreement, more)
     if agreement < CONVERGENCE.min_agreement:
         agreement = max(agreement, agreement_with_pairs(problem, W, random_state))
-    elif high and not measured and needs_halves(problem, W):
-        of_halves = agreement_with_halves(reduced, W, random_state)
-        if of_halves < CONVERGENCE.min_agreement_of_halves:
-            agreement = of_halves
+    ambiguous = False
+    succeeds = estimate(agreement) >= CONVERGENCE.min_expected_accuracy
+    if succeeds and not measured and problem.pairs is None:
+        of_others = agreement_with_equivalent_maps(reduced, reduced.reduce(W), random_state)
+        ambiguous = of_others < CONVERGENCE.min_agreement
+        agreement = min(agreement, of_others)
+        if not ambiguous and min(W.shape) < CONVERGENCE.wide:
+            of_halves = agreement_with_halves(reduced, W, random_state)
+            if of_halves < CONVERGENCE.min_agreement_of_halves:
+                agreement = of_halves
     if not measured:
-        n_samples = min(len(problem.A), len(problem.B))
-        expected_accuracy = estimate_accuracy(agreement, score, n_samples)
-    return Convergence(agreement, score, expected_accuracy, min_relative_score, measured)
-
-
-def min_relative_score_of(W: FloatArray) -> float:
-    """Relative score that a right map between spaces of these widths reaches."""
-    if min(W.shape) >= CONVERGENCE.wide:
-        return CONVERGENCE.min_relative_score_wide
-    return CONVERGENCE.min_relative_score
-
-
-def needs_halves(problem: AlignmentProblem, W: FloatArray) -> bool:
-    """Whether runs on all samples may agree by accident: in narrow spaces, without known pairs."""
-    return problem.pairs is None and min(W.shape) < CONVERGENCE.wide
+        expected_accuracy = estimate(agreement)
+    min_relative_score = needed_relative_score(kind)
+    return Convergence(agreement, score, expected_accuracy, min_relative_score, measured, ambiguous)
 
 
 def agreement_with_independent_runs(
@@ -185,27 +193,22 @@ def agreement_with_halves(
 
     Where spaces are narrow and samples are few, runs on the same samples agree on a map that fits
     their accidents. Halves, which share no samples, have other accidents: the better of two runs
-    counts, because half of the samples may be too few. In a symmetric space, there are several maps
-    that are equally good, and a run ends in any of them. So if a run that independent candidates
-    confirm leads elsewhere, or a run from one half of a space to the other one does not lead to
-    the identity, its agreement counts.
+    counts, because half of the samples may be too few, unless independent candidates confirm one
+    that leads elsewhere.
     """
     W_reduced = reduced.reduce(W)
-    identities: list[FloatArray] = [np.eye(n, dtype=W.dtype) for n in W_reduced.shape]
-    expected = [W_reduced, W_reduced, *identities]
-    probes = [reduced.sample(s, CONVERGENCE.n_probe_samples, random_state) for s in ("A", "B")]
+    probe = reduced.sample("A", CONVERGENCE.n_probe_samples, random_state)
     starts = [ComponentStart(**s) for s in ROBUST.starts]
     agreements, confirmed = [], []
-    halves = reduced.halves(random_state)
-    for half, right, probe in zip(halves, expected, (*probes[:1] * 3, probes[1]), strict=True):
+    for half in reduced.halves(random_state)[:2]:
         run = SuccessiveHalving(half, starts, random_state=random_state, n_jobs=1)
         *_, state = run.rounds()
-        agreement = map_agreement(probe, right, state.candidates[0].map)
+        agreement = map_agreement(probe, W_reduced, state.candidates[0].map)
         agreements.append(agreement)
         enough = min(len(half.A), len(half.B)) >= CONVERGENCE.min_samples_to_confirm
         if enough and state.agreement >= CONVERGENCE.min_agreement:
             confirmed.append(agreement)
-    return min([max(agreements[:2]), *confirmed])
+    return min([max(agreements), *confirmed])
 
 
 def _independent_starts(reduced: ReducedProblem, start: Start | None) -> list[Start]:

@@ -3,26 +3,72 @@
 from __future__ import annotations
 
 from math import exp, log
+from typing import NamedTuple
 
-from sklearn_align.alignment._recipes import ESTIMATE
+from sklearn_align.alignment._recipes import CONVERGENCE, ESTIMATE
 
 
-def estimate_accuracy(agreement: float, relative_score: float, n_samples: int) -> float:
+class SampleKind(NamedTuple):
+    """What the relative score of a map was computed on."""
+
+    # Samples of the smaller space that the search has seen, and width of the narrower one.
+    n_samples: int
+    width: int
+    # Whether the relative score is that of samples that the search has not seen.
+    unseen: bool = False
+
+
+def estimate_accuracy(agreement: float, relative_score: float, kind: SampleKind) -> float:
     """Fraction of samples whose counterpart is expected to be nearest among 1,000 targets.
 
-    A logistic regression on the agreement with independent runs, the relative score and the number
-    of samples of the smaller space, see :class:`EstimateSettings`. A fit to few samples raises the
-    score by accident, so that the same score means more where samples are many.
+    A logistic regression, see :class:`EstimateSettings`: on the relative score alone if it is that
+    of samples that the search has not seen; else on the agreement with independent runs, the
+    relative score and the number of samples of the smaller space. A fit to few samples raises the
+    score of these samples by accident, so that the same score means more where samples are many.
+
+    Where the agreement or the relative score are lower than those of any success, so is the
+    estimate.
     """
+    accuracy = 1 / (1 + exp(-_logit(agreement, relative_score, kind)))
+    share = min(agreement / CONVERGENCE.min_agreement, relative_score / _lowest_score(kind))
+    if share < 1:
+        accuracy = min(accuracy, CONVERGENCE.min_expected_accuracy * max(share, 0.0))
+    return accuracy
+
+
+def needed_relative_score(kind: SampleKind) -> float:
+    """Relative score below which no agreement makes the estimate that of a success, 1 at most."""
+    if kind.unseen:
+        return _lowest_score(kind)
+    score = exp(-_logit(1.0, 1.0, kind) / ESTIMATE.slope_of_score)
+    return min(max(score, _lowest_score(kind)), 1.0)
+
+
+def _lowest_score(kind: SampleKind) -> float:
+    """Relative score of the least accurate success."""
+    if kind.unseen:
+        return -ESTIMATE.unseen_intercept / ESTIMATE.slope_of_unseen_score
+    if kind.width >= CONVERGENCE.wide:
+        return CONVERGENCE.min_relative_score_wide
+    return CONVERGENCE.min_relative_score
+
+
+def _logit(agreement: float, relative_score: float, kind: SampleKind) -> float:
+    if kind.unseen:
+        low, high = ESTIMATE.unseen_score_range
+        score = min(max(relative_score, low), high)
+        return ESTIMATE.unseen_intercept + ESTIMATE.slope_of_unseen_score * score
     low, high = ESTIMATE.agreement_range
     agreement = min(max(agreement, low), high)
     low, high = ESTIMATE.score_range
     score = min(max(relative_score, low), high)
     fewest, most = ESTIMATE.sample_range
-    logit = (
+    n_samples = min(max(kind.n_samples, fewest), most)
+    few = min(kind.n_samples / ESTIMATE.few_samples, 1.0)
+    return (
         ESTIMATE.intercept
         + ESTIMATE.slope_of_agreement * log(agreement / (1 - agreement))
         + ESTIMATE.slope_of_score * log(score)
-        + ESTIMATE.slope_of_samples * log(min(max(n_samples, fewest), most))
+        + ESTIMATE.slope_of_samples * log(n_samples)
+        + ESTIMATE.slope_of_few_samples * log(few)
     )
-    return 1 / (1 + exp(-logit))

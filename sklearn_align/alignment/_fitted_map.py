@@ -37,6 +37,7 @@ EVIDENCE = (
     "min_relative_score_",
     "expected_accuracy_",
     "accuracy_measured_",
+    "ambiguous_",
     "converged_",
 )
 
@@ -602,6 +603,7 @@ class FittedMap(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         if "expected_accuracy_" in state:
             measured = not np.isnan(state["expected_accuracy_"])
             state.setdefault("accuracy_measured_", measured)
+            state.setdefault("ambiguous_", False)
         super().__setstate__(state)
 
     def __sklearn_tags__(self) -> Tags:

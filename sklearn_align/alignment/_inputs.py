@@ -17,6 +17,7 @@ from sklearn_align._typing import FloatArray, IntArray
 from sklearn_align.alignment._names import Names, check_names
 from sklearn_align.alignment._normalizer import CentredNormalizer
 from sklearn_align.alignment._problem import KnownPairs
+from sklearn_align.alignment._recipes import UNSEEN
 from sklearn_align.exceptions import SmallSampleWarning, warn_user
 
 
@@ -73,18 +74,31 @@ def refuse_labels(y: FloatArray) -> None:
 
 
 def draw_samples(
-    name: str, samples: FloatArray, max_samples: int | None, random_state: np.random.RandomState
-) -> FloatArray:
-    """Draw at most `max_samples` samples (n_samples, n_features); raise if all are equal."""
-    if max_samples is not None and len(samples) > max_samples:
-        drawn = random_state.choice(len(samples), max_samples, replace=False)
-        samples = samples[np.sort(drawn)]
+    name: str,
+    samples: FloatArray,
+    max_samples: int | None,
+    random_state: np.random.RandomState,
+    *,
+    leave_out: bool = False,
+) -> tuple[FloatArray, FloatArray]:
+    """Draw at most `max_samples` samples (n_samples, n_features), and some of the others.
+
+    With `leave_out`, there are others, however many are asked for. Raises if all samples are equal.
+    """
+    n_searched = len(samples) - UNSEEN.n_samples if leave_out else len(samples)
+    if max_samples is not None:
+        n_searched = min(n_searched, max_samples)
+    unseen = samples[:0]
+    if len(samples) > n_searched:
+        order = random_state.choice(len(samples), len(samples), replace=False)
+        unseen = samples[np.sort(order[n_searched : n_searched + UNSEEN.n_samples])]
+        samples = samples[np.sort(order[:n_searched])]
     if np.array_equal(samples.min(axis=0), samples.max(axis=0)):
         raise ValueError(
             f"All samples of {name} are equal, so there is no geometry to align. Pass samples that "
             "differ."
         )
-    return samples
+    return samples, unseen
 
 
 def check_pairs(

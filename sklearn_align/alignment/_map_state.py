@@ -86,6 +86,7 @@ def state_of(aligner: MiniVec2Vec, metadata: Mapping[str, str] | None) -> MapSta
     if judged:
         own["converged"] = _text(bool(aligner.converged_))
         own["accuracy_measured"] = _text(bool(aligner.accuracy_measured_))
+        own["ambiguous"] = _text(bool(aligner.ambiguous_))
         for name in (*FIGURES, *OPTIONAL_FIGURES):
             own[name] = _text(getattr(aligner, f"{name}_"))
     for side in SIDES:
@@ -153,6 +154,7 @@ def _evidence(own: dict[str, str]) -> dict[str, Any]:
     return {
         **figures,
         "accuracy_measured_": _parse(measured, "accuracy_measured", _boolean),
+        "ambiguous_": _parse({"ambiguous": _text(False), **own}, "ambiguous", _boolean),
         "converged_": _parse(own, "converged", _boolean),
     }
 

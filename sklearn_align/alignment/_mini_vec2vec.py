@@ -37,7 +37,7 @@ from sklearn_align.alignment._monitor import FitMonitor
 from sklearn_align.alignment._names import Names, check_names, names_of, numbered
 from sklearn_align.alignment._normalizer import CentredNormalizer
 from sklearn_align.alignment._problem import AlignmentProblem, ReducedProblem
-from sklearn_align.alignment._recipes import CONVERGENCE, CORRECTION
+from sklearn_align.alignment._recipes import CONVERGENCE, CORRECTION, HELD_OUT, UNSEEN
 from sklearn_align.alignment._sample_lengths import warn_unless_as_long
 from sklearn_align.alignment._selection import Round, SuccessiveHalving, reduce_problem
 from sklearn_align.alignment._steps import list_refinements, list_starts
@@ -109,6 +109,9 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
     max_samples : int or None, default=30000
         Maximum number of samples of each space that the search uses. If there are more samples, a
         random subset is drawn. None uses all samples. Means are always computed over all samples.
+        If both spaces have 15,000 samples or more and fewer than 50 pairs are known, the search
+        leaves out at least 2,500 samples of each space, and `expected_accuracy_` is estimated on
+        them.
 
     pair_weight : float, default=1.0
         Weight of one known pair relative to one matched sample, see `pairs` in :meth:`fit`.
@@ -189,34 +192,45 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
         place. If this fraction is small and there are at least five known pairs, it is the fraction
         of pairs that are retrieved after a refinement without these pairs. It is near 1 for a
         correct map and small for a wrong map. If a space has fewer than 128 features and no pairs
-        are known, the map must also agree with runs on halves of the samples, and with runs from
-        one half of a space to the other. If less than .35 of the samples agree with these runs, as
-        in symmetric spaces, `agreement_` is that fraction.
+        are known, the map must also agree with runs on halves of the samples. If less than .35 of
+        the samples agree with these runs, `agreement_` is that fraction. If `ambiguous_` is True,
+        it is the agreement with the other map.
 
     relative_score_ : float
         ``(s(map) - s(arbitrary)) / (s(itself) - s(arbitrary))`` with the label-free score ``s`` of
-        the map, of arbitrary maps between principal axes, and of a space with itself (between two
-        halves of its samples). It is near 1 for a correct map.
+        the map, of arbitrary maps between principal axes, and of a space with itself (two halves of
+        it). Where there are 2,500 samples of each space that the search has not used, it is
+        computed on them, otherwise on samples of the search, where it is higher.
 
     min_relative_score_ : float
-        The `relative_score_` that `converged_` asks for: 0.6, or 0.4 where both spaces have 128
-        features or more.
+        The smallest `relative_score_` with which this number of samples can give an estimated
+        `expected_accuracy_` of 0.5.
 
     expected_accuracy_ : float
         Fraction of samples whose counterpart is expected to be the nearest of 1,000 target samples.
         With at least 50 known pairs, it is measured on a quarter of them (25 at least) that share
-        no sample with the others, with a map that is fitted without these. With fewer, it is
-        estimated from `agreement_`, `relative_score_` and the number of samples; an error of 0.1 is
-        usual, and larger ones occur.
+        no sample with the others, with a map that is fitted without these. With fewer pairs, it is
+        estimated: from `relative_score_` alone if that is computed on samples that the search has
+        not used, otherwise from `agreement_`, `relative_score_` and the number of samples. An error
+        of 0.1 is usual, and larger errors occur. If `agreement_` is below 0.7, or `relative_score_`
+        below 0.6 (0.4 where both spaces have 128 features or more) on samples of the search, the
+        estimate is below 0.5.
 
     accuracy_measured_ : bool
         True if `expected_accuracy_` was measured on known pairs, False if it is an estimate.
 
+    ambiguous_ : bool
+        True if another map is as good, because the spaces are symmetric. The samples do not tell
+        which of the two maps is correct, and `converged_` is False. Images and the same number of
+        mirror images are an example. This is checked if the other figures are those of a correct
+        map, no pairs are known and there are at least 500 samples of each space: one half of the
+        samples of a space is mapped to the other half several times. The space is symmetric if two
+        of these maps agree with one another and not with the identity.
+
     converged_ : bool
-        With at least 50 known pairs, whether `expected_accuracy_` is at least 0.5. With fewer,
-        whether `agreement_` is at least 0.7 and `relative_score_` at least `min_relative_score_`.
-        This and the figures above are absent in an aligner from :meth:`from_map`, until
-        :meth:`assess` is called.
+        True if `expected_accuracy_` is at least 0.5. This attribute and those above from
+        `alignment_score_` on are absent in an aligner from :meth:`from_map` until :meth:`assess` is
+        called.
 
     history_ : list of dict
         A record for each stage: its name `stage`, the label-free score after each iteration
@@ -519,7 +533,7 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
         self._target_normalizer = CentredNormalizer.fit(target)
         self.n_features_target_ = target.shape[1]
         self._dtype = np.result_type(computing_dtype(source), computing_dtype(target))
-        problem = self._make_problem(source, target, pairs, random_state)
+        problem, unseen = self._make_problem(source, target, pairs, random_state)
 
         context = self._init_callback_context(max_subtasks=1 + len(refinements))
         # As they came in, with the names of their columns, which copies for callbacks check.
@@ -552,7 +566,7 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
             partial(self._fit_again, first_map, selected, refinements, random_state),
             random_state,
         )
-        self._check_convergence(problem, reduced, W, selected, random_state)
+        self._check_convergence(problem, reduced, W, selected, random_state, unseen)
         monitor.end(context, dict)
         return self
 
@@ -577,8 +591,9 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
         which `fit` also selects maps.
 
         This method sets only `alignment_score_`, `agreement_`, `relative_score_`,
-        `min_relative_score_`, `expected_accuracy_`, `accuracy_measured_` and `converged_`, all at
-        the same time. If a call raises an error or is interrupted, nothing is changed.
+        `min_relative_score_`, `expected_accuracy_`, `accuracy_measured_`, `ambiguous_` and
+        `converged_`, all at the same time. If a call raises an error or is interrupted, nothing is
+        changed.
 
         Parameters
         ----------
@@ -648,7 +663,7 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
         if XB is None:
             refuse_labels(target)
         random_state = check_random_state(self.random_state)
-        problem = self._make_problem(source, target, pairs, random_state)
+        problem, _ = self._make_problem(source, target, pairs, random_state, leave_out=False)
         reduced = reduce_problem(problem, random_state)
         W = unit_scale(self.linear_map_).astype(np.float32)
         judged_map = self._map_to_judge(W, reduced)
@@ -688,8 +703,14 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
         target: FloatArray,
         pairs: Any,
         random_state: np.random.RandomState,
-    ) -> AlignmentProblem:
-        """Normalise both sides in float32; the search sees at most `max_samples` of each."""
+        *,
+        leave_out: bool = True,
+    ) -> tuple[AlignmentProblem, AlignmentProblem | None]:
+        """Normalise both sides in float32; the search sees at most `max_samples` of each.
+
+        Also returns some of the samples that it does not see, None without enough of them, or where
+        known pairs measure the accuracy.
+        """
         known = check_pairs(
             pairs,
             source,
@@ -702,17 +723,29 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
             weight=float(self.pair_weight),
             estimator=self,
         )
+        measured = known is not None and len(known) >= HELD_OUT.min_pairs
+        many = min(len(source), len(target)) >= UNSEEN.min_samples
         sides = (
-            normalizer.transform(draw_samples(name, samples, self.max_samples, random_state))
-            for name, samples, normalizer in (
-                ("X", source, self._source_normalizer),
-                ("the target space", target, self._target_normalizer),
+            draw_samples(
+                name,
+                samples,
+                self.max_samples,
+                random_state,
+                leave_out=leave_out and many and not measured,
             )
+            for name, samples in (("X", source), ("the target space", target))
         )
-        A, B = (side.astype(np.float32, copy=False) for side in sides)
-        return AlignmentProblem(
+        normalizers = (self._source_normalizer, self._target_normalizer)
+        (A, unseen_A), (B, unseen_B) = (
+            [normalizer.transform(some).astype(np.float32, copy=False) for some in drawn]
+            for drawn, normalizer in zip(sides, normalizers, strict=True)
+        )
+        problem = AlignmentProblem(
             A, B, known, score_sample_size=self.score_sample_size, random_state=random_state
         )
+        if measured or min(len(unseen_A), len(unseen_B)) < UNSEEN.n_samples:
+            return problem, None
+        return problem, AlignmentProblem(unseen_A, unseen_B)
 
     def _start(
         self,
@@ -821,6 +854,7 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
         W: FloatArray,
         selected: Round | None,
         random_state: np.random.RandomState,
+        unseen: AlignmentProblem | None = None,
     ) -> None:
         """Set the label-free evidence and warn when the map has not converged."""
         self.alignment_score_ = problem.score(W)
@@ -833,10 +867,12 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
             independent_maps,
             start,
             random_state,
+            unseen=unseen,
             expected_accuracy=self.expected_accuracy_,
         )
         self.expected_accuracy_ = evidence.expected_accuracy
         self.accuracy_measured_ = evidence.measured
+        self.ambiguous_ = evidence.ambiguous
         self.agreement_ = evidence.agreement
         self.relative_score_ = evidence.relative_score
         self.min_relative_score_ = evidence.min_relative_score

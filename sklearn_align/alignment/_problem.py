@@ -308,7 +308,7 @@ class ReducedProblem(AlignmentProblem):
         return problem
 
     def halves(
-        self, random_state: np.random.RandomState
+        self, random_state: np.random.RandomState, max_samples: int | None = None
     ) -> tuple[ReducedProblem, ReducedProblem, ReducedProblem, ReducedProblem]:
         """Return problems of halves of the samples, without the known pairs.
 
@@ -316,6 +316,9 @@ class ReducedProblem(AlignmentProblem):
         ----------
         random_state : RandomState
             Draws the halves.
+
+        max_samples : int, default=None
+            Samples in each half at most.
 
         Returns
         -------
@@ -331,7 +334,7 @@ class ReducedProblem(AlignmentProblem):
         for side in ("A", "B"):
             samples, coordinates = getattr(self, side), getattr(self, f"coordinates_{side}")
             order = random_state.permutation(len(samples))
-            parts = order[: len(order) // 2], order[len(order) // 2 :]
+            parts = [half[:max_samples] for half in np.split(order, [len(order) // 2])]
             sides.append([(samples[part], coordinates[part]) for part in parts])
         A, B = sides
         return (

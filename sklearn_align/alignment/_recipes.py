@@ -195,13 +195,14 @@ class ConvergenceSettings:
 
     # Wrong maps agree with independent ones on few samples, right maps on nearly all.
     min_agreement: float = 0.7
-    # Right maps come close to the score of one space with itself, also between dissimilar encoders.
-    # In wide spaces it falls as samples become more, because few samples are fitted by accident.
+    # Expected accuracy of a success, measured or estimated.
+    min_expected_accuracy: float = 0.5
+    # Relative score of the least accurate success. Right maps come close to the score of one space
+    # with itself, also between dissimilar encoders. In wide spaces it falls as samples become more,
+    # because few samples are fitted by accident.
     min_relative_score: float = 0.6
     min_relative_score_wide: float = 0.4
     wide: int = 128
-    # Accuracy on known pairs that are left out, which replaces both figures.
-    min_expected_accuracy: float = 0.5
     # A map that scores far above a space with itself fits the noise of the samples.
     max_credible_score: float = 1.5
     n_probe_samples: int = 1500
@@ -237,14 +238,42 @@ class ConvergenceSettings:
 
 
 @dataclass(frozen=True)
+class AmbiguitySettings:
+    """Maps of a space to itself that show whether it is symmetric, see `_ambiguity`."""
+
+    # Maps of each space, and of narrow spaces, where they take little time. In a space with one
+    # mirror image, a map that succeeds leads to it with probability 1/2.
+    n_maps: int = 4
+    n_maps_narrow: int = 8
+    # Samples of each half: more take longer and show no more.
+    n_samples: int = 2000
+    # Iterations, after each of which a map that agrees with the identity on this fraction of the
+    # samples is given up.
+    n_iterations: tuple[int, ...] = (15, 45)
+    max_agreement: float = 0.35
+    # Score of a map relative to that of the identity, both after refinement, where that of
+    # reflections of random axes is 0. Maps that are wrong in part have .8 at most.
+    n_iterations_of_identity: int = 20
+    min_score_fitted: float = 0.85
+    # The same without refinement, and how much higher the score of the identity must be than that
+    # of reflections.
+    min_score_as_given: float = 0.6
+    min_gain: float = 0.02
+
+
+@dataclass(frozen=True)
 class EstimateSettings:
     """Estimate of the accuracy without known pairs, see `_expected_accuracy`.
 
     The coefficients are fitted to maps with 3,500 and 7,000 samples of each side: six directions
     between three encoders of short technical texts, four of documentation, and four layers and
-    copies of one encoder.
+    copies of one encoder. Those for unseen samples are fitted to 31 maps of the six directions,
+    with 3,500 to 13,500 samples of each side.
     """
 
+    unseen_intercept: float = -2.34
+    slope_of_unseen_score: float = 10.6
+    unseen_score_range: tuple[float, float] = (-0.5, 1.0)
     intercept: float = -8.37
     slope_of_agreement: float = 1.07
     slope_of_score: float = 3.98
@@ -252,7 +281,22 @@ class EstimateSettings:
     # Beyond these values, the figures say nothing more.
     agreement_range: tuple[float, float] = (0.02, 0.99)
     score_range: tuple[float, float] = (0.05, 1.0)
-    sample_range: tuple[int, int] = (500, 30_000)
+    sample_range: tuple[int, int] = (2000, 30_000)
+    # With fewer samples, maps of unrelated narrow spaces have the figures of right maps.
+    few_samples: int = 400
+    slope_of_few_samples: float = 2.0
+
+
+@dataclass(frozen=True)
+class UnseenSettings:
+    """Samples that the search has not seen, on which a map is judged, see `_inputs`."""
+
+    # Samples of each space, enough for two halves of ConvergenceSettings.n_score_samples without
+    # their near copies.
+    n_samples: int = 2500
+    # With as many samples of each space, the search leaves some of them out. With fewer, the map
+    # would become worse by more than the better judgement is worth.
+    min_samples: int = 15_000
 
 
 @dataclass(frozen=True)
@@ -354,7 +398,9 @@ TRANSPORT = TransportSettings()
 STOCHASTIC_TRANSPORT = StochasticTransportSettings()
 SELECTION = SelectionSettings()
 CONVERGENCE = ConvergenceSettings()
+AMBIGUITY = AmbiguitySettings()
 ESTIMATE = EstimateSettings()
+UNSEEN = UnseenSettings()
 HELD_OUT = HeldOutSettings()
 CORRECTION = CorrectionSettings()
 SCORE = ScoreSettings()

@@ -79,7 +79,8 @@ class ReportBuilder:
             ),
         }
         measured = accuracy is not None and bool(getattr(final, "accuracy_measured_", True))
-        deciding = ("expected_accuracy",) if measured else tuple(figures)[1:]
+        # An estimate of a success needs the other figures as well.
+        deciding = ("expected_accuracy",) if measured else tuple(figures)
         section: Section = {"converged": bool(final.converged_), "accuracy_measured": measured}
         for name, (value, needed) in figures.items():
             decides = name in deciding
@@ -89,7 +90,13 @@ class ReportBuilder:
             self.not_shown["expected_accuracy"] = (
                 f"fit estimates it, and measures it with at least {HELD_OUT.min_pairs} known pairs"
             )
-        if not final.converged_:
+        if getattr(final, "ambiguous_", False):
+            self.failed = True
+            self.findings.append(
+                "The spaces are symmetric, so that another map is as good: do not use the map. "
+                "Only known pairs tell which of the maps is correct."
+            )
+        elif not final.converged_:
             self.failed = True
             self.findings.append(
                 "The alignment did not converge: do not use the map. More samples, some known "

@@ -151,9 +151,10 @@ def judged(monkeypatch):
     """Let the check note the maps that it sees and approve of all of them."""
     seen = []
 
-    def check(problem, reduced, W, independent_maps, start, random_state, *, expected_accuracy):
-        seen.append((problem, W, independent_maps, start, expected_accuracy))
-        return Convergence(0.8, 0.9, expected_accuracy, 0.6)
+    def check(problem, reduced, W, maps, start, random_state, *, unseen, expected_accuracy):
+        assert unseen is None
+        seen.append((problem, W, maps, start, expected_accuracy))
+        return Convergence(0.8, 0.9, 0.85, 0.6)
 
     monkeypatch.setattr(module, "check_convergence", check)
     return seen
@@ -297,7 +298,7 @@ def test_interrupts_change_nothing(few_iterations, judged_before):
 
 
 def test_a_warning_that_is_an_error_changes_nothing(monkeypatch):
-    monkeypatch.setattr(module, "check_convergence", lambda *_, **__: Convergence(0.1, 0.1))
+    monkeypatch.setattr(module, "check_convergence", lambda *_, **__: Convergence(0.1, 0.1, 0.1))
     aligner = MiniVec2Vec.from_map(np.eye(4), random_state=0)
     before = dict(vars(aligner))
     with warnings.catch_warnings():
@@ -313,7 +314,7 @@ def test_figures_appear_at_once(monkeypatch):
 
     def check(*arguments, **options):
         seen.append([hasattr(aligner, name) for name in EVIDENCE])
-        return Convergence(0.9, 0.9)
+        return Convergence(0.9, 0.9, 0.9)
 
     def note(evidence):
         seen.append([hasattr(aligner, name) for name in EVIDENCE])

@@ -22,11 +22,13 @@ from sklearn_align.alignment._convergence import (
     agreement_with_halves,
     agreement_with_independent_runs,
     check_convergence,
-    min_relative_score_of,
-    needs_halves,
     warn_unless_converged,
 )
-from sklearn_align.alignment._expected_accuracy import estimate_accuracy
+from sklearn_align.alignment._expected_accuracy import (
+    SampleKind,
+    estimate_accuracy,
+    needed_relative_score,
+)
 from sklearn_align.alignment._problem import ReducedProblem
 from sklearn_align.alignment._recipes import ROBUST
 from sklearn_align.alignment._selection import (
@@ -36,7 +38,7 @@ from sklearn_align.alignment._selection import (
 )
 from sklearn_align.alignment._steps import list_starts
 from sklearn_align.datasets import make_rotated_embeddings
-from sklearn_align.exceptions import AlignmentWarning
+from sklearn_align.exceptions import AlignmentWarning, AmbiguousAlignmentWarning
 
 MESSAGE = r"did not converge.*More samples.*pairs=.*n_init=.*closer encoders"
 
@@ -241,46 +243,25 @@ def test_fewer_than_five_pairs_are_no_evidence(spaces, problem):
     assert agreement_with_pairs(none, truth, np.random.RandomState(0)) == 0
 
 
+@pytest.mark.parametrize("measured", [True, False])
+def test_one_threshold_of_the_expected_accuracy_decides(measured):
+    for agreement, score in ((0.0, 0.0), (1.0, 1.0)):
+        assert Convergence(agreement, score, 0.5, measured=measured).converged
+        assert not Convergence(agreement, score, 0.499, measured=measured).converged
+
+
 @pytest.mark.parametrize(
-    ("agreement", "score", "converged", "reason"),
+    ("agreement", "ambiguous", "measured", "reason"),
     [
-        (0.7, 0.6, True, None),
-        (1.0, 5.0, True, None),
-        (0.699, 1.0, False, "no independent run"),
-        (1.0, 0.599, False, "farther from target samples"),
-        (0.0, 0.0, False, "no independent run"),
+        (0.7, False, False, "farther from target samples"),
+        (0.699, False, False, "no independent run"),
+        (0.0, True, False, "symmetric"),
+        (0.0, False, True, "left out are retrieved"),
     ],
 )
-def test_both_thresholds_count(agreement, score, converged, reason):
-    evidence = Convergence(agreement, score)
-    assert evidence.converged is converged
-    if reason is not None:
-        assert reason in evidence.reason
-
-
-@pytest.mark.parametrize(("accuracy", "converged"), [(0.5, True), (0.499, False)])
-def test_a_measured_accuracy_decides_alone(accuracy, converged):
-    for agreement, score in ((0.0, 0.0), (1.0, 1.0)):
-        evidence = Convergence(agreement, score, accuracy, measured=True)
-        assert evidence.converged is converged
-    with pytest.warns(
-        AlignmentWarning, match=r"left out are retrieved \(expected_accuracy_=0.250, ne"
-    ):
-        warn_unless_converged(Convergence(1.0, 1.0, 0.25, measured=True))
-
-
-@pytest.mark.parametrize("accuracy", [0.1, 0.9])
-def test_an_estimated_accuracy_does_not_decide(accuracy):
-    assert Convergence(1.0, 1.0, accuracy).converged
-    assert not Convergence(0.0, 1.0, accuracy).converged
-
-
-@pytest.mark.parametrize(("shape", "needed"), [((127, 500), 0.6), ((500, 127), 0.6),
-                                               ((128, 500), 0.4), ((500, 128), 0.4)])  # fmt: skip
-def test_the_relative_score_that_is_needed_depends_on_the_width(shape, needed):
-    assert min_relative_score_of(np.empty(shape)) == needed
-    assert Convergence(0.7, needed, min_relative_score=needed).converged
-    assert not Convergence(0.7, needed - 0.001, min_relative_score=needed).converged
+def test_the_reason_of_a_failure(agreement, ambiguous, measured, reason):
+    evidence = Convergence(agreement, 0.1, 0.1, measured=measured, ambiguous=ambiguous)
+    assert reason in evidence.reason
 
 
 def test_no_further_runs_where_the_accuracy_is_measured(spaces, problem, monkeypatch):
@@ -300,18 +281,41 @@ def test_no_further_runs_where_the_accuracy_is_measured(spaces, problem, monkeyp
     assert evidence.expected_accuracy == 0.9
 
 
-def test_the_warning_has_the_figures_and_what_helps():
+@pytest.mark.parametrize("measured", [True, False])
+def test_the_warning_has_the_figures_and_what_helps(measured):
     with pytest.warns(AlignmentWarning) as caught:
-        warn_unless_converged(Convergence(0.25, 0.5))
-    assert str(caught[0].message) == (
-        "The alignment did not converge: no independent run leads to the same map "
-        "(agreement_=0.250, needed 0.7; relative_score_=0.500, needed 0.6). More samples, some "
-        "known pairs (pairs=...), more candidates (n_init=...) or closer encoders help."
+        warn_unless_converged(Convergence(0.25, 0.5, 0.125, measured=measured))
+    reason, others = (
+        ("few of the known pairs that were left out are retrieved", "")
+        if measured
+        else (
+            "no independent run leads to the same map",
+            "; agreement_=0.250, relative_score_=0.500",
+        )
     )
-    warn_unless_converged(Convergence(0.75, 0.65))
+    assert str(caught[0].message) == (
+        f"The alignment did not converge: {reason} (expected_accuracy_=0.125, needed 0.5{others}). "
+        "More samples, some known pairs (pairs=...), more candidates (n_init=...) or closer "
+        "encoders help."
+    )
+    assert type(caught[0].message) is AlignmentWarning
+    warn_unless_converged(Convergence(0.75, 0.65, 0.75))
+
+
+def test_the_warning_of_an_ambiguous_alignment():
+    with pytest.warns(AmbiguousAlignmentWarning) as caught:
+        warn_unless_converged(Convergence(0.0625, 1.0, 0.25, ambiguous=True))
+    assert str(caught[0].message) == (
+        "The alignment is ambiguous: the spaces are symmetric, so that several maps are equally "
+        "good, and another one sends 0.062 of the samples to the same place. Only known pairs "
+        "(pairs=...) can tell which one is right."
+    )
 
 
 # ------------------------------------------------------- the decisions, with figures that are given
+
+MAP = SimpleNamespace(shape=(2, 2))
+REDUCED = SimpleNamespace(reduce=lambda W: "reduced map" if W is MAP else None)
 
 
 @pytest.mark.parametrize(
@@ -342,31 +346,77 @@ def test_how_many_runs_are_made_and_what_counts(
     results = iter(with_runs)
 
     def runs(reduced, W, maps, start, random_state, *, n_more):
-        assert (reduced, W, start, random_state) == ("reduced", "W", "start", "stream")
+        assert (reduced, W, start, random_state) == (REDUCED, MAP, "start", "stream")
         calls.append((len(maps), n_more))
         return next(results)
 
     def relative(problem, W, random_state):
-        assert (W, random_state) == ("W", "stream")
+        assert (W, random_state) == (MAP, "stream")
         return score
 
     def pairs(problem, W, random_state):
-        assert (W, random_state) == ("W", "stream")
+        assert (W, random_state) == (MAP, "stream")
         assert with_pairs is not None
         return with_pairs
 
     monkeypatch.setattr(_convergence, "relative_score", relative)
     monkeypatch.setattr(_convergence, "agreement_with_independent_runs", runs)
     monkeypatch.setattr(_convergence, "agreement_with_pairs", pairs)
-    monkeypatch.setattr(_convergence, "min_relative_score_of", lambda W: 0.6)
-    monkeypatch.setattr(_convergence, "needs_halves", lambda problem, W: False)
-    problem = SimpleNamespace(A=np.empty((900, 2)), B=np.empty((800, 2)))
-    found = check_convergence(problem, "reduced", "W", ["V"] * independent, "start", "stream")
+    monkeypatch.setattr(_convergence, "agreement_with_halves", lambda *_: 1.0)
+    monkeypatch.setattr(_convergence, "agreement_with_equivalent_maps", lambda *_: 1.0)
+    problem = SimpleNamespace(A=np.empty((900, 2)), B=np.empty((800, 2)), pairs=None)
+    found = check_convergence(problem, REDUCED, MAP, ["V"] * independent, "start", "stream")
     assert (found.agreement, found.relative_score) == (expected, score)
-    assert found.expected_accuracy == estimate_accuracy(expected, score, 800)
-    assert found.measured is False
+    assert found.expected_accuracy == estimate_accuracy(expected, score, SampleKind(800, 2))
+    assert (found.measured, found.ambiguous) == (False, False)
     assert found.min_relative_score == 0.6
     assert calls == list(zip((independent, 0), n_more, strict=False))
+
+
+@pytest.mark.parametrize("is_unseen", [True, False])
+def test_samples_that_the_search_has_not_seen_give_the_score(monkeypatch, is_unseen):
+    def score(problem, W, random_state):
+        return 0.5 if problem is unseen else 0.9
+
+    monkeypatch.setattr(_convergence, "relative_score", score)
+    monkeypatch.setattr(_convergence, "agreement_with_independent_runs", lambda *_, **__: 0.9)
+    monkeypatch.setattr(_convergence, "agreement_with_halves", lambda *_: 1.0)
+    monkeypatch.setattr(_convergence, "agreement_with_equivalent_maps", lambda *_: 1.0)
+    problem = SimpleNamespace(A=np.empty((900, 2)), B=np.empty((800, 2)), pairs=None)
+    unseen = SimpleNamespace() if is_unseen else None
+    found = check_convergence(problem, REDUCED, MAP, [], "start", "stream", unseen=unseen)
+    assert found.relative_score == (0.5 if is_unseen else 0.9)
+    kind = SampleKind(800, 2, is_unseen)
+    assert found.expected_accuracy == estimate_accuracy(0.9, found.relative_score, kind)
+    assert found.min_relative_score == needed_relative_score(kind)
+
+
+@pytest.mark.parametrize(
+    ("score", "of_runs", "pairs", "of_others", "expected", "ambiguous"),
+    [
+        (1.0, 0.9, None, 0.1, 0.1, True),
+        (1.0, 0.9, None, 1.0, 0.9, False),
+        # Symmetry is looked for only where the map would be a success, and no pairs are known.
+        (0.5, 0.9, None, None, 0.9, False),
+        (1.0, 0.6, None, None, 0.6, False),
+        (1.0, 0.9, "pairs", None, 0.9, False),
+    ],
+)
+def test_equivalent_maps(monkeypatch, score, of_runs, pairs, of_others, expected, ambiguous):
+    def others(reduced, W, random_state):
+        assert (reduced, W, random_state) == (REDUCED, "reduced map", "stream")
+        assert of_others is not None
+        return of_others
+
+    monkeypatch.setattr(_convergence, "relative_score", lambda *_: score)
+    monkeypatch.setattr(_convergence, "agreement_with_independent_runs", lambda *_, **__: of_runs)
+    monkeypatch.setattr(_convergence, "agreement_with_pairs", lambda *_: 0.0)
+    monkeypatch.setattr(_convergence, "agreement_with_halves", lambda *_: 1.0)
+    monkeypatch.setattr(_convergence, "agreement_with_equivalent_maps", others)
+    problem = SimpleNamespace(A=np.empty((900, 2)), B=np.empty((800, 2)), pairs=pairs)
+    found = check_convergence(problem, REDUCED, MAP, ["V"], "start", "stream")
+    assert (found.agreement, found.ambiguous) == (expected, ambiguous)
+    assert found.converged is (expected == 0.9 and score == 1.0)
 
 
 class Maps:
@@ -502,20 +552,23 @@ def test_equal_starts_in_narrow_spaces_run_once(scripted, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("score", "of_runs", "narrow", "of_halves", "expected"),
+    ("score", "of_runs", "width", "of_others", "of_halves", "expected"),
     [
         # Halves lead elsewhere: their agreement is the one that counts.
-        (1.0, 0.9, True, 0.34, 0.34),
-        (1.0, 0.9, True, 0.35, 0.9),
+        (1.0, 0.9, 127, 1.0, 0.34, 0.34),
+        (1.0, 0.9, 127, 1.0, 0.35, 0.9),
         # They are not asked where the verdict is known, and not in wide spaces.
-        (1.0, 0.9, False, None, 0.9),
-        (1.0, 0.69, True, None, 0.69),
-        (0.59, 0.9, True, None, 0.9),
+        (1.0, 0.9, 128, 1.0, None, 0.9),
+        (1.0, 0.9, 127, 0.1, None, 0.1),
+        (1.0, 0.69, 127, None, None, 0.69),
+        (0.59, 0.9, 127, None, None, 0.9),
     ],
 )
-def test_runs_on_halves(monkeypatch, score, of_runs, narrow, of_halves, expected):
-    def halves(reduced, W, random_state):
-        assert (reduced, W, random_state) == ("reduced", "W", "stream")
+def test_runs_on_halves(monkeypatch, score, of_runs, width, of_others, of_halves, expected):
+    W = SimpleNamespace(shape=(width, 200))
+
+    def halves(reduced, checked, random_state):
+        assert (reduced, checked, random_state) == (REDUCED, W, "stream")
         assert of_halves is not None
         return of_halves
 
@@ -523,59 +576,43 @@ def test_runs_on_halves(monkeypatch, score, of_runs, narrow, of_halves, expected
         "relative_score": score,
         "agreement_with_independent_runs": of_runs,
         "agreement_with_pairs": 0.0,
-        "min_relative_score_of": 0.6,
-        "needs_halves": narrow,
+        "agreement_with_equivalent_maps": of_others,
     }.items():
         monkeypatch.setattr(_convergence, name, lambda *_, value=value, **__: value)
     monkeypatch.setattr(_convergence, "agreement_with_halves", halves)
-    problem = SimpleNamespace(A=np.empty((9, 2)), B=np.empty((9, 2)))
-    found = check_convergence(problem, "reduced", "W", [], "start", "stream")
+    problem = SimpleNamespace(A=np.empty((800, 2)), B=np.empty((900, 2)), pairs=None)
+    found = check_convergence(problem, REDUCED, W, [], "start", "stream")
     assert found.agreement == expected
-
-
-@pytest.mark.parametrize(("shape", "expected"), [((127, 500), True), ((500, 127), True),
-                                                 ((128, 128), False)])  # fmt: skip
-def test_halves_are_asked_in_narrow_spaces_without_pairs(shape, expected):
-    A, B = np.eye(3), np.eye(3)
-    W = np.zeros(shape)
-    assert needs_halves(AlignmentProblem(A, B), W) is expected
-    pairs = KnownPairs(A, B, weight=1.0)
-    assert needs_halves(AlignmentProblem(A, B, pairs), W) is False
+    assert found.ambiguous is (of_others == 0.1)
 
 
 @pytest.mark.parametrize(
-    ("of_halves", "confirmed", "of_spaces", "n_samples", "expected"),
+    ("of_halves", "confirmed", "n_samples", "expected"),
     [
         # The better half counts, confirmed or not.
-        ((0.2, 0.6), (False, True), (0.9, 0.8), 500, 0.6),
-        ((0.9, 0.1), (True, False), (0.0, 0.0), 500, 0.9),
+        ((0.2, 0.6), (False, True), 500, 0.6),
+        ((0.9, 0.1), (True, False), 500, 0.9),
         # A confirmed run that leads elsewhere counts, unless it has seen few samples.
-        ((0.9, 0.1), (False, True), (0.9, 0.8), 500, 0.1),
-        ((0.9, 0.1), (False, True), (0.9, 0.8), 498, 0.9),
-        # So does one that does not lead to the identity.
-        ((0.9, 0.8), (False, False), (0.03, 0.8), 500, 0.03),
-        ((0.9, 0.8), (False, False), (0.8, 0.02), 500, 0.02),
+        ((0.9, 0.1), (False, True), 500, 0.1),
+        ((0.9, 0.1), (False, True), 498, 0.9),
     ],
 )
-def test_which_runs_on_halves_count(
-    monkeypatch, of_halves, confirmed, of_spaces, n_samples, expected
-):
+def test_which_runs_on_halves_count(monkeypatch, of_halves, confirmed, n_samples, expected):
     rng = np.random.default_rng(0)
     A, B = rng.standard_normal((n_samples, 3)), rng.standard_normal((600, 4))
-    # Runs from one half of a space to the other are confirmed where they are tried.
-    by_space = [value != 0.0 and value < 0.5 for value in of_spaces]
     reduced = ReducedProblem(
         AlignmentProblem(A, B), n_components=4, n_samples=600, score_sample_size=50,
         random_state=np.random.RandomState(0),
     )  # fmt: skip
-    script = iter(zip((*of_halves, *of_spaces), (*confirmed, *by_space), strict=True))
-    rights, W = [], np.eye(3, 4)
+    script = iter(zip(of_halves, confirmed, strict=True))
+    W = np.eye(3, 4)
 
     class Runs:
         def __init__(self, problem, starts, *, random_state, n_jobs):
             assert (random_state is stream, n_jobs) == (True, 1)
             assert repr(starts) == repr([ComponentStart(**s) for s in ROBUST.starts])
             assert problem.pairs is None
+            assert len(problem.A) == n_samples // 2
 
         def rounds(self):
             V, is_confirmed = next(script)
@@ -586,20 +623,16 @@ def test_which_runs_on_halves_count(
 
     def agreement(probe, right, V):
         assert probe.shape[1] == right.shape[0]
-        rights.append(right)
+        np.testing.assert_array_equal(right, reduced.reduce(W))
         return V
 
     monkeypatch.setattr(_convergence, "SuccessiveHalving", Runs)
     monkeypatch.setattr(_convergence, "map_agreement", agreement)
     stream = np.random.RandomState(0)
     assert agreement_with_halves(reduced, W, stream) == expected
-    for right in rights[:2]:
-        np.testing.assert_array_equal(right, reduced.reduce(W))
-    for right, width in zip(rights[2:], (3, 4), strict=True):
-        np.testing.assert_array_equal(right, np.eye(width))
 
 
-def test_runs_that_agree_on_few_samples_of_unrelated_mixtures_are_no_success(monkeypatch):
+def test_runs_that_agree_on_few_samples_of_unrelated_mixtures_are_no_success():
     rng = np.random.default_rng(12)
     A, B = (
         2 * rng.standard_normal((5, 14))[rng.choice(5, 130)] + rng.standard_normal((130, 14))
@@ -608,6 +641,5 @@ def test_runs_that_agree_on_few_samples_of_unrelated_mixtures_are_no_success(mon
     model = MiniVec2Vec(random_state=12)
     with pytest.warns(AlignmentWarning):
         assert not model.fit(A, B).converged_
-    assert model.agreement_ < 0.2
-    monkeypatch.setattr(_convergence, "needs_halves", lambda problem, W: False)
-    assert model.fit(A, B).agreement_ > 0.7
+    assert model.agreement_ > 0.7
+    assert model.expected_accuracy_ < 0.2

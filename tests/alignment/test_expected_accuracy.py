@@ -6,7 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sklearn_align import MiniVec2Vec
-from sklearn_align.alignment._expected_accuracy import estimate_accuracy
+from sklearn_align.alignment._expected_accuracy import (
+    SampleKind,
+    estimate_accuracy,
+    needed_relative_score,
+)
 from sklearn_align.metrics import retrieval_accuracy
 
 SHARES = st.floats(0, 1)
@@ -18,17 +22,71 @@ NUMBERS = st.integers(2, 10**8)
 def test_the_estimate_is_a_share_that_rises_with_every_figure(
     agreement, more, score, higher, n_samples, others
 ):
-    found = estimate_accuracy(agreement, score, n_samples)
-    assert 0 < found < 1
-    assert estimate_accuracy(max(agreement, more), score, n_samples) >= found
-    assert estimate_accuracy(agreement, max(score, higher), n_samples) >= found
-    assert estimate_accuracy(agreement, score, max(n_samples, others)) >= found
+    for width in (20, 200):
+        for unseen in (False, True):
+            kind = SampleKind(n_samples, width, unseen)
+            found = estimate_accuracy(agreement, score, kind)
+            assert 0 <= found < 1
+            assert estimate_accuracy(max(agreement, more), score, kind) >= found
+            assert estimate_accuracy(agreement, max(score, higher), kind) >= found
+            kind = SampleKind(max(n_samples, others), width, unseen)
+            assert estimate_accuracy(agreement, score, kind) >= found
 
 
 @pytest.mark.parametrize("n_samples", [60, 7000, 10**6])
-def test_what_one_figure_denies_no_other_one_supports(n_samples):
-    assert estimate_accuracy(1.0, 0.0, n_samples) < 0.05
-    assert estimate_accuracy(0.0, 30.0, n_samples) < 0.2
+@pytest.mark.parametrize("width", [127, 128])
+@pytest.mark.parametrize("unseen", [False, True])
+def test_what_one_figure_denies_no_other_one_supports(n_samples, width, unseen):
+    kind = SampleKind(n_samples, width, unseen)
+    assert estimate_accuracy(1.0, 0.0, kind) < 0.1
+    assert estimate_accuracy(0.0, 30.0, kind) == 0
+
+
+def succeeds(agreement, score, kind):
+    return estimate_accuracy(agreement, score, kind) >= 0.5
+
+
+@pytest.mark.parametrize(
+    ("kind", "lowest"), [(SampleKind(7000, 127), 0.6), (SampleKind(7000, 128), 0.4)]
+)
+def test_a_success_needs_agreement_and_a_score(kind, lowest):
+    assert succeeds(0.7, 1.0, kind)
+    assert not succeeds(0.699, 1.0, kind)
+    assert not succeeds(0.699, 30.0, SampleKind(30_000, 128, unseen=True))
+    assert needed_relative_score(kind) == lowest
+    assert succeeds(1.0, lowest, kind)
+    assert not succeeds(1.0, lowest - 0.001, kind)
+
+
+@given(st.integers(50, 10**8), st.sampled_from([20, 200]), st.booleans())
+def test_the_score_that_is_needed_is_the_lowest_one_of_a_success(n_samples, width, unseen):
+    kind = SampleKind(n_samples, width, unseen)
+    needed = needed_relative_score(kind)
+    assert 0 < needed < 1
+    assert not succeeds(1.0, needed - 1e-6, kind)
+    assert succeeds(1.0, needed + 1e-6, kind)
+
+
+def test_few_samples_need_a_higher_score_and_very_few_prove_nothing():
+    assert [needed_relative_score(SampleKind(n, 200)) for n in (2, 20, 1000, 7000)] == [
+        1,
+        1,
+        0.4,
+        0.4,
+    ]
+    assert 0.5 < needed_relative_score(SampleKind(100, 200)) < 1
+    assert not succeeds(1.0, 30.0, SampleKind(20, 200))
+
+
+# Top-1 among 1,000 and the relative score of 2,500 samples that fits to the descriptions of
+# packages had not seen, of maps that are right, right in part and wrong.
+@pytest.mark.parametrize(
+    ("accuracy", "score"),
+    [(0.956, 0.446), (0.864, 0.368), (0.819, 0.312), (0.518, 0.199), (0.315, 0.133)],
+)
+def test_scores_of_samples_that_were_not_seen(accuracy, score):
+    found = estimate_accuracy(1.0, score, SampleKind(13_500, 256, unseen=True))
+    assert found == pytest.approx(accuracy, abs=0.1)
 
 
 # Top-1 among 1,000 held-out samples and the figures of fits to 7,000 sentences, of encoders whose
@@ -49,7 +107,8 @@ def test_what_one_figure_denies_no_other_one_supports(n_samples):
     ],
 )
 def test_fits_to_7000_sentences(accuracy, agreement, score, tolerance):
-    assert estimate_accuracy(agreement, score, 7000) == pytest.approx(accuracy, abs=tolerance)
+    found = estimate_accuracy(agreement, score, SampleKind(7000, 256))
+    assert found == pytest.approx(accuracy, abs=tolerance)
 
 
 def test_the_estimate_of_a_right_map(spaces):

@@ -221,7 +221,8 @@ def test_it_is_copied_stored_and_used_in_a_pipeline(tmp_path):
 def test_it_is_exported_before_and_after_it_is_judged(tmp_path, W, judged):
     aligner = MiniVec2Vec.from_map(W, MEAN_A, source_feature_names=list("abcd"))
     if judged:
-        figures = dict.fromkeys(EVIDENCE, 0.5) | {"converged_": True, "accuracy_measured_": True}
+        answers = dict.fromkeys(("converged_", "accuracy_measured_", "ambiguous_"), True)
+        figures = dict.fromkeys(EVIDENCE, 0.5) | answers
         vars(aligner).update(figures)
     aligner.export(tmp_path / "map.npz", metadata={"from": "a notebook"})
     loaded = load_map(tmp_path / "map.npz")

@@ -396,12 +396,14 @@ def test_other_matrices_are_samples(y):
 @pytest.mark.parametrize("max_samples", [None, 30, 31])
 def test_all_samples_are_taken_where_they_are_few(max_samples):
     X = np.random.default_rng(0).standard_normal((30, 3))
-    assert draw_samples("X", X, max_samples, np.random.RandomState(0)) is X
+    drawn, others = draw_samples("X", X, max_samples, np.random.RandomState(0))
+    assert drawn is X
+    assert others.shape == (0, 3)
 
 
 def test_samples_are_drawn_once_each_in_their_order():
     X = np.arange(30)[:, None] + [0, 100, 200]
-    seen = [draw_samples("X", X, 20, np.random.RandomState(seed)) for seed in (0, 0, 1)]
+    seen = [draw_samples("X", X, 20, np.random.RandomState(seed))[0] for seed in (0, 0, 1)]
     np.testing.assert_array_equal(seen[0], seen[1])
     assert not np.array_equal(seen[0], seen[2])
     for drawn in seen:
@@ -419,7 +421,31 @@ def test_equal_samples_are_refused():
         "differ."
     )
     X[3, 1] = 2.5
-    assert draw_samples("X", X, None, np.random.RandomState(0)) is X
+    assert draw_samples("X", X, None, np.random.RandomState(0))[0] is X
+
+
+@pytest.mark.parametrize(
+    ("max_samples", "leave_out", "n_drawn", "n_others"),
+    [
+        # The others are taken from what the search does not use anyway, 2,500 at most.
+        (None, False, 4000, 0),
+        (3000, False, 3000, 1000),
+        (900, False, 900, 2500),
+        (900, True, 900, 2500),
+        # Or they are left out of the search.
+        (None, True, 1500, 2500),
+        (3000, True, 1500, 2500),
+        (1500, True, 1500, 2500),
+    ],
+)
+def test_samples_that_the_search_does_not_use(max_samples, leave_out, n_drawn, n_others):
+    X = np.arange(4000)[:, None] * [1.0, 2.0]
+    drawn, others = draw_samples("X", X, max_samples, np.random.RandomState(0), leave_out=leave_out)
+    assert (len(drawn), len(others)) == (n_drawn, n_others)
+    assert len(np.unique(np.concatenate([drawn, others]), axis=0)) == n_drawn + n_others
+    for part in (drawn, others):
+        assert (np.diff(part[:, 0]) > 0).all()
+        assert (part[:, 1] == 2 * part[:, 0]).all()
 
 
 def test_a_value_up_to_the_number_of_samples_is_kept():

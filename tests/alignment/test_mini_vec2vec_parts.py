@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 import sklearn_align.alignment._fitted_map as fitted_map
+import sklearn_align.alignment._inputs as _inputs
 import sklearn_align.alignment._mini_vec2vec as module
 from sklearn_align import MiniVec2Vec
 from sklearn_align._linalg import polar_factor
@@ -22,6 +23,7 @@ from sklearn_align.alignment import (
     PairStart,
 )
 from sklearn_align.alignment._normalizer import CentredNormalizer
+from sklearn_align.alignment._recipes import UnseenSettings
 from sklearn_align.exceptions import PairingWarning, SampleLengthWarning
 from sklearn_align.metrics import csls_score
 
@@ -134,7 +136,7 @@ def test_defaults_of_the_published_recipe():
 
 
 def make_problem(aligner, A, B, pairs=None, seed=0):
-    return aligner._make_problem(A, B, pairs, np.random.RandomState(seed))
+    return aligner._make_problem(A, B, pairs, np.random.RandomState(seed))[0]
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -168,6 +170,52 @@ def test_problem_of_some_samples_with_pairs():
     np.testing.assert_array_equal(again.A, problem.A)
     assert not np.array_equal(other.A, problem.A)
     assert not np.array_equal(other.B, problem.B)
+
+
+@pytest.mark.parametrize(
+    ("n_A", "n_B", "n_pairs", "leave_out", "max_samples", "searched", "unseen"),
+    [
+        # Some of many samples are left out for the convergence check.
+        (60, 70, 0, True, None, (50, 60), 10),
+        (60, 70, 0, True, 20, (20, 20), 10),
+        # Not where one space has few, where known pairs measure the accuracy, or for `assess`.
+        (59, 70, 0, True, None, (59, 70), None),
+        (60, 70, 50, True, None, (60, 70), None),
+        (60, 70, 49, True, None, (50, 60), 10),
+        (60, 70, 0, False, None, (60, 70), None),
+        # Without leaving out any, there are others where the search uses a part of the samples.
+        (30, 40, 0, True, 20, (20, 20), 10),
+        (29, 40, 0, True, 20, (20, 20), None),
+        (30, 40, 50, True, 20, (20, 20), None),
+    ],
+)
+def test_samples_that_the_search_does_not_use(
+    monkeypatch, n_A, n_B, n_pairs, leave_out, max_samples, searched, unseen
+):
+    settings = UnseenSettings(n_samples=10, min_samples=60)
+    for changed in (module, _inputs):
+        monkeypatch.setattr(changed, "UNSEEN", settings)
+    rng = np.random.default_rng(0)
+    A, B = rng.standard_normal((n_A, WIDTH_A)), rng.standard_normal((n_B, WIDTH_B))
+    aligner, _, _ = by_hand(max_samples=max_samples)
+    aligner._source_normalizer = CentredNormalizer.fit(A)
+    aligner._target_normalizer = CentredNormalizer.fit(B)
+    pairs = (np.arange(n_pairs) % n_A, np.arange(n_pairs) % n_B) if n_pairs else None
+    problem, others = aligner._make_problem(
+        A, B, pairs, np.random.RandomState(0), leave_out=leave_out
+    )
+    assert (len(problem.A), len(problem.B)) == searched
+    if unseen is None:
+        assert others is None
+        return
+    for side, X in (("A", A), ("B", B)):
+        used, left_out = getattr(problem, side), getattr(others, side)
+        assert len(left_out) == unseen
+        assert left_out.dtype == np.float32
+        everything = unit(X - X.mean(axis=0))
+        for samples in (used, left_out):
+            assert np.linalg.norm(samples[:, None] - everything, axis=2).min(axis=1).max() < 1e-6
+        assert np.linalg.norm(used[:, None] - left_out, axis=2).min() > 1e-3
 
 
 @pytest.mark.parametrize(("side", "name"), [(0, "X"), (1, "the target space")])
@@ -425,10 +473,11 @@ def test_evidence_of_the_convergence_check(aligner, selected, monkeypatch):
         converged="perhaps",
         expected_accuracy=0.625,
         measured=True,
+        ambiguous="maybe",
     )
 
-    def check(*arguments, expected_accuracy):
-        calls.append((*arguments, expected_accuracy))
+    def check(*arguments, unseen, expected_accuracy):
+        calls.append((*arguments, unseen, expected_accuracy))
         return evidence
 
     monkeypatch.setattr(module, "check_convergence", check)
@@ -439,7 +488,9 @@ def test_evidence_of_the_convergence_check(aligner, selected, monkeypatch):
     )
     problem, (W,) = Problem(), maps(1)
     aligner.expected_accuracy_ = 0.75
-    aligner._check_convergence(problem, "reduced", W, state if selected else None, "random")
+    aligner._check_convergence(
+        problem, "reduced", W, state if selected else None, "random", "unseen"
+    )
     assert calls == [
         (
             problem,
@@ -448,6 +499,7 @@ def test_evidence_of_the_convergence_check(aligner, selected, monkeypatch):
             ["one", "two"] if selected else [],
             "best" if selected else None,
             "random",
+            "unseen",
             0.75,
         )
     ]
@@ -456,6 +508,7 @@ def test_evidence_of_the_convergence_check(aligner, selected, monkeypatch):
     assert (aligner.agreement_, aligner.relative_score_) == (0.25, 0.5)
     assert (aligner.expected_accuracy_, aligner.accuracy_measured_) == (0.625, True)
     assert aligner.min_relative_score_ == 0.3
+    assert aligner.ambiguous_ == "maybe"
     assert aligner.converged_ == "perhaps"
 
 
@@ -595,9 +648,9 @@ def test_lengths_of_either_space_are_compared():
     for method, X, name in (
         ("transform", A, "X"), ("to_target", A, "X"), ("transform_target", B, "XB")
     ):  # fmt: skip
-        with pytest.warns(SampleLengthWarning, match=f"The samples of {name} are"):
+        with pytest.warns(SampleLengthWarning, match=f"The samples of {name} have"):
             getattr(aligner, method)(100 * X)
-    with pytest.warns(SampleLengthWarning, match="The samples of y are"):
+    with pytest.warns(SampleLengthWarning, match="The samples of y have"):
         aligner.score(A, 100 * B)
 
 

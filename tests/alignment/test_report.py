@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from html.parser import HTMLParser
 
@@ -53,7 +54,7 @@ def test_without_samples_the_report_says_what_each_section_needs(aligner):
     assert contents["evidence"]["expected_accuracy"] == {
         "value": aligner.expected_accuracy_,
         "needed": 0.5,
-        "decides": False,
+        "decides": True,
     }
     assert contents["evidence"]["accuracy_measured"] is False
     assert "estimated without known pairs" in str(report)
@@ -70,6 +71,17 @@ def test_a_map_that_did_not_converge_fails(failed, data):
     assert "did not converge" in report.findings[0]
     assert "FAIL" in str(report)
     assert "FAIL" in report.to_html()
+
+
+def test_an_ambiguous_map_fails_with_what_helps(aligner):
+    ambiguous = copy.copy(aligner)
+    ambiguous.ambiguous_, ambiguous.converged_ = True, False
+    report = alignment_report(ambiguous)
+    assert report.verdict == "fail"
+    assert report.findings == [
+        "The spaces are symmetric, so that another map is as good: do not use the map. Only known "
+        "pairs tell which of the maps is correct."
+    ]
 
 
 def test_measured_accuracy_decides_where_there_are_known_pairs(data):
@@ -342,8 +354,8 @@ def test_arrays_are_left_alone(aligner, data):
     arrays = [data.XA, data.XB, data.XA_test, data.XB_test]
     copies = [X.copy() for X in arrays]
     alignment_report(aligner, *arrays[:2], XA_fit=arrays[0], pairs=tuple(arrays[2:]))
-    for X, copy in zip(arrays, copies, strict=True):
-        np.testing.assert_array_equal(X, copy)
+    for X, before in zip(arrays, copies, strict=True):
+        np.testing.assert_array_equal(X, before)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,126 @@
+"""Symmetry of a space: whether another map is as good as the one that was found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations_with_replacement, islice
+
+import numpy as np
+
+from sklearn_align._typing import FloatArray
+from sklearn_align.alignment._agreement import map_agreement
+from sklearn_align.alignment._problem import ReducedProblem
+from sklearn_align.alignment._recipes import AMBIGUITY, CONVERGENCE, ROBUST
+from sklearn_align.alignment._selection import candidate_refinements, limit_components, refine
+from sklearn_align.alignment._threads import on_one_thread
+from sklearn_align.alignment.starts import ComponentStart
+
+
+def agreement_with_equivalent_maps(
+    reduced: ReducedProblem, W: FloatArray, random_state: np.random.RandomState
+) -> float:
+    """Smallest agreement of a map of the reduced problem with another map that is as good.
+
+    1 where there is none. A space is symmetric if an orthogonal map other than the identity, such
+    as a mirror image, leaves the distribution of its samples as it is. Such a map, followed by the
+    right one, is as good as the right one, and no sample tells which of them is right. To find it,
+    halves of the samples of a space are mapped to the other halves. Without symmetry, these maps
+    are the identity or have a lower score than the identity. Another map with such a score counts
+    if it is its own inverse, as a mirror image is, or if a second map is the same or its inverse.
+    Maps of the target space are carried over to the source space by the inverse of `W`. The point
+    reflection ``x -> -x`` is tried as it is: where it is a symmetry, no component is skewed, and
+    few maps of halves succeed.
+    """
+    identity = np.eye(W.shape[0], dtype=W.dtype)
+    probe = reduced.sample("A", CONVERGENCE.n_probe_samples, random_state)
+    *_, source, _ = reduced.halves(random_state, max_samples=AMBIGUITY.n_samples)
+    if scores_as_identity(source, -identity, random_state):
+        return map_agreement(probe, identity, -identity)
+    with on_one_thread():
+        symmetries = [
+            S if side == "A" else W @ S @ W.T
+            for side, S in _likely_symmetries(reduced.without_pairs(), random_state)
+        ]
+    agreements = [map_agreement(probe, identity, S) for S in symmetries]
+    confirmed = [
+        min(agreements[i], agreements[j])
+        for i, j in combinations_with_replacement(range(len(symmetries)), 2)
+        if _confirm(probe, symmetries[i], symmetries[j], same=i == j)
+    ]
+    return min(confirmed, default=1.0)
+
+
+def scores_as_identity(
+    half: ReducedProblem, S: FloatArray, random_state: np.random.RandomState
+) -> bool:
+    """Whether a map between halves of a space that was not fitted scores nearly as the identity.
+
+    On a scale where reflections of random axes, which are no symmetries, have 0, and the identity
+    has 1.
+    """
+    arbitrary = _score_of_reflections(half, random_state)
+    gain = half.score(np.eye(half.A.shape[1], dtype=half.A.dtype)) - arbitrary
+    # Where samples have no close neighbours, the identity scores no higher than any other map.
+    if gain < AMBIGUITY.min_gain:
+        return False
+    return half.score(S) - arbitrary >= AMBIGUITY.min_score_as_given * gain
+
+
+def _likely_symmetries(
+    reduced: ReducedProblem, random_state: np.random.RandomState
+) -> Iterator[tuple[str, FloatArray]]:
+    """Yield maps of a space to itself that score as the identity but are another map.
+
+    None with few samples, to whose accidents a map is fitted.
+    """
+    if min(len(reduced.A), len(reduced.B)) // 2 < CONVERGENCE.min_samples_to_confirm:
+        return
+    narrow = min(reduced.A.shape[1], reduced.B.shape[1]) < CONVERGENCE.wide
+    starts = [ComponentStart(**s) for s in ROBUST.starts]
+    for start in starts[: AMBIGUITY.n_maps_narrow if narrow else AMBIGUITY.n_maps]:
+        # With halves of its own, a map does not share the accidents of another one.
+        *_, source, target = reduced.halves(random_state, max_samples=AMBIGUITY.n_samples)
+        for side, half in (("A", source), ("B", target)):
+            S = _other_map(half, start, random_state)
+            if S is not None:
+                yield side, S
+
+
+def _other_map(
+    half: ReducedProblem, start: ComponentStart, random_state: np.random.RandomState
+) -> FloatArray | None:
+    """Map one half of a space to the other one; None if this is the identity or scores lower."""
+    identity = np.eye(half.A.shape[1], dtype=half.A.dtype)
+    probe = half.A[: CONVERGENCE.n_probe_samples]
+    [limited] = limit_components([start], half)
+    S = limited.initial_map(half, random_state)
+    iterations = refine(candidate_refinements(), half, S, random_state)
+    for n_iter in AMBIGUITY.n_iterations:
+        for S_new in islice(iterations, n_iter):
+            S = S_new
+        if map_agreement(probe, identity, S) >= AMBIGUITY.max_agreement:
+            return None
+    # The identity is fitted to these samples as well, so that both scores profit alike.
+    fitted = identity
+    last = candidate_refinements()[-1]
+    for fitted_new in islice(
+        last.iterate(half, identity, random_state), AMBIGUITY.n_iterations_of_identity
+    ):
+        fitted = fitted_new
+    arbitrary = _score_of_reflections(half, random_state)
+    gain = half.score(fitted) - arbitrary
+    as_good = half.score(S) - arbitrary >= AMBIGUITY.min_score_fitted * gain
+    return S if gain > 0 and as_good else None
+
+
+def _score_of_reflections(half: ReducedProblem, random_state: np.random.RandomState) -> float:
+    """Mean score of reflections of random axes of a space."""
+    size = (CONVERGENCE.n_arbitrary_maps, half.A.shape[1])
+    signs = random_state.choice([-1, 1], size=size)
+    return float(np.mean([half.score(np.diag(s).astype(half.A.dtype)) for s in signs]))
+
+
+def _confirm(probe: FloatArray, S: FloatArray, T: FloatArray, *, same: bool) -> bool:
+    """Whether a map is its own inverse, or two of them are the same or inverse to one another."""
+    others = [T.T] if same else [T, T.T]
+    return any(map_agreement(probe, S, V) >= CONVERGENCE.min_agreement for V in others)
