@@ -4,8 +4,7 @@ python -m tests.benchmarks.bench_alignment_verdict --data sentences.npz encoders
 
 A map is right if it retrieves at least half as many held-out samples as Procrustes on all
 counterparts does, wrong if it retrieves less than a tenth of them, else partly right. Where no map
-can be right, every one is wrong. So it is in symmetric spaces, where no sample tells a map from its
-mirror image.
+can be right, every one is wrong.
 """
 
 from __future__ import annotations
@@ -64,8 +63,7 @@ def write_cases(runs: Runs, path: Path) -> None:
     """Write one line for each family, and one for all of them."""
     frame = runs.frame()
     share = frame["top1"] / frame["supervised_top1"].where(frame["supervised_top1"] > 0, np.inf)
-    wrong = (share < WRONG) | (frame["family"] == "symmetric")
-    frame["map"] = np.select([wrong, share >= RIGHT], ["wrong", "right"], "partly right")
+    frame["map"] = np.select([share >= RIGHT, share < WRONG], ["right", "wrong"], "partly right")
     estimated = frame["expected_accuracy"].notna()
     near = (frame["expected_accuracy"] - frame["top1"]).abs() <= TOLERANCE
 
