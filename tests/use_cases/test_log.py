@@ -21,13 +21,9 @@ def test_the_page_has_a_block_for_each_tool():
 def test_the_page(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WANDB_SILENT", "true")
-    # Otherwise it may be the folder from which the tests were started.
-    monkeypatch.setenv("WANDB_DIR", str(tmp_path))
     # MLflow pulls in some hundred megabytes, so that it is not in the extra of the tests.
     without = [package for package in ("wandb", "mlflow") if find_spec(package) is None]
     names = run_page("use_case_log", without)
     for step, event in enumerate(names["events"].Scalars("align/start")):
         assert event.step == step
         assert -1 <= event.value <= 1
-    if "wandb" not in without:
-        assert list(tmp_path.rglob("*.wandb"))
