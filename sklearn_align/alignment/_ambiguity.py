@@ -53,17 +53,11 @@ def agreement_with_equivalent_maps(
 def scores_as_identity(
     half: ReducedProblem, S: FloatArray, random_state: np.random.RandomState
 ) -> bool:
-    """Whether a map between halves of a space that was not fitted scores nearly as the identity.
-
-    On a scale where reflections of random axes, which are no symmetries, have 0, and the identity
-    has 1.
-    """
-    arbitrary = _score_of_reflections(half, random_state)
-    gain = half.score(np.eye(half.A.shape[1], dtype=half.A.dtype)) - arbitrary
+    """Whether a map between halves of a space that was not fitted scores nearly as the identity."""
+    identity = np.eye(half.A.shape[1], dtype=half.A.dtype)
     # Where samples have no close neighbours, the identity scores no higher than any other map.
-    if gain < AMBIGUITY.min_gain:
-        return False
-    return half.score(S) - arbitrary >= AMBIGUITY.min_score_as_given * gain
+    gain, share = AMBIGUITY.min_gain, AMBIGUITY.min_score_as_given
+    return _scores_as(half, S, identity, share, random_state, min_gain=gain)
 
 
 def _likely_symmetries(
@@ -107,10 +101,27 @@ def _other_map(
         last.iterate(half, identity, random_state), AMBIGUITY.n_iterations_of_identity
     ):
         fitted = fitted_new
+    as_good = _scores_as(half, S, fitted, AMBIGUITY.min_score_fitted, random_state)
+    return S if as_good else None
+
+
+def _scores_as(
+    half: ReducedProblem,
+    S: FloatArray,
+    reference: FloatArray,
+    share: float,
+    random_state: np.random.RandomState,
+    *,
+    min_gain: float = 0.0,
+) -> bool:
+    """Whether the score of a map is at least a share of that of a reference map.
+
+    On a scale where reflections of random axes, which are no symmetries, have 0, and the reference
+    has 1. False where the reference does not score higher than these by more than `min_gain`.
+    """
     arbitrary = _score_of_reflections(half, random_state)
-    gain = half.score(fitted) - arbitrary
-    as_good = half.score(S) - arbitrary >= AMBIGUITY.min_score_fitted * gain
-    return S if gain > 0 and as_good else None
+    gain = half.score(reference) - arbitrary
+    return gain > min_gain and half.score(S) - arbitrary >= share * gain
 
 
 def _score_of_reflections(half: ReducedProblem, random_state: np.random.RandomState) -> float:
