@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from sklearn_align._columns import shortened
 from sklearn_align._sklearn import safe_indexing
 from sklearn_align._typing import BoolArray, IntArray
 
@@ -29,11 +30,12 @@ _REMEDIES = {
 
 def read_block(name: str, block: Any) -> NDArray[Any]:
     """Return the block of a modality as an array of real numbers (n_samples, width)."""
+    refuse_not_computed(block, f"block {name!r}")
     array = _as_array(name, block)
     if array.ndim != 2:
         raise ValueError(
             f"block {name!r} must be two-dimensional (n_samples, width); got shape "
-            f"{array.shape}. {_reshaping('block', array.shape)}"
+            f"{array.shape}. {_remedy_for_axes(array)}"
         )
     if array.dtype.kind in "fiub":
         return array
@@ -51,6 +53,7 @@ def read_block(name: str, block: Any) -> NDArray[Any]:
 
 def refuse_views(X: Any) -> None:
     """Raise if X is a dict or a list of the arrays of modalities, or has more than two axes."""
+    refuse_not_computed(X, "X")
     if isinstance(X, Mapping):
         raise TypeError(
             f"X must be one two-dimensional array; got a dict with the keys {list(X)}. Pack it: "
@@ -64,11 +67,32 @@ def refuse_views(X: Any) -> None:
             f"with the shapes {shapes}. Give them names and pack them: "
             'X = sklearn_align.pack_modalities({"image": ..., "sound": ...}).'
         )
+    if isinstance(X, list | tuple) and len(X) and isinstance(X[0], Mapping):
+        raise TypeError(
+            f"X must be one two-dimensional array or a DataFrame; got a {type(X).__name__} of "
+            f"dicts with the keys {shortened(list(X[0]))}. With one number for each key, convert "
+            "it: pandas.DataFrame(X)."
+        )
+    if isinstance(X, list | tuple) and _n_axes(X) > 2:
+        raise ValueError(
+            f"X must be two-dimensional (n_samples, n_features); got a nested {type(X).__name__} "
+            f"with dim {_n_axes(X)}. Flatten all axes except the first: "
+            "numpy.asarray(X).reshape(len(X), -1)."
+        )
     n_axes = getattr(X, "ndim", 2)
     if isinstance(n_axes, int) and n_axes > 2:
         raise ValueError(
             f"X must be two-dimensional (n_samples, n_features); got an array with dim {n_axes} "
             f"and shape {tuple(X.shape)}. {_reshaping('X', tuple(X.shape))}"
+        )
+
+
+def refuse_not_computed(X: Any, name: str) -> None:
+    """Raise if X is a LazyFrame of polars, of which NumPy would make an array of one object."""
+    if type(X).__name__ == "LazyFrame":
+        raise TypeError(
+            f"{name} is a LazyFrame, which is not computed yet: pass the DataFrame that its "
+            "method collect() returns."
         )
 
 
@@ -124,6 +148,28 @@ def _numbers(name: str, label: Any, values: NDArray[Any]) -> NDArray[np.float64]
     if missing:
         values = np.array([np.nan if type(value) in missing else value for value in values])
     return values.astype(np.float64)
+
+
+def _n_axes(values: Any) -> int:
+    """Count the axes of nested lists by their first values."""
+    n_axes = 0
+    while isinstance(values, list | tuple) and len(values):
+        values = values[0]
+        n_axes += 1
+    n_axes += values.ndim if isinstance(values, np.ndarray) else 0
+    return n_axes
+
+
+def _remedy_for_axes(array: NDArray[Any]) -> str:
+    """Say how to make a block two-dimensional."""
+    if array.ndim == 0:
+        return "Pass an array with one row for each sample; widths are given in `modalities`."
+    if array.ndim == 1 and array.dtype.kind == "O" and len(array) and np.ndim(array[0]) == 1:
+        return (
+            "It holds an array for each sample: make one array of them with numpy.stack(block), "
+            "after arrays of NaN have replaced those that are missing."
+        )
+    return _reshaping("block", array.shape)
 
 
 def _reshaping(name: str, shape: tuple[int, ...]) -> str:

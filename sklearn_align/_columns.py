@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -10,6 +11,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.compose import make_column_selector
 
 from sklearn_align._typing import IntArray
 
@@ -17,9 +19,10 @@ Columns: TypeAlias = (
     int | str | slice | Sequence[int] | Sequence[str] | NDArray[Any] | Callable[[Any], Any]
 )
 
-_KINDS = (
+COLUMN_KINDS = (
     "a width, a slice, a list of column positions or a list of column names, a column name or a "
-    'pattern such as "img_*", or a callable such as make_column_selector(pattern="^img_")'
+    'pattern such as "img_*", a callable such as make_column_selector(pattern="^img_"), or a '
+    "selector of polars"
 )
 _MANY = 8
 
@@ -39,6 +42,16 @@ def described(selector: Any) -> str:
     if callable(selector):
         return str(getattr(selector, "__qualname__", repr(selector)))
     return repr(selector)
+
+
+def _package(value: Any) -> str:
+    """Name the package of an object, which need not be installed to be told from others."""
+    return type(value).__module__.partition(".")[0]
+
+
+def _is_polars_expression(value: Any) -> bool:
+    """Tell expressions and selectors of polars."""
+    return _package(value) == "polars" and hasattr(value, "meta")
 
 
 def shortened(values: Sequence[Any]) -> str:
@@ -71,6 +84,8 @@ class ColumnTable:
         """Positions for what is given, or for the `value` that a callable has returned."""
         if callable(value) and value is selector:
             return self._positions(modality, selector, self._called(modality, selector))
+        if _is_polars_expression(value):
+            value = self._selected_by_polars(modality, selector, value)
         if isinstance(value, slice):
             return np.arange(self.n_features)[self._slice(modality, selector, value)]
         if isinstance(value, str):
@@ -81,7 +96,7 @@ class ColumnTable:
             value = np.asarray(value)
         if not isinstance(value, Sequence | np.ndarray) or np.ndim(value) == 0:
             source = "must be" if value is selector else "must return columns, not"
-            shown = f"{_KINDS}; got {value!r}" if value is selector else repr(value)
+            shown = f"{COLUMN_KINDS}; got {value!r}" if value is selector else repr(value)
             raise TypeError(f"modalities[{modality!r}] {source} {shown}.")
         if len(value) and all(isinstance(item, str) for item in value):
             return self._named(modality, selector, list(value))
@@ -110,7 +125,33 @@ class ColumnTable:
         """Return what a callable selects."""
         if self.names is None or self.X is None:
             raise self._without_names(modality, selector, "selects columns of a DataFrame")
+        if isinstance(selector, make_column_selector) and not hasattr(self.X, "iloc"):
+            # scikit-learn refuses all data frames except those of pandas.
+            if selector.dtype_include is not None or selector.dtype_exclude is not None:
+                raise ValueError(
+                    f"modalities[{modality!r}] = {described(selector)} selects columns by type, "
+                    "for which make_column_selector needs a pandas DataFrame; X is a "
+                    f"{_package(self.X)} {type(self.X).__name__}. Give names, a pattern such as "
+                    "'img_*', or a selector of polars such as polars.selectors.numeric()."
+                )
+            pattern = "" if selector.pattern is None else selector.pattern
+            return [name for name in self.names if re.search(pattern, name)]
         return selector(self.X)
+
+    def _selected_by_polars(self, modality: str, selector: Any, value: Any) -> list[str]:
+        """Return the names that a selector of polars selects."""
+        if _package(self.X) != "polars":
+            raise ValueError(
+                f"modalities[{modality!r}] = {described(selector)} selects columns of a polars "
+                "DataFrame, but X is another kind of samples: give names, a pattern such as "
+                "'img_*', or positions."
+            )
+        if not value.meta.is_column_selection():
+            raise ValueError(
+                f"modalities[{modality!r}] = {described(selector)} computes or renames columns: "
+                "select columns only, and do the rest with X.with_columns(...) first."
+            )
+        return list(self.X.select(value).columns)
 
     def _slice(self, modality: str, selector: Any, value: slice) -> slice:
         """Return a slice of positions; one of names includes its last column, as in pandas."""
@@ -191,7 +232,8 @@ def check_columns(
         raise ValueError(
             f"column(s) {unused.tolist()} of X belong to no modality{_names_of(unused, table)}: "
             f"add them to one of {list(selectors)}, drop them from X, or set "
-            "remainder='drop' of the estimator."
+            "remainder='drop' of the estimator. Functions that take `modalities` leave them out if "
+            "it is the layout_ of a fitted estimator."
         )
 
 

@@ -11,7 +11,7 @@ from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sklearn_align._blocks import is_missing
+from sklearn_align._blocks import is_missing, refuse_not_computed
 from sklearn_align._sklearn import HasMethods, get_tags, safe_indexing, validate_parameters
 from sklearn_align._typing import BoolArray
 
@@ -154,6 +154,7 @@ class KeepAbsent(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
 
     def _validated(self, X: Any, *, reset: bool) -> Any:
         """Return a DataFrame as it is, all else as an array; check names and number of columns."""
+        refuse_not_computed(X, "X")
         if not hasattr(X, "columns"):
             if not hasattr(X, "shape") and np.asarray(X).dtype.kind in "US":
                 X = np.asarray(X, dtype=object)

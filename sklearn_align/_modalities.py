@@ -16,7 +16,7 @@ from sklearn.utils import check_array
 
 from sklearn_align._blocks import only_columns, read_block, refuse_views
 from sklearn_align._columns import Columns as Columns
-from sklearn_align._columns import ColumnTable, check_columns, is_integer
+from sklearn_align._columns import ColumnTable, check_columns, described, is_integer
 from sklearn_align._typing import BoolArray, FloatArray, IntArray
 
 _ONE_MODALITY = "all"
@@ -231,7 +231,8 @@ def parse_modalities(
 
 
 def pack_modalities(
-    blocks: Mapping[str, ArrayLike | None], modalities: Mapping[str, Columns] | None = None
+    blocks: Mapping[str, ArrayLike | None],
+    modalities: Mapping[str, Columns] | ModalityLayout | None = None,
 ) -> FloatArray:
     """Pack a dict of arrays into one two-dimensional X for estimators and searches.
 
@@ -243,18 +244,21 @@ def pack_modalities(
         all samples. If all values of a block are NaN in a sample, the modality is absent from this
         sample. None, ``pandas.NA`` and masked values become NaN.
 
-    modalities : dict of str to int, slice or list of int, default=None
-        The layout, as passed to the estimator. It is needed if a block is None or missing. By
-        default, the blocks lie one after the other in the order of `blocks`.
+    modalities : dict of str to int, slice or list of int, or ModalityLayout, default=None
+        The layout, as passed to the estimator, or ``layout_`` of a fitted estimator. It is needed
+        if a block is None or missing. By default, the blocks lie one after the other in the order
+        of `blocks`.
 
     Returns
     -------
     X : ndarray of shape (n_samples, n_features)
-        All blocks, with NaN for absent modalities. The type is float32 if all blocks are float32 or
-        smaller, else float64.
+        All blocks, with NaN for absent modalities and in columns that belong to no modality. The
+        type is float32 if all blocks are float32 or smaller, else float64.
 
     Raises
     ------
+    TypeError
+        If `blocks` is not a dict, or `modalities` or one of its values has no supported type.
     ValueError
         If names, widths or numbers of samples do not match, a block is not two-dimensional or has
         values that are not real numbers, or every block is absent.
@@ -276,6 +280,11 @@ def pack_modalities(
            [nan, nan,  0.],
            [nan, nan,  0.]])
     """
+    if isinstance(blocks, ModalityLayout):
+        raise TypeError(
+            "blocks must be a dict of modality name to array; got ModalityLayout. Pass the dict "
+            "first and the layout second: pack_modalities(blocks, layout)."
+        )
     if not isinstance(blocks, Mapping):
         raise TypeError(
             f"blocks must be a dict of modality name to array; got {type(blocks).__name__}. Give "
@@ -295,7 +304,7 @@ def pack_modalities(
             sum(block.shape[1] for block in arrays.values()),
         )
     else:
-        layout = parse_modalities(modalities, _count_columns(modalities))
+        layout = _layout_to_pack(modalities)
         unknown = sorted(set(blocks) - set(layout.names))
         if unknown:
             raise ValueError(
@@ -370,30 +379,60 @@ def _columns_from_widths(
     return tuple(np.arange(edges[i], edges[i + 1]) for i in range(len(modalities)))
 
 
+def _layout_to_pack(modalities: Any) -> ModalityLayout:
+    """Resolve modalities without an X, of which columns may belong to no modality."""
+    if isinstance(modalities, ModalityLayout):
+        return modalities
+    if not isinstance(modalities, Mapping):
+        raise TypeError(
+            "modalities must be a dict of modality name to width, slice or positions, a "
+            f"ModalityLayout, or None; got {modalities!r}. Pass {{name: width}}, such as "
+            '{"image": 50, "sound": 20}, or layout_ of a fitted estimator.'
+        )
+    return parse_modalities(modalities, _count_columns(modalities), remainder="drop")
+
+
 def _count_columns(modalities: Mapping[str, Columns]) -> int:
     """Count the columns of a layout that is given without column names."""
     total = 0
     for name, value in modalities.items():
-        if isinstance(value, int | np.integer):
-            total += int(value)
-        elif isinstance(value, slice):
-            bounds = (value.start or 0, value.stop)
-            if not all(is_integer(bound) and bound >= 0 for bound in bounds):
+        if is_integer(value):
+            total += int(value)  # type: ignore[arg-type]
+            continue
+        if isinstance(value, slice):
+            if not all(is_integer(b) and b >= 0 for b in (value.start or 0, value.stop)):
                 raise ValueError(
                     f"modalities[{name!r}] is {value}: packing needs a slice with a stop and no "
                     "negative bounds."
                 )
             total = max(total, int(value.stop))
-        elif (
-            not isinstance(value, str)
-            and not callable(value)
-            and len(value)
-            and not any(isinstance(item, str) for item in value)
-        ):
-            total = max(total, int(np.max(np.asarray(value))) + 1)
+            continue
+        if isinstance(value, str) or callable(value) or hasattr(value, "meta"):
+            raise _not_for_packing(name, value, ValueError)
+        if not hasattr(value, "__len__"):
+            raise _not_for_packing(name, value, TypeError)
+        items: list[Any] = list(value)  # type: ignore[arg-type]
+        if any(isinstance(item, str) for item in items):
+            raise _not_for_packing(name, value, ValueError)
+        if items and all(isinstance(item, bool | np.bool_) for item in items):
+            total = max(total, len(items))
+        elif all(is_integer(item) for item in items):
+            if min(items, default=0) < 0:
+                raise ValueError(
+                    f"modalities[{name!r}] = {described(value)} counts columns from the end, but "
+                    "the number of columns is not known when blocks are packed: give positions "
+                    "of at least 0."
+                )
+            total = max(total, max(items, default=-1) + 1)
         else:
-            raise ValueError(
-                f"modalities[{name!r}] gives column names: packing needs widths, slices or "
-                "positions."
-            )
+            raise _not_for_packing(name, value, TypeError)
     return total
+
+
+def _not_for_packing(name: str, value: Any, error: type[Exception]) -> Exception:
+    what = "column names" if error is ValueError else f"a {type(value).__name__}"
+    return error(
+        f"modalities[{name!r}] = {described(value)} gives {what}: packing needs a width, a slice "
+        "of positions or a list of positions, or layout_ of a fitted estimator in place of "
+        "`modalities`."
+    )

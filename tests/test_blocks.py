@@ -98,8 +98,9 @@ def test_zeros_of_sparse_blocks_are_values(block):
         (np.ones(3), r"shape \(3,\). Convert it to a single column: block.reshape\(-1, 1\)"),
         (pd.Series([1.0]), "Convert it to a single column"),
         ([[1, 2], [3]], "not an array of shape .n_samples, width.*same number of values"),
+        (pd.Series([np.ones(2)] * 3), r"for each sample: .*numpy.stack\(block\)"),
         ("text", r"two-dimensional"),
-        (3.0, "two-dimensional"),
+        (3, "one row for each sample; widths are given in `modalities`"),
     ],
 )  # fmt: skip
 def test_what_is_no_block_of_numbers_is_refused(block, message):
@@ -178,6 +179,23 @@ def test_estimators_say_how_to_flatten(kind):
         if hasattr(net, method):
             with pytest.raises(ValueError, match=r"X.reshape\(len\(X\), -1\)"):
                 getattr(net, method)(torch.tensor(X))
+
+
+@pytest.mark.parametrize(
+    ("X", "error", "message"),
+    [
+        (
+            np.zeros((4, 2, 3)).tolist(),
+            ValueError,
+            r"list with dim 3.*reshape\(len\(X\), -1",
+        ),
+        ([[np.zeros(2)] * 3] * 4, ValueError, "nested list with dim 3"),
+        ([{"a": 1.0, "b": 2.0}] * 4, TypeError, r"keys \['a', 'b'\].*pandas.DataFrame\(X\)"),
+    ],
+)
+def test_nested_lists_and_records_are_refused(X, error, message):
+    with pytest.raises(error, match=message):
+        AECFClassifier(max_epochs=1).fit(X, [0, 1, 0, 1])
 
 
 def test_lists_of_samples_are_still_samples():

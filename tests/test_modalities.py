@@ -152,13 +152,50 @@ def test_pack_keeps_the_precision(dtypes, expected):
         ({"a": np.ones((2, 1)), "b": None}, None, "width of \\['b'\\]"),
         ({"c": np.ones((2, 1))}, {"a": 1}, "modalities does not name"),
         ({"a": np.ones((2, 2))}, {"a": 1}, "has 2 columns"),
-        ({"a": np.ones((2, 2))}, {"a": ["x", "y"]}, "column names"),
+        ({"a": np.ones((2, 2))}, {"a": ["x", "y"]}, "column names.*packing needs a width"),
         ({"a": np.ones((2, 2))}, {"a": slice(0, None)}, "slice with a stop"),
+        ({"a": np.ones((2, 2))}, {"a": [-2, -1]}, "positions of at least 0"),
+        ({"a": np.ones((2, 2))}, {"a": []}, r"modalities\['a'\] = \[\] selects no column"),
+        ({"a": np.ones((2, 2))}, {}, "modalities is empty"),
     ],
 )
 def test_pack_refuses_what_does_not_fit(blocks, modalities, message):
     with pytest.raises(ValueError, match=message):
         pack_modalities(blocks, modalities)
+
+
+@pytest.mark.parametrize(
+    ("blocks", "modalities", "message"),
+    [
+        ({"a": np.ones((2, 2))}, ["a"], r"modalities must be .*got \['a'\]. Pass \{name: width\}"),
+        ({"a": np.ones((2, 2))}, 2, "modalities must be .*got 2"),
+        ({"a": np.ones((2, 2))}, {"a": None}, r"modalities\['a'\] = None .*packing needs"),
+        ({"a": np.ones((2, 2))}, {"a": 2.0}, r"modalities\['a'\] = 2.0 .*packing needs"),
+        ({"a": np.ones((2, 2))}, {"a": True}, r"modalities\['a'\] = True .*packing needs"),
+        ({"a": np.ones((2, 2))}, {"a": [0.5]}, r"modalities\['a'\] = \[0.5\] .*packing needs"),
+        (
+            ModalityLayout(("a",), (np.arange(2),), 2),
+            {"a": 2},
+            r"pack_modalities\(blocks, layout\)",
+        ),
+    ],
+)
+def test_pack_says_what_it_takes(blocks, modalities, message):
+    with pytest.raises(TypeError, match=message):
+        pack_modalities(blocks, modalities)
+
+
+def test_pack_takes_layouts_that_leave_columns_out():
+    blocks = {"b": np.full((2, 1), 3.0), "a": np.ones((2, 2))}
+    layout = ModalityLayout(("a", "b"), (np.array([0, 1]), np.array([3])), 5)
+    expected = [[1.0, 1.0, np.nan, 3.0, np.nan]] * 2
+    np.testing.assert_array_equal(pack_modalities(blocks, layout), expected)
+    by_position = pack_modalities(blocks, {"a": [0, 1], "b": [3]})
+    np.testing.assert_array_equal(by_position, np.array(expected)[:, :4])
+    by_mask = {"a": [True, True, False, False, False], "b": [False, False, False, True, False]}
+    np.testing.assert_array_equal(pack_modalities(blocks, by_mask), expected)
+    with pytest.raises(ValueError, match=r"blocks has \['c'\]"):
+        pack_modalities({"c": np.ones((2, 1))}, layout)
 
 
 def test_pack_does_not_touch_its_input():

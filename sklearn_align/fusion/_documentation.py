@@ -14,10 +14,10 @@ _MODALITIES = """\
     modalities : dict, default=None
         Columns of X that belong to each modality: name to width (the blocks lie one after the
         other), or name to slice, list of positions, column name, pattern such as "img_*", list of
-        names and patterns, or callable such as :func:`~sklearn.compose.make_column_selector`, which
-        takes the DataFrame X of ``fit`` and returns columns. With None, all columns are one
-        modality. If all values of a block are NaN in a sample, the modality is absent from this
-        sample.
+        names and patterns, selector of polars, or callable such as
+        :func:`~sklearn.compose.make_column_selector`, which takes the DataFrame X of ``fit`` and
+        returns columns. With None, all columns are one modality. If all values of a block are NaN
+        or null in a sample, the modality is absent from this sample.
 """
 _ENCODER_PARAMETERS = """\
     encoders : str, callable or dict, default="mlp"

@@ -19,6 +19,18 @@ if TYPE_CHECKING:
 
 # What validation takes for targets that are not asked for; None is an error.
 NO_TARGETS = "no_validation"
+_ENCODE = (
+    "Encode it first, for example with a ColumnTransformer and "
+    "sklearn_align.KeepAbsent(OneHotEncoder()), which keeps absent blocks absent"
+)
+_CONVERT = (
+    "Turn it into numbers first, such as seconds, for example with a ColumnTransformer and a "
+    "FunctionTransformer"
+)
+_STACK = (
+    "Each of its values is an array: numpy.stack(X[{name!r}]) is a block for "
+    "sklearn_align.pack_modalities, after arrays of NaN have replaced those that are missing"
+)
 # Kinds of columns whose values are not numbers, or only look like them.
 _NOT_NUMBERS = {"M": "times", "m": "durations", "c": "complex numbers"}
 
@@ -54,6 +66,7 @@ def read_samples(
 ) -> tuple[NDArray[Any], Any]:
     """Validate X (n_samples, n_features) and y (or `NO_TARGETS`); columns left out are 0."""
     refuse_views(X)
+    _refuse_times(X, layout)
     without_y = isinstance(y, str) and y == NO_TARGETS
     if not without_y:
         options["multi_output"] = True
@@ -83,43 +96,69 @@ def _naming_columns(X: Any, layout: ModalityLayout | None) -> Iterator[None]:
         found = _first_without_numbers(X, layout)
         if found is None:
             raise
-        column, what = found
-        owner = "" if layout is None else _owner(layout, column)
-        raise ValueError(
-            f"column {X.columns[column]!r} of X{owner} holds {what}, not numbers. Encode it first, "
-            "for example with a ColumnTransformer and sklearn_align.KeepAbsent(OneHotEncoder()), "
-            "which keeps absent blocks absent; or leave it out of `modalities` with "
-            "remainder='drop'."
-        ) from error
+        raise _without_numbers(X, layout, *found) from error
 
 
-def _first_without_numbers(X: Any, layout: ModalityLayout | None) -> tuple[int, str] | None:
-    """Position and content of the first column that does not convert to numbers."""
-    if not hasattr(X, "columns") or not hasattr(X, "iloc"):
-        return None
-    left_out = set()
-    if layout is not None:
-        left_out = set(range(len(X.columns))) - set(layout.order.tolist())
-    for column in range(len(X.columns)):
-        if column in left_out:
-            continue
-        dtype = X.dtypes.iloc[column]
-        kind = getattr(dtype, "kind", "O")
+def _without_numbers(
+    X: Any, layout: ModalityLayout | None, column: int, what: str, remedy: str
+) -> ValueError:
+    """Make the error that names a column, its content and what to do."""
+    owner = "" if layout is None else _owner(layout, column)
+    return ValueError(
+        f"column {X.columns[column]!r} of X{owner} holds {what}, not numbers. {remedy}; or leave "
+        "it out of `modalities` with remainder='drop'."
+    )
+
+
+def _refuse_times(X: Any, layout: ModalityLayout | None) -> None:
+    """Raise for columns of times and durations that NumPy would take for numbers."""
+    # In arrays of several columns of polars, dates are numbers of days.
+    if not hasattr(X, "columns") or hasattr(X, "iloc") or not hasattr(X, "head"):
+        return
+    for column in _used(X, layout):
+        kind = np.asarray(_column(X.head(0), column)).dtype.kind
         if kind in _NOT_NUMBERS:
-            return column, _NOT_NUMBERS[kind]
-        if kind in "fiub":
+            raise _without_numbers(X, layout, column, _NOT_NUMBERS[kind], _CONVERT)
+
+
+def _first_without_numbers(X: Any, layout: ModalityLayout | None) -> tuple[int, str, str] | None:
+    """Position, content and remedy of the first column that does not convert to numbers."""
+    if not hasattr(X, "columns"):
+        return None
+    for column in _used(X, layout):
+        values = _column(X, column)
+        kind = getattr(values.dtype, "kind", "O")
+        if kind in _NOT_NUMBERS:
+            return column, _NOT_NUMBERS[kind], _CONVERT
+        array = np.asarray(values)
+        if array.ndim == 1 and kind in "fiub":
             continue
         try:
-            np.asarray(X.iloc[:, column]).astype(np.float64)
+            if array.astype(np.float64).ndim == 1:
+                continue
         except (ValueError, TypeError):
-            return column, f"values of type {dtype}, such as {_example(X.iloc[:, column])!r}"
+            pass
+        example = _example(array)
+        remedy = _ENCODE if np.ndim(example) == 0 else _STACK.format(name=X.columns[column])
+        return column, f"values of type {values.dtype}, such as {example!r}", remedy
     return None
 
 
-def _example(values: Any) -> Any:
-    """Return a value of a column that is no number, a text if there is one."""
-    texts = [value for value in values if isinstance(value, str) and not _is_number(value)]
-    return texts[0] if texts else next(iter(values))
+def _used(X: Any, layout: ModalityLayout | None) -> list[int]:
+    """Positions of the columns that belong to a modality, in the order of X."""
+    return sorted(range(len(X.columns)) if layout is None else layout.order.tolist())
+
+
+def _column(X: Any, column: int) -> Any:
+    """Return a column of a DataFrame by its position; names may occur twice."""
+    return X.iloc[:, column] if hasattr(X, "iloc") else X[X.columns[column]]
+
+
+def _example(values: NDArray[Any]) -> Any:
+    """Return a value of a column that is no number, a text or an array if there is one."""
+    texts = [str(value) for value in values if isinstance(value, str) and not _is_number(value)]
+    arrays = [value for value in values if np.ndim(value)]
+    return next(iter([*texts, *arrays, *values]), None)
 
 
 def _is_number(text: str) -> bool:
