@@ -2,14 +2,16 @@
 
 import importlib.util
 import re
-from inspect import getdoc, signature
+from inspect import Parameter, getdoc, signature
 from pathlib import Path
 
 import pytest
 from docutils import nodes
 from docutils.core import publish_doctree
 
-from sklearn_align import AECFClassifier, AECFEmbedder, AECFRegressor, MiniVec2Vec
+from sklearn_align import AECFClassifier, AECFConfig, AECFEmbedder, AECFRegressor, MiniVec2Vec
+from sklearn_align.fusion import AECFLoss, AECFModule
+from sklearn_align.fusion._parameters import TOPICS
 
 # Loaded by its path, as docs/ is no package.
 SPEC = importlib.util.spec_from_file_location(
@@ -19,7 +21,8 @@ parameter_topics = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(parameter_topics)
 group = parameter_topics.group
 
-ESTIMATORS = [MiniVec2Vec, AECFClassifier, AECFRegressor, AECFEmbedder]
+FUSION = [AECFClassifier, AECFRegressor, AECFEmbedder, AECFModule, AECFLoss, AECFConfig]
+CLASSES = [MiniVec2Vec, *FUSION]
 
 PAGE = """
 Summary.
@@ -59,15 +62,30 @@ def list_in_docstring(cls):
     return {title: re.findall(r"`([^`]+)`", names) for title, _, names in items}
 
 
-@pytest.mark.parametrize("cls", ESTIMATORS)
+@pytest.mark.parametrize("cls", CLASSES)
 def test_each_parameter_has_one_topic(cls):
     names = [name for names in list_in_docstring(cls).values() for name in names]
     assert len(names) == len(set(names))
-    expected = [str(parameter).split(":")[0] for parameter in signature(cls).parameters.values()]
+    # The constructor of AECFConfig takes any name to say which one was meant.
+    parameters = {**signature(cls).parameters, **getattr(cls, "__dataclass_fields__", {})}
+    expected = [
+        f"**{name}" if getattr(parameter, "kind", None) is Parameter.VAR_KEYWORD else name
+        for name, parameter in parameters.items()
+        if getattr(parameter, "kind", None) is not Parameter.VAR_POSITIONAL
+    ]
     assert set(names) == set(expected)
 
 
-@pytest.mark.parametrize("cls", ESTIMATORS)
+@pytest.mark.parametrize("cls", FUSION)
+def test_topics_are_the_same_everywhere(cls):
+    topic_of = {name: topic for topic, names in TOPICS.items() for name in names}
+    listed = list_in_docstring(cls)
+    assert list(listed) == [topic for topic in TOPICS if topic in listed]
+    for topic, names in listed.items():
+        assert {topic_of.get(name, topic) for name in names} == {topic}
+
+
+@pytest.mark.parametrize("cls", CLASSES)
 def test_lines_of_the_list_are_short(cls):
     text = cls.__doc__.partition("Parameters by topic:")[2].partition("    Parameters\n")[0]
     lines = text.splitlines()

@@ -127,6 +127,10 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
         Weights of the classes, for multiclass targets only. Classes that are not in the dict have
         weight 1. If all classes of y are in the dict, weights of other classes are ignored.
 
+    task : {"auto", "multiclass", "multilabel"}, default="auto"
+        Kind of y: one class for each sample, or an indicator matrix of several labels. With "auto",
+        y determines it. Otherwise, y of the other kind raises an error.
+
     num_classes : int, default=None
         Number of classes, or of labels, in y; another number raises an error. None uses the number
         in y.
@@ -245,6 +249,7 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
         focal_alpha: float | None = None,
         pos_weight: str | ArrayLike | None = None,
         class_weight: Mapping[Any, float] | str | None = None,
+        task: str = "auto",
         num_classes: int | None = None,
         calibration: bool | str = True,
         partial_missing: str = "raise",
@@ -437,7 +442,7 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
     def _make_targets(
         self, y: NDArray[Any], classes: ArrayLike | None
     ) -> ClassTargets | LabelTargets:
-        return classification_targets(y, classes, type(self).__name__)
+        return classification_targets(y, classes, type(self).__name__, self.task)
 
     def _train(self, *samples: Any, epochs: int, start: bool) -> Any:
         train_calibrated(self, *samples, epochs=epochs, start=start)

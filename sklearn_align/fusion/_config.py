@@ -50,6 +50,18 @@ class AECFConfig:
     because measurements gave better results. Every value is checked when the object is created. Two
     objects are equal if they describe the same estimator for the same task.
 
+    Parameters by topic:
+
+    - Data: `modalities`, `feat_dim`, `standardize`, `task_type`, `num_classes`
+    - Architecture: `n_units`
+    - Gate: `gate_hidden`, `gate_temperature`, `min_gate_temperature`
+    - Masking: `masking`, `masking_prob`, `masking_tau`
+    - Loss: `label_smoothing`, `focal_gamma`, `focal_alpha`, `consistency_weight`,
+      `consistency_ramp_epochs`, `entropy_weight`, `entropy_free_epochs`, `entropy_warmup_epochs`,
+      `ece_weight`, `l2_weight`
+    - Training: `lr`, `gate_lr`, `weight_decay`, `gradient_clip`, `max_epochs`, `patience`,
+      `min_delta`
+
     Parameters
     ----------
     modalities : list of str or dict, default=None
@@ -57,10 +69,11 @@ class AECFConfig:
         dict of name to width or columns, as for the estimators.
 
     task_type : {"classification", "multilabel", "regression", "embedding"}, default=None
-        Estimator that `build` makes: :class:`AECFClassifier` for the first two (it distinguishes
-        classes and several labels by `y`), :class:`AECFRegressor` or :class:`AECFEmbedder`. With
-        None, `build` makes a classifier, and `from_config` of any estimator accepts the
-        configuration.
+        Estimator that `build` makes: :class:`AECFClassifier` for the first two,
+        :class:`AECFRegressor` or :class:`AECFEmbedder`. With "multilabel", ``fit`` of the
+        classifier raises an error if `y` is not an indicator matrix. With "classification", `y` may
+        hold classes or indicators. With None, `build` makes a classifier, and `from_config` of any
+        estimator accepts the configuration.
 
     num_classes : int, default=None
         Number of classes, labels or numeric targets, at least 1. ``fit`` compares it with `y`. It

@@ -90,6 +90,14 @@ class AECFLoss(ScheduledLoss):
       of all labels, with the confidence ``max(p_ik, 1 - p_ik)``. ``mean_k (z'_ik - z_ik)**2``
       without a gradient in ``z_i`` for regression.
 
+    Parameters by topic:
+
+    - Data: `task`
+    - Loss: `pos_weight`, `label_smoothing`, `focal_gamma`, `focal_alpha`, `consistency`,
+      `consistency_weight`, `consistency_ramp_epochs`, `entropy_weight`, `entropy_free_epochs`,
+      `entropy_warmup_epochs`, `ece_weight`, `l2_weight`
+    - Training: `max_epochs`
+
     Parameters
     ----------
     task : {"multiclass", "multilabel", "regression"}, default="multiclass"

@@ -53,6 +53,8 @@ def settings_for(estimator: type, config: AECFConfig) -> dict[str, Any]:
     settings = config.to_params()
     number = settings.pop("num_classes", None)
     params = {name: value for name, value in settings.items() if name in known}
+    if config.task_type == "multilabel" and "task" in known:
+        params["task"] = config.task_type
     if number is not None:
         takers = [name for name in ("num_classes", "num_targets") if name in known]
         if not takers:

@@ -112,6 +112,7 @@ class AECFNet(
     # Values of parameters that not every estimator has.
     masking: str = "none"
     class_weight: Any = None
+    task: str = "auto"
     num_classes: int | None = None
     num_targets: int | None = None
     pos_weight: Any = None

@@ -103,6 +103,7 @@ PARAMETERS: Mapping[str, Parameter] = MappingProxyType(
         "pos_weight": Parameter(
             [StrOptions({"balanced"}), "array-like", None], _CLASSIFIER | _LOSS
         ),
+        "task": Parameter([StrOptions({"auto", "multiclass", "multilabel"})], _CLASSIFIER),
         "num_classes": Parameter([POSITIVE_INT, None], _CLASSIFIER),
         "num_targets": Parameter([POSITIVE_INT, None], frozenset({"AECFRegressor"})),
         "class_weight": Parameter([StrOptions({"balanced"}), dict, None], _CLASSIFIER),
@@ -143,6 +144,7 @@ TOPICS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "partial_missing",
             "remainder",
             "standardize",
+            "task",
             "num_classes",
             "num_targets",
         ),

@@ -299,10 +299,24 @@ class LabelTargets:
 
 
 def classification_targets(
-    y: NDArray[Any], classes: ArrayLike | None, estimator_name: str
+    y: NDArray[Any], classes: ArrayLike | None, estimator_name: str, task: str = "auto"
 ) -> ClassTargets | LabelTargets:
     """Make the targets of a classifier from y, a vector of classes or an indicator matrix."""
-    if _is_multilabel(y):
+    is_multilabel = _is_multilabel(y)
+    if task == "multilabel" and not is_multilabel:
+        raise ValueError(
+            "task='multilabel' (also task_type of an AECFConfig), but y holds one class for each "
+            "sample. Pass an indicator matrix of shape (n_samples, n_labels) with at least two "
+            "labels, such as MultiLabelBinarizer().fit_transform(y) of scikit-learn for lists of "
+            "labels, or set task='auto'."
+        )
+    if task == "multiclass" and is_multilabel:
+        raise ValueError(
+            f"task='multiclass', but y is an indicator matrix of {y.shape[1]} labels. Pass one "
+            "class for each sample, such as y.argmax(axis=1) if each sample has one label, or set "
+            "task='auto'."
+        )
+    if is_multilabel:
         return LabelTargets.from_samples(y)
     return ClassTargets.from_samples(column_or_1d(y), classes, estimator_name)
 

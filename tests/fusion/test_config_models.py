@@ -297,6 +297,17 @@ def test_build_makes_the_estimator_of_the_task(task_type, cls, y):
     assert config.build(n_units=5).n_units == 5
 
 
+def test_a_configuration_for_several_labels_refuses_a_vector():
+    clf = small(task_type="multilabel").build(**SMALL)
+    assert clf.task == "multilabel"
+    with pytest.raises(ValueError, match=r"task_type of an AECFConfig.*MultiLabelBinarizer"):
+        clf.fit(X, CLASSES)
+    assert small(task_type="multilabel").build(task="auto", **SMALL).fit(X, CLASSES).n_iter_ == 1
+    # Classes and indicators are both classification.
+    for y in (CLASSES, np.eye(3, dtype=int)[CLASSES]):
+        assert small(task_type="classification").build(**SMALL).fit(X, y).n_iter_ == 1
+
+
 @pytest.mark.parametrize(
     ("cls", "task_type", "suitable"),
     [

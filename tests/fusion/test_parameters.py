@@ -30,7 +30,7 @@ BY_OWNER = {
     ("ContrastiveModule", "fusion"): "mean",
     ("ContrastiveLoss", "consistency_ramp_epochs"): 0,
 }
-# These follow from the data.
+# These follow from the data in the parts of an estimator.
 FROM_DATA = {"widths", "n_outputs", "names", "task"}
 
 
@@ -44,7 +44,7 @@ def parameters_of(cls):
         name: parameter.default
         for name, parameter in found.items()
         if parameter.kind not in (Parameter.VAR_KEYWORD, Parameter.VAR_POSITIONAL)
-        and name not in FROM_DATA
+        and (cls in ESTIMATORS or name not in FROM_DATA)
     }
 
 

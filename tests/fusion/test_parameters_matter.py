@@ -300,6 +300,18 @@ def check_remainder(cls, capsys, monkeypatch):
     np.testing.assert_array_equal(left_out.modality_weights(X), alone.modality_weights(X[:, :5]))
 
 
+def check_task(cls, capsys, monkeypatch):
+    for targets, task, other in (
+        ("classes", "multiclass", "multilabel"),
+        ("labels", "multilabel", "multiclass"),
+    ):
+        X, y = data(targets)
+        plain = outcome(cls(**SMALL).fit(X, y))
+        assert equal(plain, outcome(cls(**SMALL, task=task).fit(X, y)))
+        with pytest.raises(ValueError, match=f"task='{other}'.*, but y "):
+            cls(**SMALL, task=other).fit(X, y)
+
+
 def check_num_classes(cls, capsys, monkeypatch):
     for targets, found in (("classes", 3), ("labels", 2)):
         X, y = data(targets)
@@ -318,7 +330,7 @@ def check_num_targets(cls, capsys, monkeypatch):
 
 # Checks of parameters that one estimator has.
 OWN_CHECKS = {
-    AECFClassifier: {"num_classes": check_num_classes},
+    AECFClassifier: {"num_classes": check_num_classes, "task": check_task},
     AECFRegressor: {"num_targets": check_num_targets},
     AECFEmbedder: {},
 }

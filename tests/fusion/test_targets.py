@@ -16,6 +16,27 @@ def test_the_kind_of_targets_follows_from_y():
     assert isinstance(classification_targets(np.eye(3, dtype=int), None, "Net"), LabelTargets)
 
 
+@pytest.mark.parametrize(
+    "y",
+    [np.arange(12) % 3, np.arange(12) % 2, np.array(["a", "b"] * 6), np.arange(12)[:, None] % 2],
+)
+def test_a_vector_is_refused_for_several_labels(y):
+    X = np.random.default_rng(0).normal(size=(12, 3))
+    message = r"task='multilabel' \(also task_type of an AECFConfig\), but y holds one class .*"
+    with pytest.raises(ValueError, match=message + "MultiLabelBinarizer.*task='auto'"):
+        AECFClassifier(task="multilabel", max_epochs=1).fit(X, y)
+
+
+def test_an_indicator_matrix_is_refused_for_one_class():
+    X, y = np.random.default_rng(0).normal(size=(12, 3)), np.eye(3, dtype=int)[np.arange(12) % 3]
+    with pytest.raises(ValueError, match=r"task='multiclass', but y .* 3 labels.*argmax\(axis=1\)"):
+        AECFClassifier(task="multiclass", max_epochs=1).partial_fit(X, y)
+    fitted = AECFClassifier(task="multilabel", max_epochs=1, random_state=0).fit(X, y)
+    assert fitted.task_ == "multilabel"
+    plain = AECFClassifier(max_epochs=1, random_state=0).fit(X, y)
+    np.testing.assert_array_equal(fitted.predict_proba(X), plain.predict_proba(X))
+
+
 def test_classes_are_encoded_and_decoded():
     y = np.array(["b", "a", "c", "a"])
     targets = classification_targets(y, ["a", "b", "c", "d"], "Net")

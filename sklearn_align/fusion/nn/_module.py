@@ -18,6 +18,13 @@ from sklearn_align.fusion.nn._masker import ModalityMasker
 class AECFModule(nn.Module):
     """Network of the AECF estimators: encoders, gate, masker, fusion and head.
 
+    Parameters by topic:
+
+    - Data: `widths`, `n_outputs`, `names`
+    - Architecture: `encoders`, `n_units`, `hidden_sizes`, `activation`, `dropout`, `fusion`, `head`
+    - Gate: `gate_hidden`, `gate_activation`, `gate_temperature`, `min_gate_temperature`
+    - Masking: `masking`, `masking_prob`, `masking_warmup`, `masking_tau`, `min_active`
+
     Parameters
     ----------
     widths : sequence of int
