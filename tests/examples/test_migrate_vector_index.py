@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import multiprocessing
+import os
 import re
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from contextlib import redirect_stdout
@@ -191,64 +192,65 @@ def test_sizes_are_checked(tmp_path, capsys):
         example.main(["--n-samples", "999", "--directory", str(tmp_path)])
 
 
-# A process of its own, which prints a line when a commit begins and ends itself by SIGKILL, before
-# the statement or after the commit of the given number.
-CHILD = """
-import os, signal, sys
-from pathlib import Path
+# Processes of their own begin as copies of one that has imported what takes long to import. LanceDB
+# itself starts a thread and is imported in each copy.
+PRELOADED = ["lance_namespace", "pandas", "pyarrow", "pytest", "sklearn_align.alignment", "tqdm"]
 
-import lancedb.table
 
-from tests.examples.test_migrate_vector_index import EXAMPLE, OPTIONS, example, make_spaces
+def run_and_kill(folder, event, number, connection):
+    """Send b"commit" when a commit begins; be killed before a statement or after a commit.
 
-folder, event, number = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-add = lancedb.table.LanceTable.add
-numbers = {"statement": 0, "commit": 0}
+    `event` is "statement" or "commit", `number` the number of the one in question.
+    """
+    table = lancedb.table.LanceTable
+    add = table.add
+    numbers = {"statement": 0, "commit": 0}
 
-def count(what):
-    numbers[what] += 1
-    if event == what and numbers[what] == number:
-        os.kill(os.getpid(), signal.SIGKILL)
+    def count(what):
+        numbers[what] += 1
+        if event == what and numbers[what] == number:
+            os.kill(os.getpid(), signal.SIGKILL)
 
-def announced(self, *args, **kwargs):
-    print("commit", flush=True)
-    add(self, *args, **kwargs)
-    count("commit")
+    def announced(self, *args, **kwargs):
+        connection.send_bytes(b"commit")
+        add(self, *args, **kwargs)
+        count("commit")
 
-def trace(frame, what, argument):
-    if frame.f_code.co_filename != str(EXAMPLE):
-        return None
-    if what == "line":
-        count("statement")
-    return trace
+    def trace(frame, what, argument):
+        if frame.f_code.co_filename != str(EXAMPLE):
+            return None
+        if what == "line":
+            count("statement")
+        return trace
 
-lancedb.table.LanceTable.add = announced
-data = make_spaces()
-if event == "statement":
-    sys.settrace(trace)
-example.run(data, folder, **OPTIONS)
-"""
+    table.add = announced
+    data = make_spaces()
+    if event == "statement":
+        sys.settrace(trace)
+    example.run(data, folder, **OPTIONS)
 
 
 def start(folder, event="none", number=0):
-    return subprocess.Popen(
-        [sys.executable, "-c", CHILD, str(folder), event, str(number)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-    )
+    """Return a process, and the connection that receives a message for each commit."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED)
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=run_and_kill, args=(folder, event, number, sender))
+    process.start()
+    sender.close()
+    return process, receiver
 
 
-def is_finished(process):
+def is_finished(process, receiver):
     """Wait for the end of a process; return whether it reached its end, False if it was killed."""
-    _, errors = process.communicate()
-    assert process.returncode in (0, -signal.SIGKILL), errors
-    return process.returncode == 0
+    process.join()
+    receiver.close()
+    assert process.exitcode in (0, -signal.SIGKILL)
+    return process.exitcode == 0
 
 
 def finish(folder):
-    assert is_finished(start(folder))
+    assert is_finished(*start(folder))
 
 
 def assert_same_tables(folder, expected):
@@ -267,7 +269,7 @@ needs_kill = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKI
 def test_killed_before_statements(finished, tmp_path):
     # Each run continues what the ones before it have left, and comes further.
     number, n_kills = 30, 0
-    while not is_finished(start(tmp_path, "statement", number)):
+    while not is_finished(*start(tmp_path, "statement", number)):
         number += 90
         n_kills += 1
     assert n_kills >= 3
@@ -278,7 +280,7 @@ def test_killed_before_statements(finished, tmp_path):
 @needs_kill
 def test_killed_after_commits(finished, tmp_path):
     for number in (1, 5):
-        assert not is_finished(start(tmp_path, "commit", number))
+        assert not is_finished(*start(tmp_path, "commit", number))
     finish(tmp_path)
     assert_same_tables(tmp_path, finished.folder)
 
@@ -288,14 +290,11 @@ def test_killed_after_commits(finished, tmp_path):
 def test_killed_within_commits(finished, tmp_path):
     # Which step of the commit is hit depends on the machine; the result must not.
     for number, delay in ((2, 0.001), (4, 0.006)):
-        process = start(tmp_path)
-        n_commits = 0
-        while n_commits < number:
-            line = process.stdout.readline()
-            assert line, process.stderr.read()
-            n_commits += line == "commit\n"
+        process, receiver = start(tmp_path)
+        for _ in range(number):
+            receiver.recv_bytes()
         time.sleep(delay)
         process.kill()
-        assert not is_finished(process)
+        assert not is_finished(process, receiver)
     finish(tmp_path)
     assert_same_tables(tmp_path, finished.folder)
