@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 import matplotlib.pyplot as plt
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, ShuffleSplit
 from sklearn.pipeline import Pipeline
 
 from sklearn_align import MiniVec2Vec
@@ -47,7 +47,8 @@ ax.invert_yaxis()
 # As a step of a pipeline
 # -----------------------
 # ``y`` holds the labels, and the target samples are passed to the aligner as ``align__XB``. With
-# ``memory``, each fold is aligned only once, whatever the number of candidates for the next step.
+# ``memory``, the training samples of each split are aligned only once, whatever the number of
+# candidates for the next step.
 
 with TemporaryDirectory() as folder:
     pipeline = Pipeline(
@@ -57,7 +58,8 @@ with TemporaryDirectory() as folder:
         ],
         memory=folder,
     )
-    search = GridSearchCV(pipeline, {"clf__C": [1, 10, 100]}, cv=2)
+    split = ShuffleSplit(1, test_size=0.5, random_state=0)
+    search = GridSearchCV(pipeline, {"clf__C": [1, 10, 100]}, cv=split)
     search.fit(data.XA[:2000], data.labels_A[:2000], align__XB=data.XB[:1500])
 print(search.best_params_, f"accuracy on A {search.score(data.XA_test, data.labels_test):.3f}")
 
