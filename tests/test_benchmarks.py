@@ -1,6 +1,7 @@
 """The benchmarks: documented, run as modules, and built on public names."""
 
 import ast
+import csv
 import re
 from pathlib import Path
 
@@ -29,6 +30,26 @@ def test_a_benchmark_is_documented(name):
 def test_documented_commands_exist():
     modules = re.findall(r"python -m tests\.benchmarks\.(\w+)", PAGE)
     assert {f"{name}.py" for name in modules} <= {path.name for path in FOLDER.glob("*.py")}
+
+
+def sections_with_seeds():
+    """Numbers of seeds in the commands of a section, and in its tables, by title."""
+    parts = re.split(r"^(\S.*)\n[-~]{4,}\n", PAGE, flags=re.MULTILINE)[1:]
+    for title, text in zip(parts[::2], parts[1::2], strict=True):
+        in_commands = set(re.findall(r"--seeds (\d+)", text))
+        in_tables = set()
+        for name in re.findall(r":file: tables/(\S+)", text):
+            with (ROOT / "docs" / "tables" / name).open(encoding="utf-8", newline="") as file:
+                in_tables |= {row["seeds"] for row in csv.DictReader(file) if "seeds" in row}
+        if in_commands and in_tables:
+            yield title, in_commands, in_tables
+
+
+def test_commands_give_the_number_of_seeds_of_their_tables():
+    sections = list(sections_with_seeds())
+    assert len(sections) > 8
+    for title, in_commands, in_tables in sections:
+        assert in_commands == in_tables, title
 
 
 def test_tables_are_included_once():
