@@ -424,7 +424,7 @@ def test_a_report_says_which_options_are_missing(folder, capsys):
     assert run("report map.npz old.parquet --column vector --format json --quiet") == 0
     remedies = json.loads(capsys.readouterr().out)["not_shown"]
     assert remedies["share of source samples outside"] == (
-        "pass source samples of fit (--fit-source)"
+        "pass source samples of fit (report --fit-source)"
     )
 
 
@@ -520,3 +520,18 @@ def test_the_module_runs(folder):
         assert result.returncode == expected, result.stderr
         assert "Traceback" not in result.stderr
     assert parquet.read_metadata("mapped.parquet").num_rows == 1500
+
+
+def test_a_map_that_was_not_checked_is_not_said_to_have_converged(folder, capsys):
+    MiniVec2Vec.from_map(np.eye(WIDTH)).export("given.npz")
+    assert run("report given.npz") == 0
+    out = capsys.readouterr().out
+    assert "converged was not checked" in out
+    assert "known pairs" in out
+    assert run("migrate old.parquet --map given.npz --column vector --out given.parquet") == 0
+    out = capsys.readouterr().out
+    assert "converged was not checked" in out
+    # Arguments of the function are named as on the command line.
+    assert "pass NEW" in out
+    assert "--pairs or --key" in out
+    assert "XB)" not in out.partition("Map\n")[2]

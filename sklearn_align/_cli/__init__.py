@@ -20,8 +20,8 @@ Map a column of vectors from an old embedding model to a new one, without pairs 
 everything again."""
 _EXIT_CODES = """\
 exit codes:
-  0    the map converged (verdict "pass" or "check")
-  1    it did not, or too few of the pairs are retrieved (verdict "fail")
+  0    verdict "pass" or "check": the map converged, or its convergence was not checked
+  1    verdict "fail": the map did not converge, or too few of the pairs are retrieved
   2    wrong arguments or files
   130  interrupted; 143 after SIGTERM
 """

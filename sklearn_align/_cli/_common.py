@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,10 +14,35 @@ from numpy.typing import NDArray
 
 from sklearn_align._cli._progress import Progress
 from sklearn_align._typing import BoolArray, IntArray
+from sklearn_align.alignment import AlignmentReport
 from sklearn_align.io import sample_rows, vectors_to_numpy
 from sklearn_align.io._arrow import import_pyarrow
 from sklearn_align.io._sources import read_batches
 from sklearn_align.io._vectors import VectorReader
+
+# Arguments of alignment_report, and what the commands call them.
+_OPTIONS = {
+    "XA_fit": "report --fit-source",
+    "XA": "OLD",
+    "XB": "NEW",
+    "pairs=...": "--pairs or --key",
+}
+_ARGUMENTS = r"\bXA_fit\b|\bXA\b|\bXB\b|\bpairs=\.\.\."
+_SAMPLES = r"(?<=^The samples of )X[AB]\b"
+
+
+def with_names_of_options(report: AlignmentReport) -> AlignmentReport:
+    """Have arguments named as on the command line."""
+    contents = report.to_dict()
+    contents["not_shown"] = {
+        what: re.sub(_ARGUMENTS, lambda found: _OPTIONS[found[0]], remedy)
+        for what, remedy in contents["not_shown"].items()
+    }
+    contents["findings"] = [
+        re.sub(_SAMPLES, lambda found: _OPTIONS[found[0]], finding)
+        for finding in contents["findings"]
+    ]
+    return AlignmentReport(contents)
 
 
 def positive_int(text: str) -> int:

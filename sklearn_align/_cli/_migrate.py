@@ -21,6 +21,7 @@ from sklearn_align._cli._common import (
     file_of,
     naming,
     read_pairs,
+    with_names_of_options,
 )
 from sklearn_align._cli._progress import FitProgress, Progress, show_progress
 from sklearn_align._samples import OUTPUT_TYPES
@@ -113,7 +114,7 @@ def _migrate(arguments: Any) -> int:
         contents = report.to_dict()
         contents["not_shown"].pop("share of source samples outside", None)
         report = AlignmentReport(contents)
-    print(report)
+    print(with_names_of_options(report))
     failed = report.verdict == "fail"
     if failed and not arguments.force:
         print("\nNothing was written. --force writes all the same.")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from sklearn_align._cli._common import (
     positive_int,
     read_pairs,
     read_vectors,
+    with_names_of_options,
 )
 from sklearn_align._cli._progress import show_progress
 from sklearn_align.alignment import AlignmentReport, alignment_report, load_map
@@ -25,10 +25,6 @@ from sklearn_align.alignment import AlignmentReport, alignment_report, load_map
 _DESCRIPTION = """\
 Report on a map that "migrate --save-map" or MiniVec2Vec.export has written: the convergence check,
 and with files of vectors, a comparison with the vectors of the fit."""
-
-
-_OPTIONS = {"XA_fit": "--fit-source", "XA": "OLD", "XB": "NEW", "pairs=...": "--pairs or --key"}
-_ARGUMENTS = r"\bXA_fit\b|\bXA\b|\bXB\b|\bpairs=\.\.\."
 
 
 def add_report(commands: Any, **options: Any) -> None:
@@ -97,22 +93,12 @@ def _report(arguments: Any) -> int:
         queries=queries,
         k=arguments.k,
     )
-    text = _formatted(_with_names_of_options(report), arguments.format)
+    text = _formatted(with_names_of_options(report), arguments.format)
     if arguments.out is None:
         print(text)
     else:
         write_atomically(Path(arguments.out), f"{text}\n".encode())
     return int(report.verdict == "fail")
-
-
-def _with_names_of_options(report: AlignmentReport) -> AlignmentReport:
-    """Have what is missing named as on the command line."""
-    contents = report.to_dict()
-    contents["not_shown"] = {
-        what: re.sub(_ARGUMENTS, lambda found: _OPTIONS[found[0]], remedy)
-        for what, remedy in contents["not_shown"].items()
-    }
-    return AlignmentReport(contents)
 
 
 def _formatted(report: AlignmentReport, format: str) -> str:

@@ -505,7 +505,7 @@ class FittedMap(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         Raises
         ------
         ValueError
-            If `target_sample_` is needed and has been deleted.
+            If `target_sample_` is needed and the aligner does not have it.
 
         Warns
         -----
@@ -518,8 +518,10 @@ class FittedMap(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         if y is None or shape_of(y)[1:] != (self.n_features_target_,):
             if not hasattr(self, "target_sample_"):
                 raise ValueError(
-                    "y holds no target samples, and target_sample_ has been deleted: pass samples "
-                    f"of the target space, a matrix of {self.n_features_target_} columns, as y."
+                    "y holds no target samples, and the aligner has no target_sample_: its map was "
+                    "given to from_map or loaded from a file, or target_sample_ was deleted. Pass "
+                    f"samples of the target space, a matrix of {self.n_features_target_} columns, "
+                    "as y."
                 )
             reference = self.target_sample_.astype(Z.dtype, copy=False)
             return csls_score(Z, reference)

@@ -65,8 +65,8 @@ class ReportBuilder:
         final = self.final
         if not hasattr(final, "converged_"):
             self.findings.append(
-                "The map is from another source and was not checked. Call assess(XA, XB) with "
-                "samples of both spaces."
+                "The map is from another source and was not checked. Measure its accuracy on known "
+                "pairs, or call assess(XA, XB) with samples of both spaces."
             )
             return None
         accuracy = _number(final.expected_accuracy_)
@@ -246,7 +246,12 @@ class ReportBuilder:
                 problem = unlike_lengths(argument, samples, normalizer)
                 if problem is not None:
                     self.findings.append(problem)
-            seen = [float(length) for length in normalizer.raw_lengths]
+            seen: list[float] | None = [float(length) for length in normalizer.raw_lengths]
+            if not any(normalizer.raw_lengths):
+                seen = None
+                self.not_shown[f"lengths of {name} samples at fit"] = (
+                    "the map is from another source"
+                )
             section[name] = {"fit": seen, "now": now}
         section["mapped"] = {"fit": None, "now": None if mapped is None else _quantiles(mapped)}
         return section

@@ -12,6 +12,9 @@ _MEANING = {
     "check": "The fit converged. Examine the findings before you use the map.",
     "fail": "Do not use the map.",
 }
+_NOT_CHECKED = (
+    "Whether the map has converged was not checked. Examine the findings before you use the map."
+)
 _WIDTH = 88
 _COLOURS = {"pass": "#1a7f37", "check": "#9a6700", "fail": "#cf222e"}
 _CELL = 'style="text-align:right;padding:.15em .8em"'
@@ -27,7 +30,7 @@ class _Table(NamedTuple):
 
 def report_text(contents: Mapping[str, Any]) -> str:
     """Return the report as lines of plain text."""
-    lines = [f"Verdict: {contents['verdict'].upper()}", _MEANING[contents["verdict"]]]
+    lines = [f"Verdict: {contents['verdict'].upper()}", _meaning(contents)]
     lines += [f"  - {finding}" for finding in contents["findings"]]
     for table in _tables(contents):
         width = max(len(name) for name, _ in table.rows)
@@ -54,7 +57,7 @@ def report_html(contents: Mapping[str, Any]) -> str:
     parts = [
         '<div style="font-family:sans-serif;max-width:50em">',
         f'<p><strong style="color:{_COLOURS[verdict]}">Verdict: {verdict.upper()}</strong> '
-        f"{escape(_MEANING[verdict])}</p>",
+        f"{escape(_meaning(contents))}</p>",
         _html_list(contents["findings"]),
     ]
     for table in _tables(contents):
@@ -78,6 +81,13 @@ def report_html(contents: Mapping[str, Any]) -> str:
     return "".join([*parts, "</div>"])
 
 
+def _meaning(contents: Mapping[str, Any]) -> str:
+    """Say in words what the verdict means."""
+    if contents["verdict"] != "fail" and contents["evidence"] is None:
+        return _NOT_CHECKED
+    return _MEANING[contents["verdict"]]
+
+
 def _html_list(items: Sequence[str]) -> str:
     if not items:
         return ""
@@ -90,7 +100,9 @@ def _tables(contents: Mapping[str, Any]) -> list[_Table]:
         tables.append(_evidence_table(contents["evidence"]))
     if contents["before_after"] is not None:
         tables.append(_before_after_table(contents["before_after"]))
-    tables.append(_lengths_table(contents["lengths"]))
+    lengths = _lengths_table(contents["lengths"])
+    if lengths.rows:
+        tables.append(lengths)
     if contents["outside"] is not None:
         tables.append(_outside_table(contents["outside"]))
     return tables

@@ -643,5 +643,5 @@ def test_target_samples_can_be_dropped(fitted, spaces):
     paired = loaded.score(spaces.XA_test, spaces.XB_test)
     assert paired == fitted.score(spaces.XA_test, spaces.XB_test)
     for y in (None, np.zeros(len(Z))):
-        with pytest.raises(ValueError, match=r"target_sample_ has been deleted: pass samples"):
+        with pytest.raises(ValueError, match=r"target_sample_ was deleted. Pass samples"):
             loaded.score(spaces.XA_test, y)

@@ -571,8 +571,9 @@ def test_score_against_the_samples_that_are_kept(y):
     with pytest.raises(ValueError, match="target_sample_") as raised:
         aligner.score(A, y)
     assert str(raised.value) == (
-        "y holds no target samples, and target_sample_ has been deleted: pass samples of the "
-        "target space, a matrix of 4 columns, as y."
+        "y holds no target samples, and the aligner has no target_sample_: its map was given to "
+        "from_map or loaded from a file, or target_sample_ was deleted. Pass samples of the target "
+        "space, a matrix of 4 columns, as y."
     )
 
 

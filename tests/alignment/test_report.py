@@ -418,3 +418,24 @@ def test_constant_features(aligner, data):
     report = alignment_report(aligner, XA, data.XB, XA_fit=data.XA)
     assert report.verdict in {"check", "fail"}
     assert "nan" not in str(report)
+
+
+def test_a_map_that_was_not_checked_is_not_said_to_have_converged(data):
+    given = MiniVec2Vec.from_map(np.eye(WIDTH))
+    report = alignment_report(given)
+    text = str(report)
+    assert report.verdict == "check"
+    assert report.to_dict()["evidence"] is None
+    assert "converged was not checked" in text
+    assert "The fit converged" not in text + report.to_html()
+    assert "The map is from another source" in report.findings[0]
+    # Lengths of samples that nobody has seen are not zero.
+    assert "at fit   0" not in text
+    assert report.to_dict()["lengths"]["source"]["fit"] is None
+    assert "lengths of target samples at fit" in report.to_dict()["not_shown"]
+    assert "Lengths" in str(alignment_report(given, data.XA_test, data.XB_test))
+    known = MiniVec2Vec.from_map(np.eye(WIDTH), source_length=2.0)
+    assert alignment_report(known).to_dict()["lengths"]["source"]["fit"] == [2.0] * 3
+    wrong = alignment_report(given, pairs=(data.XA_test, data.XB_test))
+    assert wrong.verdict == "fail"
+    assert "Do not use the map." in str(wrong)
