@@ -24,7 +24,8 @@ _ENCODER_PARAMETERS = """\
         Encoder of all modalities, or a dict of encoders by modality: "identity", "linear", "mlp", a
         name that was passed to :func:`~sklearn_align.fusion.register_encoder`, a
         ``torch.nn.Module`` from the width of the block to `n_units`, or a callable that makes such
-        a module from ``(width, n_units, **options)``.
+        a module from ``(width, n_units)``. The callable also gets those of the arguments
+        ``hidden_sizes``, ``activation`` and ``dropout`` that it takes.
 
     n_units : int, default=128
         Width of the common space.

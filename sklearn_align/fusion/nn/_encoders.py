@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
+from inspect import Parameter, signature
 from typing import Any, TypeAlias
 
 import torch
@@ -172,8 +173,9 @@ def register_encoder(name: str, factory: EncoderFactory) -> None:
         Name to register; must be new.
 
     factory : callable
-        Called as ``factory(width, n_units, hidden_sizes=..., activation=..., dropout=...)``;
-        returns a module that maps (n_samples, width) to (n_samples, n_units).
+        Called as ``factory(width, n_units, hidden_sizes=..., activation=..., dropout=...)``, with
+        those of the last three arguments that it takes. It returns a module that maps
+        (n_samples, width) to (n_samples, n_units).
 
     Raises
     ------
@@ -208,7 +210,8 @@ def build_encoder(
 ) -> nn.Module:
     """Return the encoder of the modality `name`: (n_samples, width) to (n_samples, n_units).
 
-    A module is copied; names and callables are called with ``(width, n_units, **options)``.
+    A module is copied; names and callables are called with ``(width, n_units)`` and those of the
+    options that they take.
     """
     if isinstance(encoder, nn.Module):
         module = deepcopy(encoder)
@@ -218,10 +221,37 @@ def build_encoder(
                 f"encoders[{name!r}] is {encoder!r}; registered encoders are "
                 f"{available_encoders()}. Add one with register_encoder."
             )
-        module = _REGISTRY[encoder](width, n_units, **options)
+        module = _called(_REGISTRY[encoder], name, width, n_units, options)
     else:
-        module = encoder(width, n_units, **options)
+        module = _called(encoder, name, width, n_units, options)
     _check_output(module, name, width, n_units)
+    return module
+
+
+def _called(
+    factory: EncoderFactory, name: str, width: int, n_units: int, options: Mapping[str, Any]
+) -> nn.Module:
+    """Call a factory with the options that it takes."""
+    try:
+        parameters = signature(factory).parameters
+    except (TypeError, ValueError):
+        parameters = None
+    if parameters is not None:
+        takes_all = any(p.kind is Parameter.VAR_KEYWORD for p in parameters.values())
+        options = {key: value for key, value in options.items() if takes_all or key in parameters}
+        try:
+            signature(factory).bind(width, n_units, **options)
+        except TypeError as error:
+            raise TypeError(
+                f"the encoder of modality {name!r} is called as encoder(width, n_units) with the "
+                f"options that it takes: {error}. Define it as def encoder(width, n_units) or def "
+                "encoder(width, n_units, **options), or pass a torch.nn.Module."
+            ) from error
+    module = factory(width, n_units, **options)
+    if not isinstance(module, nn.Module):
+        raise TypeError(
+            f"the encoder of modality {name!r} must return a torch.nn.Module; got {module!r}."
+        )
     return module
 
 
@@ -230,7 +260,15 @@ def _check_output(module: nn.Module, name: str, width: int, n_units: int) -> Non
     was_training = module.training
     module.eval()
     with torch.no_grad():
-        shape = tuple(module(torch.zeros(2, width)).shape)
+        try:
+            shape = tuple(module(torch.zeros(2, width)).shape)
+        except Exception as error:
+            error.add_note(
+                f"The encoder of modality {name!r} was called with zeros of shape (2, {width}): "
+                f"two samples of its {width} columns. It must map them to (2, {n_units}), the "
+                "second being n_units."
+            )
+            raise
     module.train(was_training)
     if shape != (2, n_units):
         raise ValueError(

@@ -81,3 +81,43 @@ def test_registered_encoder_gets_the_options(monkeypatch):
         register_encoder("mine", factory)
     with pytest.raises(TypeError, match="callable"):
         register_encoder("other", 3)
+
+
+@pytest.mark.parametrize(
+    "factory",
+    [
+        lambda width, n_units: nn.Linear(width, n_units),
+        lambda width, n_units, dropout: nn.Sequential(
+            nn.Linear(width, n_units), nn.Dropout(dropout)
+        ),
+        lambda width, n_units, **options: nn.Linear(width, n_units, bias="dropout" in options),
+        nn.Linear,
+    ],
+    ids=["no options", "one", "all", "a class of PyTorch"],
+)
+def test_a_callable_gets_the_options_that_it_takes(factory):
+    module = build_encoder(factory, "image", 3, 4, dropout=0.25, hidden_sizes=(2,))
+    assert module(torch.zeros(5, 3)).shape == (5, 4)
+    assert {m.p for m in module.modules() if isinstance(m, nn.Dropout)} <= {0.25}
+
+
+@pytest.mark.parametrize(
+    ("factory", "message"),
+    [
+        (lambda width: nn.Linear(width, 4), r"'image' is called as encoder\(width, n_units\)"),
+        (
+            lambda width, n_units, size: nn.Linear(width, size),
+            "missing a required argument: 'size'",
+        ),
+        (lambda width, n_units: 3, "'image' must return a torch.nn.Module; got 3"),
+    ],
+)
+def test_a_callable_that_does_not_fit_is_named(factory, message):
+    with pytest.raises(TypeError, match=message):
+        build_encoder(factory, "image", 3, 4, dropout=0.25)
+
+
+def test_an_encoder_that_fails_is_named():
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied") as raised:
+        build_encoder(nn.Linear(7, 4), "image", 3, 4)
+    assert "'image' was called with zeros of shape (2, 3)" in raised.value.__notes__[0]
