@@ -1,10 +1,11 @@
 """
-A number from modalities of which some are missing
-==================================================
+Regression with missing modalities
+==================================
 
 ``AECFRegressor`` predicts a measurement of handwritten digits from four other descriptions of them,
-any of which may be missing. The mean absolute error by the rate of missing blocks, against gradient
-boosting, and intervals that are wider where less is known.
+any of which may be missing. This example compares its mean absolute error with the error of
+gradient boosting at several rates of missing blocks, and computes prediction intervals whose width
+depends on the number of present blocks.
 
 .. code-block:: shell
 
@@ -22,10 +23,9 @@ from sklearn_align import AECFRegressor
 from sklearn_align.datasets import drop_modalities, load_mfeat
 
 # %%
-# The data are real, 2,000 digits with 1,000 of them for training. The modalities are Fourier
-# coefficients, Karhunen-Loève coefficients, pixels and Zernike moments. The target is a column of
-# the fifth description, the fourth morphological feature, which runs from 120 to 231. Its unit is
-# not documented.
+# The data are real: 2,000 digits, of which 1,000 are training samples. The modalities are Fourier
+# coefficients, Karhunen-Loève coefficients, pixels and Zernike moments. The target is the fourth
+# morphological feature, with values from 120 to 231. Its unit is not documented.
 
 MODALITIES = {"fou": 76, "kar": 64, "pix": 240, "zer": 47}
 
@@ -43,9 +43,9 @@ def read(subset):
 # %%
 # Two models
 # ----------
-# The network drops modalities by itself in training. Boosting reads NaN as well, but has to see
-# missing blocks in training: it gets every sample four times, with none to three of four blocks
-# dropped.
+# The network drops modalities at random in training. Gradient boosting accepts NaN, but needs
+# training samples with missing blocks: it is fitted to four copies of every sample, with no block,
+# one, two or three of the four blocks dropped.
 
 RATES = (0.0, 0.25, 0.5, 0.75)
 network = AECFRegressor(MODALITIES, random_state=0).fit(X, y)
@@ -56,8 +56,9 @@ boosting.fit(np.concatenate(dropped), np.tile(y, len(RATES)))
 # %%
 # Error by the rate of missing blocks
 # -----------------------------------
-# Five draws of the missing blocks for each rate; the deviation is that over the draws. Every sample
-# keeps at least one block, so that a little less is missing than the rate says.
+# The missing blocks are drawn five times for each rate, and the standard deviation is over these
+# draws. Every sample keeps at least one block, so that the share of missing blocks is a little
+# lower than the rate.
 
 draws = range(5)
 errors = {"AECFRegressor": [], "gradient boosting": []}
@@ -79,14 +80,15 @@ ax.set(xlabel="Rate of missing blocks", ylabel="Mean absolute error", ylim=(0, N
 _ = ax.legend()
 
 # %%
-# Boosting is better where most of the blocks are missing, the network where few are.
+# At high rates of missing blocks, gradient boosting is better. At low rates, the network is better.
 #
 # Intervals
 # ---------
-# The regressor has no intervals of its own. Residuals of the 300 validation samples, which were not
-# in training, give some (split conformal prediction): one width for each number of blocks that are
-# present, from ten draws of the missing blocks. Such an interval is to hold nine of ten targets on
-# average over samples of the same kind, not for each sample. 300 samples say so roughly only.
+# The regressor has no prediction intervals. They are computed here from the residuals of the 300
+# validation samples, which are not training samples (split conformal prediction). There is one
+# width for each number of present blocks, from ten draws of the missing blocks. The intervals
+# should contain nine of ten targets, on average over samples with the same number of blocks, not
+# for each sample. With 300 samples, this share is inaccurate.
 
 
 def with_draws(X, y, seeds):
@@ -112,6 +114,6 @@ for number in range(1, len(MODALITIES) + 1):
 # %%
 # Data of your own
 # ----------------
-# A data frame, categories and cells that are missing within a block are read as in
-# :ref:`use-case-image-text-table`; only the estimator at the end of the pipeline is another one.
-# Use boosting where single values are missing anywhere in one table.
+# :ref:`use-case-image-text-table` has a pipeline for data frames with categories and with values
+# that are missing within a block; only the last step of the pipeline differs. Use gradient boosting
+# if single values of one table are missing.

@@ -2,9 +2,9 @@
 Find a sample of one modality by another
 ========================================
 
-``AECFEmbedder`` embeds samples with any subset of their modalities as unit vectors of one space. So
-a stored sample is found by what the query happens to have: one description of a digit by another,
-or a recording by an image.
+``AECFEmbedder`` embeds samples with any subset of their modalities as unit vectors of one space. A
+query with some modalities therefore finds stored samples with other modalities: pixels of a digit
+by its shape descriptors, or a recording by an image.
 
 .. code-block:: shell
 
@@ -27,9 +27,9 @@ from sklearn_align.metrics import mean_rank, mean_reciprocal_rank, retrieval_acc
 # %%
 # Pixels by shape descriptors
 # ---------------------------
-# 1,000 digits with three descriptions each train the embedder, without labels: pixels, Fourier
-# coefficients and Zernike moments. 700 others are stored by their pixels alone, and searched for by
-# the other descriptions.
+# The embedder is trained without labels on 1,000 digits with three modalities: pixels, Fourier
+# coefficients and Zernike moments. 700 other digits are stored with their pixels only. The queries
+# have the other modalities of these digits.
 
 VIEWS = {"pix": 240, "fou": 76, "zer": 47}
 
@@ -51,9 +51,9 @@ def embed(*names):
 
 
 # %%
-# For comparison, canonical correlations of principal components, fitted to the same pairs, with one
-# model for each combination of descriptions. Of six settings with 20 to 76
-# components and 10 to 40 directions, this one does best on these queries, or nearly so.
+# For comparison, canonical correlation analysis (CCA) of principal components is fitted to the same
+# pairs, with one model for each combination of modalities. Of six settings with 20 to 76 components
+# and 10 to 40 directions, this setting has the best results on these queries, or nearly so.
 
 
 def embed_by_cca(*names):
@@ -70,8 +70,8 @@ def embed_by_cca(*names):
 
 
 # %%
-# Recall at k is the share of queries whose partner is among the k nearest, the reciprocal rank is 1
-# over its position.
+# Recall at k is the share of queries whose partner is among the k nearest stored samples. The
+# reciprocal rank is 1 divided by the position of the partner.
 
 K = (1, 5, 10)
 stored = embed("pix")
@@ -98,14 +98,14 @@ ax.set(xlabel="k", ylabel="Recall at k", xticks=K, ylim=(0, None))
 _ = fig.legend(loc="outside right upper", fontsize="small")
 
 # %%
-# The Fourier coefficients add nothing to the Zernike moments here, and CCA even loses by them: try
-# queries with each modality alone before they are combined.
+# In this example, queries with the Fourier coefficients in addition to the Zernike moments are not
+# better, and with CCA they are worse: compare with queries of each modality alone.
 #
 # Sounds by images
 # ----------------
-# In the second data set, an image and a recording belong together only by their digit: which of the
-# recordings of a "3" stands beside an image of a 3 is arbitrary. Recall of the partner is low for
-# every method then; what a search can find is a recording of the same digit.
+# In the second data set, an image and a recording of a sample have only the digit in common: each
+# image of a 3 was combined with an arbitrary recording of a "3". The recall of the partner is
+# therefore low for every method. A search can only find a recording of the same digit.
 
 pairs, unseen = load_avmnist(subset="train"), load_avmnist(subset="test")
 multimodal = AECFEmbedder(pairs.modalities, max_epochs=30, random_state=0)
@@ -123,7 +123,8 @@ print(f"of ten, with the same digit: {same.mean():.3f}")
 # %%
 # Data of your own
 # ----------------
-# Pack the blocks of each sample, with None or NaN for what is missing; samples with absent blocks
-# take part in training. Store ``embedder.transform`` of the collection in a vector index for inner
-# products, as the vectors have length one; see :ref:`vector-indexes`. If many stored samples fit a
-# query, as the recordings do, count those that are relevant and not the partner alone.
+# Pack the blocks of each sample, with None or NaN for missing blocks; samples with missing blocks
+# are used for training. Store ``embedder.transform`` of the collection in a vector index with inner
+# products, because the vectors have unit length; see :ref:`vector-indexes`. If several stored
+# samples are relevant for a query, such as the recordings of a digit, compute the recall of all of
+# them.

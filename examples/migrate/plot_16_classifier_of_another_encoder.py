@@ -3,9 +3,9 @@ A classifier for the vectors of another encoder
 ===============================================
 
 A classifier was trained on labelled vectors of an old encoder, all-MiniLM-L6-v2 with 384 features.
-New sentences come as vectors of all-mpnet-base-v2 with 768 features, without labels, and no
-sentence is known in both. The aligner maps the new vectors to the old space, where the classifier
-reads them.
+New sentences are encoded by all-mpnet-base-v2 with 768 features and have no labels. No sentence was
+encoded by both encoders. The aligner maps the new vectors to the old space, so that the classifier
+can be applied to them.
 
 .. code-block:: shell
 
@@ -33,16 +33,16 @@ X_test_old, X_test_new, y_test = data.XA_test, data.XB_test, data.labels_test
 # %%
 # The classifier
 # --------------
-# It is trained on vectors of the old encoder as they are, and stays as it is from here on.
+# The classifier is trained on vectors of the old encoder and does not change afterwards.
 
 classifier = LogisticRegression(max_iter=1000).fit(X_old, y_old)
 
 # %%
 # The map from the new space to the old one
 # -----------------------------------------
-# The new encoder is the source, the old one the target: only vectors of the new encoder change. The
-# fit sees no label and no pair; 4,000 vectors of each side are enough for these two encoders.
-# ``converged_`` says whether to go on.
+# The new encoder is the source and the old encoder is the target: only vectors of the new encoder
+# are mapped. The fit uses no labels and no pairs. 4,000 vectors of each side are sufficient for
+# these two encoders. Use the map only if ``converged_`` is True.
 
 aligner = MiniVec2Vec(random_state=0).fit(X_new[:4000], X_old[:4000])
 print(f"converged: {aligner.converged_}, expected top-1: {aligner.expected_accuracy_:.2f}")
@@ -57,9 +57,10 @@ print(X_test_new.shape, "->", X_mapped.shape)
 # %%
 # Accuracy
 # --------
-# All are scored on the same 1,500 held-out sentences. Vectors that are not aligned do not even have
-# the width of the old space; random projections put them there, five of them, to show what the
-# classifier says without a map. The last line is what 5,000 labels for the new encoder would give.
+# All accuracies are measured on the same 1,500 held-out sentences. Vectors that are not aligned
+# have another width than the old space. For comparison, five random projections map them to the old
+# space. The last line is the accuracy of a classifier that is trained on 5,000 labelled vectors of
+# the new encoder.
 
 rng = np.random.RandomState(0)
 not_aligned = []
@@ -79,7 +80,7 @@ for name, accuracy in accuracies.items():
     print(f"{name:30} accuracy {accuracy:.3f}")
 
 # %%
-# Bars are two standard errors of an accuracy on 1,500 sentences.
+# The error bars are two standard errors of an accuracy on 1,500 sentences.
 
 fig, ax = plt.subplots(figsize=(6.4, 2.8), layout="constrained")
 values = np.array(list(accuracies.values()))
@@ -93,11 +94,11 @@ ax.set(xlabel="Accuracy on held-out sentences", xlim=(0, 1))
 ax.invert_yaxis()
 
 # %%
-# Which class loses
+# Accuracy by class
 # -----------------
-# The map is not equally good everywhere. Compare by class before new vectors are served. With 50
-# sentences or more that are encoded by both encoders and passed as ``pairs=``, the map improves and
-# ``expected_accuracy_`` is measured.
+# The map is not equally accurate for all classes: compare the accuracies by class before you use
+# the classifier for new vectors. With 50 sentences or more that are encoded by both encoders and
+# passed as ``pairs=``, the map is more accurate, and ``expected_accuracy_`` is measured.
 
 print(f"{'':16}old vectors  mapped")
 for label, name in enumerate(data.label_names):
@@ -106,7 +107,8 @@ for label, name in enumerate(data.label_names):
     print(f"{name:16}      {of_old:.3f}   {of_mapped:.3f}")
 
 # %%
-# Keep both
-# ---------
+# Store map and classifier
+# ------------------------
 # ``aligner.export("new_to_old.npz")`` writes the map to a file without code, which holds no sample.
-# :ref:`use-case-serve` says how the map and the classifier are stored and serve single vectors.
+# :ref:`use-case-serve` explains how to store the map and the classifier, and how to predict for
+# single vectors.
