@@ -26,7 +26,8 @@ print(f"{data.XA.shape=}, {data.XB.shape=}, {data.XA_test.shape=}")
 # %%
 # Fit
 # ---
-# The convergence check needs no pairs: it tests whether independent runs lead to the same map.
+# The convergence check needs no pairs: it estimates the accuracy of the map from the agreement with
+# independent runs, the relative score and the number of samples.
 
 aligner = MiniVec2Vec(random_state=0).set_callbacks(ProgressBar()).fit(data.XA, data.XB)
 print(f"converged: {aligner.converged_}, agreement of independent maps: {aligner.agreement_:.3f}")

@@ -3,7 +3,7 @@ Number of samples and effect of known pairs
 ===========================================
 
 With fewer samples, the alignment is harder. ``converged_`` is False if there were too few samples.
-A hundred known pairs can then replace thousands of unpaired samples.
+A hundred known pairs can then replace about a thousand unpaired samples.
 """
 
 import warnings
@@ -50,11 +50,12 @@ for name, (accuracy, converged) in results.items():
     print(f"{name:22} top-1 {accuracy:.3f}, converged: {converged}")
 
 # %%
-# A hundred pairs have the same effect as a thousand samples. The hatched bar is a map for which
-# ``converged_`` is False. Without pairs, ``converged_`` is True if independent runs lead to the
-# same map. Such a map is not a result of chance, but it may be inaccurate. With 600 samples of
-# each side, the counterpart is the nearest neighbour for more than half of the sentences. By
-# chance, this would be one sentence of a thousand. With more samples, the map is more accurate.
+# A hundred pairs have nearly the same effect as 1,200 more samples of each side. The hatched bar is
+# a map for which ``converged_`` is False. Without pairs, ``converged_`` is True if the estimate of
+# the accuracy is at least .5. Such a map is not a result of chance, but it may be inaccurate. With
+# 600 samples of each side, the counterpart is the nearest neighbour for more than half of the
+# sentences. By chance, this would be one sentence of a thousand. With more samples, the map is more
+# accurate.
 
 fig, ax = plt.subplots(figsize=(7, 2.8), layout="constrained")
 for converged, style in (

@@ -47,7 +47,7 @@ for name, target in targets.items():
 # alignment than for the successful one. Use this score only to compare maps between the same
 # samples.
 #
-# ``relative_score_`` must be at least 0.4 in spaces of this width. It is 0 for arbitrary maps and
+# ``relative_score_`` must be at least ``min_relative_score_``. It is 0 for arbitrary maps and
 # 1 for two halves of one space. For noise, the score of a space with itself is hardly higher than
 # the score of arbitrary maps, so that ``relative_score_`` of any fitted map is far above 1. A high
 # value alone is therefore not sufficient.
