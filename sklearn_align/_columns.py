@@ -11,7 +11,6 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.compose import make_column_selector
 
 from sklearn_align._typing import IntArray
 
@@ -25,6 +24,7 @@ COLUMN_KINDS = (
     "selector of polars"
 )
 _MANY = 8
+_SELECTOR_OPTIONS = ("pattern", "dtype_include", "dtype_exclude")
 
 
 def is_integer(value: object) -> bool:
@@ -34,14 +34,18 @@ def is_integer(value: object) -> bool:
 
 def described(selector: Any) -> str:
     """Write a selector as in code; objects of scikit-learn and functions have no short repr."""
-    options = ("pattern", "dtype_include", "dtype_exclude")
-    if all(hasattr(selector, option) for option in options):
-        given = [(option, getattr(selector, option)) for option in options]
+    if _is_column_selector(selector):
+        given = [(option, getattr(selector, option)) for option in _SELECTOR_OPTIONS]
         inner = ", ".join(f"{option}={value!r}" for option, value in given if value is not None)
         return f"{type(selector).__name__}({inner})"
     if callable(selector):
         return str(getattr(selector, "__qualname__", repr(selector)))
     return repr(selector)
+
+
+def _is_column_selector(selector: Any) -> bool:
+    """Tell what make_column_selector returns, which need not be imported for this."""
+    return all(hasattr(selector, option) for option in _SELECTOR_OPTIONS)
 
 
 def _package(value: Any) -> str:
@@ -125,7 +129,7 @@ class ColumnTable:
         """Return what a callable selects."""
         if self.names is None or self.X is None:
             raise self._without_names(modality, selector, "selects columns of a DataFrame")
-        if isinstance(selector, make_column_selector) and not hasattr(self.X, "iloc"):
+        if _is_column_selector(selector) and not hasattr(self.X, "iloc"):
             # scikit-learn refuses all data frames except those of pandas.
             if selector.dtype_include is not None or selector.dtype_exclude is not None:
                 raise ValueError(
