@@ -89,7 +89,6 @@ PARAMETERS: Mapping[str, Parameter] = MappingProxyType(
         "masking_warmup": Parameter([NON_NEGATIVE_INT], _SUPERVISED | _MODULE),
         "masking_tau": Parameter([POSITIVE], _SUPERVISED | _MODULE),
         "min_active": Parameter([POSITIVE_INT], _SUPERVISED | _MODULE),
-        "modality_outputs": Parameter(["boolean"], _MODULE),
         "entropy_weight": Parameter([NON_NEGATIVE], _ALL | _LOSSES, 0.1),
         "entropy_free_epochs": Parameter([NON_NEGATIVE_INT], _ALL | _LOSSES),
         "entropy_warmup_epochs": Parameter([NON_NEGATIVE_INT], _ALL | _LOSSES),
