@@ -2,9 +2,10 @@
 
 python -m tests.benchmarks.bench_fusion_gate_cost --seeds 3
 
-The tasks are classes, several labels that follow from the digit, and a measurement of the digit. A
-second fit, with one more modality of nothing but noise, gives the mean weight of this modality.
-All weights are scored on the validation samples with one seed, and on the test samples with others.
+The tasks are classes, several labels that follow from the digit, and a measurement of the digit,
+which is also predicted with one head for all modalities. A second fit, with one more modality of
+nothing but noise, gives the mean weight of this modality. All weights are scored on the validation
+samples with one seed, and on the test samples with others.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ LABELS = np.array(
 # The measurement is a column of the description "mor", the blocks are four other descriptions.
 VIEWS = {"fou": 76, "kar": 64, "pix": 240, "zer": 47}
 MEASUREMENT = 3
+MEAN_FUSION = "fusion='mean'"
 
 
 def classes(y: Array, proba: Array) -> list[float]:
@@ -64,7 +66,7 @@ def numbers(y: Array, predicted: Array) -> list[float]:
 
 def load_task(task: str, seed: int) -> tuple[Array, Array, dict[str, int], Array]:
     """Load X, targets, modalities, and the split: 0 training, 1 validation, 2 test."""
-    name, kind = task.split(", ")
+    name, kind, *_ = task.split(", ")
     if kind == "number":
         bunch = load_mfeat(split=seed % 5, as_frame=True)
         blocks = [bunch.data.filter(regex=f"^{view}").to_numpy(np.float32) for view in VIEWS]
@@ -81,6 +83,7 @@ SCORES: dict[str, Callable[[Array, Array], list[float]]] = {
     "avmnist, labels": labels,
     "mfeat, labels": labels,
     "mfeat, number": numbers,
+    f"mfeat, number, {MEAN_FUSION}": numbers,
 }
 
 
@@ -90,8 +93,12 @@ def score(task: str, weight: float, scored: str, seed: int) -> Figures:
     X, y, modalities, split = load_task(task, seed)
     rows = split == ("validation", "test").index(scored) + 1
     drawn = np.random.default_rng(seed).permutation(np.flatnonzero(split == 0))[:SAMPLES]
-    estimator = AECFRegressor if task.endswith("number") else AECFClassifier
-    options: dict[str, Any] = {"gate_supervision_weight": weight, "random_state": seed}
+    estimator = AECFRegressor if "number" in task else AECFClassifier
+    options: dict[str, Any] = {
+        "gate_supervision_weight": weight,
+        "fusion": "mean" if task.endswith(MEAN_FUSION) else "expert",
+        "random_state": seed,
+    }
     model = estimator(modalities, **options).fit(X[drawn], y[drawn])
     predict = model.predict if estimator is AECFRegressor else model.predict_proba
     figures: Figures = {}
