@@ -82,8 +82,7 @@ class AECFRegressor(AECFNet, NeuralNetRegressor):
 
     gate_supervision_weight : float, default=0.0
         Weight of a term that lets the gate's weights follow how well each modality alone predicts
-        the target of a training sample. Predictions are worse with it if ``fusion="expert"``, see
-        :ref:`gate-weights`.
+        the target of a training sample. It makes predictions worse, see :ref:`gate-weights`.
 
     l2_weight : float, default=1e-4
         Weight of the mean squared output in the loss.

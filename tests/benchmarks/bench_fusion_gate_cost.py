@@ -123,6 +123,7 @@ def write_means(runs: Runs, path: Path) -> None:
     metrics = [at_rate("score", rate) for rate in RATES]
     columns = [
         *metrics,
+        at_rate("NLL", 0.0),
         at_rate("NLL", 0.5),
         *[at_rate("ECE", rate) for rate in RATES],
         "weight of noise",
