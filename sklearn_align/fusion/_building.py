@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sklearn_align.fusion._net import AECFNet
 
 # Without them, the table fits 100 columns.
-_TERMS = ("consistency", "ece", "entropy", "gate_entropy", "l2", "violations")
+_TERMS = ("consistency", "ece", "entropy", "gate_entropy", "gate_supervision", "l2", "violations")
 _COLUMNS_OF_VERBOSE_2 = [f"{part}_{term}" for part in ("train", "valid") for term in _TERMS]
 _COLUMNS_OF_VERBOSE_2 += ["consistency_ramp", "entropy_lambda", "gate_temperature", "masking_ramp"]
 
@@ -80,6 +80,10 @@ def build_module(net: AECFNet) -> None:
         widths=net.layout_.widths, n_outputs=net._targets.n_outputs, names=net.layout_.names
     )
     options.update(net._network_options)
+    loss_options = {"gate_supervision_weight": net.gate_supervision_weight}
+    loss_options.update(net.get_params_for("criterion"))
+    if loss_options["gate_supervision_weight"] > 0:
+        options["modality_outputs"] = True
     options.update(net.get_params_for("module"))
     net._module_options = net._restored_options.get("_module_options", options)
     net.module_ = net.module(**net._module_options)

@@ -93,6 +93,10 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
         Number of epochs without the entropy term, and number of epochs in which its weight
         increases. After that, the weight decreases to 0 with a cosine schedule.
 
+    gate_supervision_weight : float, default=0.0
+        Weight of a term that lets the gate's weights follow how well each modality alone predicts
+        the target of a training sample. See :ref:`gate-weights`.
+
     ece_weight : float, default=0.0
         Weight of a calibration error with soft bins in the loss.
 
@@ -164,10 +168,10 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
 
     history_ : skorch.history.History
         One entry per epoch. It has ``train_`` and ``valid_`` values of ``loss``, of its unweighted
-        components ``task``, ``entropy``, ``ece``, ``l2`` and ``consistency``, of ``gate_entropy``,
-        and of ``violations``, the share of samples with a more confident prediction without the
-        dropped modalities. It also has the weights ``entropy_lambda``, ``consistency_ramp`` and
-        ``masking_ramp``, and ``gate_temperature``.
+        components ``task``, ``entropy``, ``ece``, ``l2``, ``consistency`` and ``gate_supervision``,
+        of ``gate_entropy``, and of ``violations``, the share of samples with a more confident
+        prediction without the dropped modalities. It also has the weights ``entropy_lambda``,
+        ``consistency_ramp`` and ``masking_ramp``, and ``gate_temperature``.
 
     n_iter_ : int
         Number of epochs trained.
@@ -239,6 +243,7 @@ class AECFClassifier(AECFNet, NeuralNetClassifier):
         entropy_weight: float = 0.2,
         entropy_free_epochs: int = 0,
         entropy_warmup_epochs: int = 5,
+        gate_supervision_weight: float = 0.0,
         ece_weight: float = 0.0,
         l2_weight: float = 1e-4,
         consistency_weight: float = 1.0,

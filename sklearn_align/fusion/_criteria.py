@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from sklearn_align.fusion._losses import (
     cross_entropy_per_sample,
     focal_loss_per_sample,
+    gate_supervision_per_sample,
     info_nce,
     kl_consistency_per_sample,
     monotone_consistency_per_sample,
@@ -18,60 +19,19 @@ from sklearn_align.fusion._losses import (
     squared_error_per_sample,
     violations_per_sample,
 )
-from sklearn_align.fusion._schedules import entropy_schedule, linear_ramp
+from sklearn_align.fusion._schedules import ScheduledLoss
 from sklearn_align.fusion.nn._gate import gate_entropy
 
 
-class ScheduledLoss(nn.Module):
-    """Loss whose entropy and consistency terms have weights that depend on the epoch."""
-
-    def __init__(
-        self,
-        *,
-        max_epochs: int,
-        entropy_weight: float,
-        entropy_free_epochs: int,
-        entropy_warmup_epochs: int,
-        consistency_weight: float,
-        consistency_ramp_epochs: int,
-    ) -> None:
-        super().__init__()
-        self.max_epochs = max_epochs
-        self.entropy_weight = entropy_weight
-        self.entropy_free_epochs = entropy_free_epochs
-        self.entropy_warmup_epochs = entropy_warmup_epochs
-        self.consistency_weight = consistency_weight
-        self.consistency_ramp_epochs = consistency_ramp_epochs
-        self.components: dict[str, Tensor] = {}
-        self.set_epoch(0)
-
-    def set_epoch(self, epoch: int) -> None:
-        """Set the weights that depend on the epoch.
-
-        Parameters
-        ----------
-        epoch : int
-            Epoch, counted from 0.
-        """
-        self.entropy_lambda = entropy_schedule(
-            epoch,
-            weight=self.entropy_weight,
-            free_epochs=self.entropy_free_epochs,
-            warmup_epochs=self.entropy_warmup_epochs,
-            max_epochs=self.max_epochs,
-        )
-        self.consistency_ramp = linear_ramp(epoch, self.consistency_ramp_epochs)
-
-
 class AECFLoss(ScheduledLoss):
-    """Weighted sum of task, entropy, calibration, size and consistency terms.
+    """Weighted sum of task, entropy, calibration, size, consistency and gate supervision terms.
 
     ``task + lambda * entropy + ece_weight * ece + l2_weight * l2 + consistency_weight * ramp *
-    consistency``, where lambda and ramp depend on the epoch. Each term is a mean over the samples i
-    of the batch, weighted with `sample_weight`. Let ``z_i`` be the outputs and ``w_i`` the gate's
-    weights on all present modalities. Let ``z'_i`` be the outputs of the second pass, on the subset
-    that remains after masking. ``p_i`` and ``p'_i`` are the probabilities: ``softmax(z)`` for
-    classes, ``sigmoid(z)`` for labels.
+    consistency + gate_supervision_weight * gate_supervision``, where lambda and ramp depend on the
+    epoch. Each term is a mean over the samples i of the batch, weighted with `sample_weight`. Let
+    ``z_i`` be the outputs and ``w_i`` the gate's weights on all present modalities. Let ``z'_i`` be
+    the outputs of the second pass, on the subset that remains after masking. ``p_i`` and ``p'_i``
+    are the probabilities: ``softmax(z)`` for classes, ``sigmoid(z)`` for labels.
 
     * task: ``-sum_k t_ik log p_ik`` with ``t_i = (1 - s) * onehot(y_i) + s / n_classes`` and
       ``s = label_smoothing`` (multiclass); ``mean_k a_k (1 - q_ik)**focal_gamma * -log q_ik`` with
@@ -89,6 +49,9 @@ class AECFLoss(ScheduledLoss):
       with the confidences of both passes ("monotone"). For several labels, the mean of the terms
       of all labels, with the confidence ``max(p_ik, 1 - p_ik)``. ``mean_k (z'_ik - z_ik)**2``
       without a gradient in ``z_i`` for regression.
+    * gate_supervision: ``sum_m q_im log(q_im / w_im)``, which is ``KL(q_i || w_i)``, with ``q_im =
+      softmax_m(-L_im)`` over the present modalities m. ``L_im`` is the task term of the output from
+      modality m alone. There is no gradient in ``q_im``. 0 where one modality is present or none.
 
     Parameters by topic:
 
@@ -131,6 +94,10 @@ class AECFLoss(ScheduledLoss):
     consistency_ramp_epochs : int, default=5
         Epochs in which the consistency term rises.
 
+    gate_supervision_weight : float, default=0.0
+        Weight of the gate supervision term. If it is positive, the network needs
+        ``modality_outputs=True``.
+
     label_smoothing : float in [0, 1), default=0.0
         Share of a multiclass target that is distributed over all classes.
 
@@ -146,10 +113,11 @@ class AECFLoss(ScheduledLoss):
     Attributes
     ----------
     components : dict of str to Tensor
-        Unweighted terms of the last call, detached: task, entropy, ece, l2, consistency; also
-        gate_entropy and, for classes and labels, violations: the share of samples for which the
-        second pass is more confident than the first. Terms whose weight is 0 are not computed; ece
-        and consistency are then 0. The call returns the weighted sum.
+        Unweighted terms of the last call, detached: task, entropy, ece, l2, consistency,
+        gate_supervision; also gate_entropy and, for classes and labels, violations: the share of
+        samples for which the second pass is more confident than the first. Terms whose weight is 0
+        are not computed; ece, consistency and gate_supervision are then 0. The call returns the
+        weighted sum.
 
     entropy_lambda : float
         Lambda of the current epoch.
@@ -171,11 +139,13 @@ class AECFLoss(ScheduledLoss):
     >>> loss = AECFLoss(entropy_weight=0.0, l2_weight=0.0)
     >>> weights = torch.tensor([[0.5, 0.5]])
     >>> total = loss((torch.zeros(1, 2), weights, None), torch.tensor([0]))
-    >>> round(float(total), 4), sorted(loss.components)
-    (0.6931, ['consistency', 'ece', 'entropy', 'gate_entropy', 'l2', 'task', 'violations'])
+    >>> round(float(total), 4), round(float(loss.components["entropy"]), 4)
+    (0.6931, -0.6931)
     """
 
     pos_weight: Tensor | None
+    # Losses that an earlier version has stored do not have it.
+    gate_supervision_weight: float = 0.0
 
     def __init__(
         self,
@@ -190,6 +160,7 @@ class AECFLoss(ScheduledLoss):
         consistency: str = "kl",
         consistency_weight: float = 1.0,
         consistency_ramp_epochs: int = 5,
+        gate_supervision_weight: float = 0.0,
         label_smoothing: float = 0.0,
         focal_gamma: float = 0.0,
         focal_alpha: float | None = None,
@@ -215,6 +186,7 @@ class AECFLoss(ScheduledLoss):
         self.ece_weight = ece_weight
         self.l2_weight = l2_weight
         self.consistency = consistency
+        self.gate_supervision_weight = gate_supervision_weight
         self.label_smoothing = label_smoothing
         self.focal_gamma = focal_gamma
         self.focal_alpha = focal_alpha
@@ -234,7 +206,8 @@ class AECFLoss(ScheduledLoss):
         ----------
         outputs : tuple of Tensor
             Result of :class:`AECFModule`: outputs, weights and fused representations; with a second
-            pass, also the outputs, weights and presence of this pass.
+            pass, also the outputs, weights and presence of this pass; for gate supervision, also
+            the outputs from each modality alone.
 
         y : Tensor
             Class positions (n_samples,), labels (n_samples, n_labels) or targets
@@ -242,7 +215,8 @@ class AECFLoss(ScheduledLoss):
 
         presence : Tensor of bool of shape (n_samples, n_modalities), default=None
             True where a modality is present. Samples without a present modality have no weight in
-            the ece term.
+            the ece term. With None, modalities of weight 0 are absent from the gate supervision
+            term.
 
         sample_weight : Tensor of shape (n_samples,), default=None
             Weights of the samples, with mean 1 over the training samples.
@@ -253,7 +227,7 @@ class AECFLoss(ScheduledLoss):
             The weighted sum.
         """
         full, weights = outputs[0], outputs[1]
-        has_subset = len(outputs) > 3
+        has_subset = len(outputs) > 4
         mean = _mean_over_samples(sample_weight)
         task = mean(self._task_per_sample(full, y))
         size = (full**2).mean(dim=1)
@@ -271,6 +245,7 @@ class AECFLoss(ScheduledLoss):
         entropy = mean(gate_entropy(weights))
         ece = self._ece(full, y, presence, sample_weight)
         l2 = mean(size)
+        supervision = self._gate_supervision(outputs, y, presence, mean)
         total: Tensor = task + self.l2_weight * l2
         if self.entropy_lambda > 0:
             total = total - self.entropy_lambda * entropy
@@ -278,12 +253,15 @@ class AECFLoss(ScheduledLoss):
             total = total + self.ece_weight * ece
         if has_subset and self.consistency_weight > 0:
             total = total + self.consistency_weight * self.consistency_ramp * consistency
+        if self.gate_supervision_weight > 0:
+            total = total + self.gate_supervision_weight * supervision
         self.components = {
             "task": task.detach(),
             "entropy": -entropy.detach(),
             "ece": ece.detach(),
             "l2": l2.detach(),
             "consistency": consistency.detach(),
+            "gate_supervision": supervision.detach(),
             "gate_entropy": entropy.detach(),
         }
         if self.task != "regression":
@@ -310,6 +288,29 @@ class AECFLoss(ScheduledLoss):
         if self.consistency == "kl":
             return kl_consistency_per_sample(full, subset, multilabel=multilabel)
         return monotone_consistency_per_sample(full, subset, multilabel=multilabel)
+
+    def _gate_supervision(
+        self,
+        outputs: tuple[Any, ...],
+        y: Tensor,
+        presence: Tensor | None,
+        mean: Callable[[Tensor], Tensor],
+    ) -> Tensor:
+        weights: Tensor = outputs[1]
+        if self.gate_supervision_weight <= 0:
+            return weights.new_zeros(())
+        if len(outputs) not in (4, 7):
+            raise ValueError(
+                f"gate_supervision_weight={self.gate_supervision_weight!r} needs the outputs from "
+                "each modality alone, which the network did not return: make it with "
+                "modality_outputs=True, as in AECFModule(widths, n_outputs, modality_outputs=True)."
+            )
+        alone: Tensor = outputs[-1].detach()
+        n_modalities = alone.shape[1]
+        losses = self._task_per_sample(alone.flatten(0, 1), y.repeat_interleave(n_modalities, 0))
+        presence = weights > 0 if presence is None else presence
+        losses = losses.reshape(alone.shape[:2])
+        return mean(gate_supervision_per_sample(weights, losses, presence))
 
     def _ece(
         self, outputs: Tensor, y: Tensor, presence: Tensor | None, sample_weight: Tensor | None

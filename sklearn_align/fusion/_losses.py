@@ -78,6 +78,22 @@ def monotone_consistency_per_sample(
     )
 
 
+def gate_supervision_per_sample(weights: Tensor, losses: Tensor, presence: Tensor) -> Tensor:
+    """``KL(q || w)`` of gate weights w and ``q = softmax(-losses)``, without gradient in `losses`.
+
+    All have shape (n_samples, n_modalities); the softmax is over the present modalities. The result
+    has shape (n_samples,), and is 0 where one modality is present or none.
+    """
+    # The smallest finite number acts as -inf, without NaN where no modality is present.
+    lowest = torch.finfo(losses.dtype).min
+    log_q = torch.log_softmax((-losses.detach()).masked_fill(~presence, lowest), dim=1)
+    log_q = torch.where(presence, log_q, torch.zeros_like(log_q))
+    # Logarithms of 0 would be infinite, also where the factor is 0.
+    safe = torch.where(presence, weights, torch.ones_like(weights))
+    log_w = safe.clamp(min=torch.finfo(weights.dtype).tiny).log()
+    return (log_q.exp() * (log_q - log_w)).sum(dim=1)
+
+
 @torch.no_grad()
 def violations_per_sample(full: Tensor, subset: Tensor, *, multilabel: bool = False) -> Tensor:
     """Whether ``confidence(subset) > confidence(full)``, for logits (n_samples, n_outputs).

@@ -117,6 +117,8 @@ class AECFNet(
     num_targets: int | None = None
     pos_weight: Any = None
     calibration: bool | str = False
+    # Estimators that an earlier version has stored do not have it, either.
+    gate_supervision_weight: float = 0.0
 
     layout_: ModalityLayout
     _targets: Targets

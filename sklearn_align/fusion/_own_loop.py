@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sklearn_align.fusion._criteria import ScheduledLoss
 from sklearn_align.fusion._data import ModalityDataset
+from sklearn_align.fusion._schedules import ScheduledLoss
 from sklearn_align.fusion._temperature import SubsetTemperature, masked_outputs
 from sklearn_align.fusion.nn._masker import ModalityMasker
 from sklearn_align.fusion.nn._module import AECFModule

@@ -80,6 +80,10 @@ class AECFRegressor(AECFNet, NeuralNetRegressor):
         Number of epochs without the entropy term, and number of epochs in which its weight
         increases. After that, the weight decreases to 0 with a cosine schedule.
 
+    gate_supervision_weight : float, default=0.0
+        Weight of a term that lets the gate's weights follow how well each modality alone predicts
+        the target of a training sample. It makes predictions worse, see :ref:`gate-weights`.
+
     l2_weight : float, default=1e-4
         Weight of the mean squared output in the loss.
 
@@ -177,6 +181,7 @@ class AECFRegressor(AECFNet, NeuralNetRegressor):
         entropy_weight: float = 0.2,
         entropy_free_epochs: int = 0,
         entropy_warmup_epochs: int = 5,
+        gate_supervision_weight: float = 0.0,
         l2_weight: float = 1e-4,
         consistency_weight: float = 1.0,
         consistency_ramp_epochs: int = 5,

@@ -39,6 +39,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "masking='entropy_max', 0.5": {"masking": "entropy_max", "masking_prob": 0.5},
     "masking_prob=0.3": {"masking_prob": 0.3},
     "entropy_weight=0": {"entropy_weight": 0.0},
+    "gate_supervision_weight=1": {"gate_supervision_weight": 1.0},
     "consistency='monotone'": {"consistency": "monotone"},
     "consistency_weight=0": {"consistency_weight": 0.0},
     "ece_weight=0.5": {"ece_weight": 0.5},

@@ -53,9 +53,9 @@ class Setting:
     sample that is mixed into half of the blocks instead; `reward` the weight of a term that rewards
     low entropy in the second half of the training, when masking has trained every modality;
     `confidence` what the gate sees of the experts: nothing, their confidence besides the blocks
-    ("both"), or nothing else ("only"); `teacher` the weight of the divergence from weights that
-    follow the experts' losses; `held_out` trains the gate once more, on a fifth of the samples that
-    the experts have not seen; `entropy_weight` is that of the estimator.
+    ("both"), or nothing else ("only"); `held_out` trains the gate once more, on a fifth of the
+    samples that the experts have not seen; `teacher` is ``gate_supervision_weight`` of the
+    estimator, and `entropy_weight` its parameter of that name.
     """
 
     noise: float = 0.0
@@ -125,7 +125,6 @@ class NoisyModule(AECFModule):
         noise: float = 0.0,
         mix: float = 0.0,
         confidence: str = "",
-        teacher: float = 0.0,
         n_units: int = 128,
         gate_hidden: int = 64,
         gate_temperature: float = 2.0,
@@ -142,7 +141,7 @@ class NoisyModule(AECFModule):
             min_gate_temperature=min_gate_temperature,
             **options,
         )
-        self.noise, self.mix, self.teacher = noise, mix, teacher
+        self.noise, self.mix = noise, mix
         if confidence:
             self.gate = ConfidenceGate(
                 len(widths),
@@ -162,7 +161,6 @@ class NoisyModule(AECFModule):
             strength = torch.repeat_interleave(drawn, torch.tensor(self.widths), dim=1)
             X = X + self.noise * strength * torch.randn_like(X)
             X = X + self.mix * strength * (X[torch.randperm(len(X))] - X)
-        self.last = X
         return super().forward(X, presence, subset)
 
 
@@ -189,24 +187,6 @@ class SelectiveLoss(AECFLoss):
         if not self.rewarded:
             return loss
         return loss + self.reward * torch.special.entr(outputs[1]).sum(dim=-1).mean()
-
-
-class TaughtClassifier(AECFClassifier):
-    """The classifier; its gate is taught by the losses of the experts on the same samples."""
-
-    def get_loss(self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False) -> Any:
-        """Add the divergence of the gate's weights from a softmax of the experts' losses."""
-        loss = super().get_loss(y_pred, y_true, X, training)
-        if not training or self.module_.teacher == 0:
-            return loss
-        presence = X["presence"]
-        with torch.no_grad():
-            logits = self.module_.head(self.module_.encode(self.module_.last))
-            y = y_true.unsqueeze(1).expand(logits.shape[:2])
-            losses = nn.functional.cross_entropy(logits.transpose(1, 2), y, reduction="none")
-            taught = torch.softmax((-losses).masked_fill(~presence, -1e9), dim=-1)
-        divergence = -(taught * y_pred[1].clamp(min=1e-6).log()).sum(dim=-1).mean()
-        return loss + self.module_.teacher * divergence
 
 
 def refit_gate(clf: AECFClassifier, X: Array, y: Array, seed: int) -> None:
@@ -244,16 +224,16 @@ def score(
     modalities = {**bunch.modalities, "noise": N_NOISE}
     rows = bunch.split == ("validation", "test").index(scored) + 1
     drawn = np.random.default_rng(seed).permutation(np.flatnonzero(bunch.split == 0))[:samples]
-    clf = TaughtClassifier(
+    clf = AECFClassifier(
         modalities=modalities,
         module=NoisyModule,
         module__noise=chosen.noise,
         module__mix=chosen.mix,
         module__confidence=chosen.confidence,
-        module__teacher=chosen.teacher,
         criterion=SelectiveLoss,
         criterion__reward=chosen.reward,
         entropy_weight=chosen.entropy_weight,
+        gate_supervision_weight=chosen.teacher,
         max_epochs=epochs,
         random_state=seed,
     )

@@ -49,6 +49,7 @@ def test_full_round_trip_of_any_setting():
         ({"learningrate": 1}, r"did you mean 'learning_rate'\?"),
         ({"lr": 1e-3, "num_clases": 3}, r"unknown keys 'num_clases' = 3 .* 'num_classes'\?"),
         ({"dropout": 0.1}, r"'dropout' = 0.1 \(a parameter of the estimators: pass it to build"),
+        ({"gate_supervision_weight": 1.0}, r"\(a parameter of the estimators: pass it to build"),
         ({"gate_use_softmax": False}, r"gate_activation='softmax' or 'sigmoid' to build"),
         ({3: 4, "zzz": "z" * 99}, r"unknown keys 3 = 4, 'zzz' = 'z{56}\.\.\.; known keys"),
     ],

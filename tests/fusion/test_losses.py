@@ -293,6 +293,7 @@ def test_defaults_and_the_weights_of_the_first_epoch():
         "l2_weight": 1e-4,
         "consistency": "kl",
         "consistency_ramp_epochs": 5,
+        "gate_supervision_weight": 0.0,
         "label_smoothing": 0.0,
         "focal_gamma": 0.0,
         "focal_alpha": None,
@@ -351,6 +352,7 @@ def test_terms_of_every_task_against_their_functions(task, consistency, n_passes
         "entropy": (weight * (gate * gate.log()).sum(dim=1)).mean(),
         "consistency": torch.zeros(()),
         "ece": torch.zeros(()),
+        "gate_supervision": torch.zeros(()),
     }
     if task != "regression":
         expected["ece"] = soft_calibration_error(full, y, sample_weight=weight, **multilabel)
@@ -391,6 +393,7 @@ def test_terms_without_weight_are_not_computed():
     loss(outputs, y)
     assert loss.components["consistency"] == 0
     assert loss.components["ece"] == 0
+    assert loss.components["gate_supervision"] == 0
 
 
 def test_weights_of_labels_are_a_buffer_in_single_precision():

@@ -65,7 +65,8 @@ def train_epoch(epoch, module, loss, optimizer, batches):
     return {name: float(np.mean([value[name] for value in values])) for name in values[0]}
 
 
-def test_a_loop_gives_the_network_of_the_estimator_to_the_bit():
+@pytest.mark.parametrize("supervision", [0.0, 1.0])
+def test_a_loop_gives_the_network_of_the_estimator_to_the_bit(supervision):
     data = make_multimodal_classification(90, random_state=0)
     X, y, _ = merge_equal_samples(
         np.asarray(data.data), np.asarray(data.target), np.ones(len(data.target))
@@ -74,6 +75,7 @@ def test_a_loop_gives_the_network_of_the_estimator_to_the_bit():
     clf = AECFClassifier(
         data.modalities,
         **settings,
+        gate_supervision_weight=supervision,
         max_epochs=4,
         batch_size=32,
         gate_lr=5e-3,
@@ -89,8 +91,8 @@ def test_a_loop_gives_the_network_of_the_estimator_to_the_bit():
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(check_random_state(3).randint(np.iinfo(np.int32).max)))
         widths = clf.layout_.widths
-        module = AECFModule(widths, len(frequencies), **settings)
-        loss = AECFLoss(max_epochs=4)
+        module = AECFModule(widths, len(frequencies), modality_outputs=supervision > 0, **settings)
+        loss = AECFLoss(gate_supervision_weight=supervision, max_epochs=4)
         groups = parameter_groups(module, gate_lr=5e-3, weight_decay=0.01)
         optimizer = torch.optim.AdamW(groups, lr=1e-3, fused=True)
         module.set_fallback(clf.module_.fallback)
@@ -200,9 +202,16 @@ def test_another_number_of_columns_is_refused():
 
 @pytest.mark.parametrize("task", TARGETS)
 @pytest.mark.parametrize("ece_weight", [0.0, 0.5])
-def test_components_are_detached_and_sum_up_to_the_loss(task, ece_weight):
-    module = network().train()
-    loss = AECFLoss(task, entropy_weight=0.3, ece_weight=ece_weight, l2_weight=0.01)
+@pytest.mark.parametrize("supervision", [0.0, 0.7])
+def test_components_are_detached_and_sum_up_to_the_loss(task, ece_weight, supervision):
+    module = network(modality_outputs=supervision > 0).train()
+    loss = AECFLoss(
+        task,
+        entropy_weight=0.3,
+        ece_weight=ece_weight,
+        l2_weight=0.01,
+        gate_supervision_weight=supervision,
+    )
     set_epoch(2, module, loss)
     total = loss(module(samples()), TARGETS[task](40))
     terms = loss.components
@@ -214,11 +223,13 @@ def test_components_are_detached_and_sum_up_to_the_loss(task, ece_weight):
         + ece_weight * terms["ece"]
         + 0.01 * terms["l2"]
         + loss.consistency_ramp * terms["consistency"]
+        + supervision * terms["gate_supervision"]
     )
     torch.testing.assert_close(total.detach(), expected)
     assert loss.entropy_lambda > 0
     assert 0 < loss.consistency_ramp < 1
     assert (terms["ece"] > 0) == (ece_weight > 0 and task != "regression")
+    assert (terms["gate_supervision"] > 0) == (supervision > 0)
     total.backward()
     assert all(weight.grad is not None for weight in module.parameters())
     assert sum(bool(weight.grad.any()) for weight in module.parameters()) > 20

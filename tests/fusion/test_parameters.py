@@ -30,8 +30,8 @@ BY_OWNER = {
     ("ContrastiveModule", "fusion"): "mean",
     ("ContrastiveLoss", "consistency_ramp_epochs"): 0,
 }
-# These follow from the data in the parts of an estimator.
-FROM_DATA = {"widths", "n_outputs", "names", "task"}
+# In the parts of an estimator, these follow from the data or from the weight of a loss term.
+DERIVED = {"widths", "n_outputs", "names", "task", "modality_outputs"}
 
 
 def parameters_of(cls):
@@ -44,7 +44,7 @@ def parameters_of(cls):
         name: parameter.default
         for name, parameter in found.items()
         if parameter.kind not in (Parameter.VAR_KEYWORD, Parameter.VAR_POSITIONAL)
-        and (cls in ESTIMATORS or name not in FROM_DATA)
+        and (cls in ESTIMATORS or name not in DERIVED)
     }
 
 

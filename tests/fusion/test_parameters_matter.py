@@ -116,6 +116,7 @@ SUPERVISED = {
     "masking_tau": Setting(5.0, base={"masking": "entropy_max"}),
     "min_active": Setting(2),
     "l2_weight": Setting(1.0),
+    "gate_supervision_weight": Setting(1.0),
     "consistency_ramp_epochs": Setting(1),
     "module": Setting(DoubledOutputs),
     "criterion": Setting(SquaredLoss),

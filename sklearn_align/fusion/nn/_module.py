@@ -88,6 +88,10 @@ class AECFModule(nn.Module):
     min_active : int, default=1
         Number of modalities that are kept in every sample.
 
+    modality_outputs : bool, default=False
+        Whether the result also has the outputs from each modality alone, which
+        ``gate_supervision_weight`` of :class:`AECFLoss` needs.
+
     Attributes
     ----------
     gate : ModalityGate
@@ -140,6 +144,8 @@ class AECFModule(nn.Module):
     log_temperature: Tensor
     fallback: Tensor
     seen: Tensor
+    # Networks that an earlier version has stored do not have it.
+    modality_outputs: bool = False
 
     def __init__(
         self,
@@ -163,12 +169,14 @@ class AECFModule(nn.Module):
         masking_tau: float = 0.4,
         masking_warmup: int = 0,
         min_active: int = 1,
+        modality_outputs: bool = False,
     ) -> None:
         super().__init__()
         if fusion not in ("mean", "expert"):
             raise ValueError(f"fusion must be 'mean' or 'expert'; got {fusion!r}.")
         self.widths = tuple(widths)
         self.fusion = fusion
+        self.modality_outputs = modality_outputs
         names = [str(index) for index in range(len(widths))] if names is None else list(names)
         options = {"hidden_sizes": hidden_sizes, "activation": activation, "dropout": dropout}
         self.encoders = nn.ModuleList(
@@ -302,20 +310,27 @@ class AECFModule(nn.Module):
 
         subset_outputs, subset_weights, subset : Tensors
             Outputs, weights and presence of the second pass, if there is one.
+
+        modality_outputs : Tensor of shape (n_samples, n_modalities, n_outputs)
+            With ``modality_outputs=True``, outputs from each modality alone. Those of absent
+            modalities have no meaning.
         """
         X, presence = self._read(X, presence)
         encoded = self.encode(X)
         weights = self.gate(encoded, presence)
         if subset is None and self.training and self.masker.strategy != "none":
             subset = self.masker(weights, presence)
+        # A head maps one encoded block to the outputs from this modality alone.
+        alone = self.head(encoded) if self.modality_outputs else None
+        extra = () if alone is None else (self._calibrate_alone(alone),)
         if subset is None:
-            outputs, fused = self._read_out(encoded, weights, presence)
-            return outputs, weights, fused
+            outputs, fused = self._read_out(encoded, weights, presence, alone)
+            return outputs, weights, fused, *extra
         # The gate must not use dropped modalities either, so its weights are computed again.
         subset_weights = self.gate(encoded, subset)
         n_samples = len(X)
         outputs, fused = self._read_out(
-            encoded, torch.cat([weights, subset_weights]), torch.cat([presence, subset])
+            encoded, torch.cat([weights, subset_weights]), torch.cat([presence, subset]), alone
         )
         return (
             outputs[:n_samples],
@@ -324,10 +339,11 @@ class AECFModule(nn.Module):
             outputs[n_samples:],
             subset_weights,
             subset,
+            *extra,
         )
 
     def _read_out(
-        self, encoded: Tensor, weights: Tensor, presence: Tensor
+        self, encoded: Tensor, weights: Tensor, presence: Tensor, alone: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """Return outputs and fused blocks of the passes in weights (n_passes * n_samples, m)."""
         by_pass = (len(weights) // max(len(encoded), 1), *encoded.shape[:2])
@@ -337,10 +353,18 @@ class AECFModule(nn.Module):
             outputs = self.head(fused)
         else:
             # Every head runs once, whatever the number of passes.
-            outputs = ExpertHeads.mix(self.head(encoded), weights, present).flatten(0, 1)
+            alone = self.head(encoded) if alone is None else alone
+            outputs = ExpertHeads.mix(alone, weights, present).flatten(0, 1)
         if not self.training:
             outputs = self._calibrate(outputs, presence)
         return outputs, fused
+
+    def _calibrate_alone(self, outputs: Tensor) -> Tensor:
+        """Return outputs (n, m, n_outputs) from each modality alone, divided as in `_calibrate`."""
+        if self.training:
+            return outputs
+        log_temperature = self.log_temperature[0] + self.log_temperature[1:]
+        return outputs * torch.exp(-log_temperature).unsqueeze(-1)
 
     def _calibrate(self, outputs: Tensor, presence: Tensor) -> Tensor:
         """Return outputs (n, n_outputs) divided by their temperatures, or the fallback."""
