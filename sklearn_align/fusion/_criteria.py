@@ -58,7 +58,7 @@ class AECFLoss(ScheduledLoss):
     - Data: `task`
     - Loss: `pos_weight`, `label_smoothing`, `focal_gamma`, `focal_alpha`, `consistency`,
       `consistency_weight`, `consistency_ramp_epochs`, `entropy_weight`, `entropy_free_epochs`,
-      `entropy_warmup_epochs`, `ece_weight`, `l2_weight`
+      `entropy_warmup_epochs`, `gate_supervision_weight`, `ece_weight`, `l2_weight`
     - Training: `max_epochs`
 
     Parameters

@@ -22,7 +22,8 @@ class AECFModule(nn.Module):
 
     - Data: `widths`, `n_outputs`, `names`
     - Architecture: `encoders`, `n_units`, `hidden_sizes`, `activation`, `dropout`, `fusion`, `head`
-    - Gate: `gate_hidden`, `gate_activation`, `gate_temperature`, `min_gate_temperature`
+    - Gate: `gate_hidden`, `gate_activation`, `gate_temperature`, `min_gate_temperature`,
+      `modality_outputs`
     - Masking: `masking`, `masking_prob`, `masking_warmup`, `masking_tau`, `min_active`
 
     Parameters
