@@ -190,6 +190,28 @@ class SelectionSettings:
 
 
 @dataclass(frozen=True)
+class ReflectionSettings:
+    """Reflections of candidates that share a map, see `_selection` and `_reflections`."""
+
+    # Principal directions of each space that are reflected.
+    n_directions: int = 5
+    # Candidates that are reflected besides the shared map: of the better half those that have most
+    # in common.
+    n_candidates: int = 2
+    # Iterations of each round, and how many reflections are kept after it.
+    rounds: tuple[int, ...] = (30, 30)
+    n_kept: tuple[int, ...] = (4, 1)
+    # How much higher than without a reflection the score has to be.
+    min_rise: float = 0.003
+    # One reflection after the other.
+    max_reflections: int = 3
+    # What candidates between unrelated wide spaces have in common is below this. Candidates between
+    # narrow spaces, whatever they are, have more in common.
+    min_strength: float = 0.4
+    min_features: int = 96
+
+
+@dataclass(frozen=True)
 class ConvergenceSettings:
     """Convergence check without labels, see `_convergence`."""
 
@@ -397,6 +419,7 @@ GRAPH_MATCHING = GraphMatchingSettings()
 TRANSPORT = TransportSettings()
 STOCHASTIC_TRANSPORT = StochasticTransportSettings()
 SELECTION = SelectionSettings()
+REFLECTIONS = ReflectionSettings()
 CONVERGENCE = ConvergenceSettings()
 AMBIGUITY = AmbiguitySettings()
 ESTIMATE = EstimateSettings()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
@@ -14,7 +14,8 @@ from sklearn_align._linalg import polar_factor
 from sklearn_align._typing import FloatArray
 from sklearn_align.alignment._agreement import agreement_with_pairs, map_agreement
 from sklearn_align.alignment._problem import AlignmentProblem, ReducedProblem
-from sklearn_align.alignment._recipes import SELECTION
+from sklearn_align.alignment._recipes import REFLECTIONS, SELECTION
+from sklearn_align.alignment._reflections import principal_directions, reflect, shared_map
 from sklearn_align.alignment._threads import Workers, on_one_thread
 from sklearn_align.alignment.refinements import Refinement, TransportRefinement
 from sklearn_align.alignment.starts import ComponentStart, PairStart, Start
@@ -117,6 +118,10 @@ def consensus(maps: Sequence[FloatArray]) -> FloatArray:
     return polar_factor((weights @ flat).reshape(maps[0].shape).astype(maps[0].dtype))
 
 
+def _best_score(candidates: Sequence[Candidate]) -> float:
+    return max(candidate.score for candidate in candidates)
+
+
 class SuccessiveHalving:
     """Refines candidates in rounds until two independent ones agree or none improves.
 
@@ -171,16 +176,102 @@ class SuccessiveHalving:
                     return
             if len(self._starts) == 1:
                 return
-            best_score = state.candidates[0].score
+            # Those of low score share a wrong map with one another as often as the right one.
+            better_half = state.candidates[: -(-len(state.candidates) // 2)]
+            refined = [replace(candidate) for candidate in better_half]
             candidates = [*state.candidates[: SELECTION.n_finalists], self._consensus_candidate()]
-            for n_iter in SELECTION.final_rounds:
-                candidates = parallel(delayed(self._continue)(c, n_iter) for c in candidates)
-                state = self._rank(candidates)
-                yield state
-                risen = state.candidates[0].score >= best_score + SELECTION.min_rise
-                if self._is_decided(state) or not risen:
-                    return
-                best_score = state.candidates[0].score
+            best_score = state.candidates[0].score
+            best, decided = yield from self._final_rounds(candidates, best_score, parallel)
+            if not decided:
+                yield from self._reflected_rounds(refined, best, parallel)
+
+    def _final_rounds(
+        self, candidates: list[Candidate], best_score: float, parallel: Parallel
+    ) -> Generator[Round, None, tuple[Candidate, bool]]:
+        """Continue some candidates while the best score rises and independent ones disagree.
+
+        Returns the best one, and whether independent ones agree.
+        """
+        for n_iter in SELECTION.final_rounds:
+            candidates = parallel(delayed(self._continue)(c, n_iter) for c in candidates)
+            state = self._rank(candidates)
+            yield state
+            best = state.candidates[0]
+            decided = self._is_decided(state)
+            if decided or best.score < best_score + SELECTION.min_rise:
+                break
+            best_score = best.score
+        return best, decided
+
+    def _reflected_rounds(
+        self, refined: Sequence[Candidate], best: Candidate, parallel: Parallel
+    ) -> Generator[Round]:
+        """Reflect candidates that share a map, and continue those that profit.
+
+        Between spaces that are not alike, many initializations lead to maps with the same wrong
+        sign of a leading direction. Refinement does not correct it, but the reflection of this
+        direction does. Candidates that are reflected alike are still independent otherwise.
+        """
+        if min(refined[0].map.shape) < REFLECTIONS.min_features:
+            return
+        shared, weights, strength = shared_map([candidate.map for candidate in refined])
+        if strength < REFLECTIONS.min_strength:
+            return
+        heaviest = np.argsort(-weights, kind="stable")[: REFLECTIONS.n_candidates]
+        candidates = [self._start_again(shared, None), *(refined[i] for i in heaviest)]
+        for _ in range(REFLECTIONS.max_reflections):
+            reflected = self._best_reflection(candidates, parallel)
+            if reflected is None:
+                return
+            candidates = reflected
+            best, decided = yield from self._final_rounds(
+                [*candidates, best], _best_score(candidates), parallel
+            )
+            if decided:
+                return
+
+    def _best_reflection(
+        self, candidates: Sequence[Candidate], parallel: Parallel
+    ) -> list[Candidate] | None:
+        """Return the candidates after the reflection with the best score; None if none is better.
+
+        The best of the candidates counts. After every round, some of the reflections are given up.
+        """
+        shared, *_ = shared_map([candidate.map for candidate in candidates])
+        problem = self._problem
+        directions = principal_directions(problem.A, problem.B, shared, REFLECTIONS.n_directions)
+        trials = [
+            [self._start_again(W, c.start) for c, W in zip(candidates, maps, strict=True)]
+            for maps in (
+                [c.map for c in candidates],
+                *([reflect(c.map, direction) for c in candidates] for direction in directions),
+            )
+        ]
+        for n_iter, n_kept in zip(REFLECTIONS.rounds, REFLECTIONS.n_kept, strict=True):
+            # Threads share the candidates, which are changed in place.
+            parallel(
+                delayed(self._continue_and_average)(c, n_iter) for trial in trials for c in trial
+            )
+            unchanged, *reflected = trials
+            trials = [unchanged, *sorted(reflected, key=_best_score, reverse=True)[:n_kept]]
+        unchanged, best = trials[:2]
+        return best if _best_score(best) >= _best_score(unchanged) + REFLECTIONS.min_rise else None
+
+    def _start_again(self, W: FloatArray, start: Start | None) -> Candidate:
+        """Make a candidate from a map; all of them see the same samples, so that scores compare."""
+        return self._enter(W, np.random.RandomState(int(self._seeds[-1])), start, 0)
+
+    def _continue_and_average(self, candidate: Candidate, n_iter: int) -> None:
+        """Run further iterations and score the mean of the last half of the maps.
+
+        A single map varies from one iteration to the next, and so does its score.
+        """
+        with self._workers:
+            maps = [W.copy() for W in islice(candidate.refinement, n_iter)]
+            if maps:
+                candidate.map = maps[-1]
+                mean = np.mean(maps[len(maps) // 2 :], axis=0)
+                candidate.score = self._problem.score(polar_factor(mean))
 
     def _create(self, start: Start, seed: int) -> tuple[FloatArray, Candidate]:
         """Return a first map and its candidate after the initial iterations."""
