@@ -198,9 +198,12 @@ class ReflectionSettings:
     # Candidates that are reflected besides the shared map: of the better half those that have most
     # in common.
     n_candidates: int = 2
-    # Iterations of each round, and how many reflections are kept after it.
-    rounds: tuple[int, ...] = (30, 30)
-    n_kept: tuple[int, ...] = (4, 1)
+    # Iterations of the shared map, and of the candidates for the reflections that are kept then,
+    # and iterations of both for the best reflections.
+    n_iter: int = 60
+    n_kept: int = 4
+    n_more: int = 30
+    n_finalists: int = 2
     # How much higher than without a reflection the score has to be.
     min_rise: float = 0.003
     # One reflection after the other.

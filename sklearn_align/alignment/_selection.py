@@ -118,8 +118,19 @@ def consensus(maps: Sequence[FloatArray]) -> FloatArray:
     return polar_factor((weights @ flat).reshape(maps[0].shape).astype(maps[0].dtype))
 
 
+# A direction that is reflected, and the candidates after the reflection.
+Trial = tuple[FloatArray, list[Candidate]]
+
+
 def _best_score(candidates: Sequence[Candidate]) -> float:
     return max(candidate.score for candidate in candidates)
+
+
+def _best_trials(trials: Sequence[Trial], n_kept: int) -> list[Trial]:
+    """Return the first trial, which reflects nothing, and the best others."""
+    unchanged, *reflected = trials
+    ranked = sorted(reflected, key=lambda trial: -_best_score(trial[1]))
+    return [unchanged, *ranked[:n_kept]]
 
 
 class SuccessiveHalving:
@@ -218,44 +229,52 @@ class SuccessiveHalving:
         if strength < REFLECTIONS.min_strength:
             return
         heaviest = np.argsort(-weights, kind="stable")[: REFLECTIONS.n_candidates]
-        candidates = [self._start_again(shared, None), *(refined[i] for i in heaviest)]
+        candidates = [refined[i] for i in heaviest]
         for _ in range(REFLECTIONS.max_reflections):
-            reflected = self._best_reflection(candidates, parallel)
+            reflected = self._best_reflection(shared, candidates, parallel)
             if reflected is None:
                 return
-            candidates = reflected
             best, decided = yield from self._final_rounds(
-                [*candidates, best], _best_score(candidates), parallel
+                [*reflected, best], _best_score(reflected), parallel
             )
             if decided:
                 return
+            _, *candidates = reflected
+            shared, *_ = shared_map([candidate.map for candidate in reflected])
 
     def _best_reflection(
-        self, candidates: Sequence[Candidate], parallel: Parallel
+        self, shared: FloatArray, candidates: Sequence[Candidate], parallel: Parallel
     ) -> list[Candidate] | None:
-        """Return the candidates after the reflection with the best score; None if none is better.
+        """Return the shared map and candidates after the best reflection, None if none is better.
 
-        The best of the candidates counts. After every round, some of the reflections are given up.
+        All reflections are tried on the shared map. For the best of them, the candidates are
+        reflected, too. The score of a reflection is the best one of its maps.
         """
-        shared, *_ = shared_map([candidate.map for candidate in candidates])
         problem = self._problem
         directions = principal_directions(problem.A, problem.B, shared, REFLECTIONS.n_directions)
+        zero = np.zeros_like(directions[0])
         trials = [
-            [self._start_again(W, c.start) for c, W in zip(candidates, maps, strict=True)]
-            for maps in (
-                [c.map for c in candidates],
-                *([reflect(c.map, direction) for c in candidates] for direction in directions),
-            )
+            (direction, [self._start_again(reflect(shared, direction), None)])
+            for direction in (zero, *directions)
         ]
-        for n_iter, n_kept in zip(REFLECTIONS.rounds, REFLECTIONS.n_kept, strict=True):
-            # Threads share the candidates, which are changed in place.
-            parallel(
-                delayed(self._continue_and_average)(c, n_iter) for trial in trials for c in trial
-            )
-            unchanged, *reflected = trials
-            trials = [unchanged, *sorted(reflected, key=_best_score, reverse=True)[:n_kept]]
-        unchanged, best = trials[:2]
+        self._continue_trials([trial for _, trial in trials], REFLECTIONS.n_iter, parallel)
+        trials = _best_trials(trials, REFLECTIONS.n_kept)
+        others = [
+            [self._start_again(reflect(c.map, direction), c.start) for c in candidates]
+            for direction, _ in trials
+        ]
+        self._continue_trials(others, REFLECTIONS.n_iter, parallel)
+        trials = [(d, [*trial, *more]) for (d, trial), more in zip(trials, others, strict=True)]
+        trials = _best_trials(trials, REFLECTIONS.n_finalists)
+        self._continue_trials([trial for _, trial in trials], REFLECTIONS.n_more, parallel)
+        (_, unchanged), (_, best) = _best_trials(trials, 1)
         return best if _best_score(best) >= _best_score(unchanged) + REFLECTIONS.min_rise else None
+
+    def _continue_trials(
+        self, trials: Sequence[Sequence[Candidate]], n_iter: int, parallel: Parallel
+    ) -> None:
+        """Run further iterations; threads share the candidates, which are changed in place."""
+        parallel(delayed(self._continue_and_average)(c, n_iter) for trial in trials for c in trial)
 
     def _start_again(self, W: FloatArray, start: Start | None) -> Candidate:
         """Make a candidate from a map; all of them see the same samples, so that scores compare."""
