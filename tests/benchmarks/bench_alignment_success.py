@@ -2,6 +2,8 @@
 
 python -m tests.benchmarks.bench_alignment_success --data sentences.npz --seeds 10
 python -m tests.benchmarks.bench_alignment_success --data sentences.npz encoders.npz --encoders
+python -m tests.benchmarks.bench_alignment_success --data sentences.npz encoders.npz --encoders \\
+    --both --n-pairs 30 --seeds 1
 
 With ``--n-pairs``, a few known pairs are passed to fit. With ``--unrelated``, the targets are
 unrelated to the source, and the table shows how often the convergence check rejects the map.
@@ -61,6 +63,12 @@ N_KNOWN_PAIRS = 1000
 TOLERANCE = 0.02
 
 
+def reverse(pair: str) -> str:
+    """Return the same encoders in the other direction."""
+    source, target = pair.split(":")
+    return f"{target}:{source}"
+
+
 def fit_aligner(XA: Any, XB: Any, pairs: Any, seed: int, n_init: Any, n_jobs: int) -> MiniVec2Vec:
     """Fit with the defaults, without the warning of a failure."""
     with warnings.catch_warnings():
@@ -116,11 +124,13 @@ def fit_encoders(spaces: Spaces, n_jobs: int, **keys: Any) -> Figures:
     return figures
 
 
-def write_encoders(runs: Runs, path: Path) -> None:
-    """Write one line for each pair of encoders."""
+def write_encoders(runs: Runs, path: Path, n_pairs: int) -> None:
+    """Write one line for each pair of encoders, of the fits with so many known pairs."""
+    frame = runs.frame()
+    frame = frame[frame["n_pairs"] == n_pairs]
 
     def lines() -> Iterator[list[Any]]:
-        for pair, group in runs.frame().groupby("pair", sort=False):
+        for pair, group in frame.groupby("pair", sort=False):
             top1, supervised = group["top1"], group["supervised_top1"]
             right = (group["converged"] == (top1 > supervised / 2)).sum()
             columns = ("top1", "procrustes_top1", "ridge_top1", "supervised_top1")
@@ -132,9 +142,11 @@ def write_encoders(runs: Runs, path: Path) -> None:
                 len(group),
             ]
 
-    header = ["encoders", "no pairs", "Procrustes, 1,000 pairs", "ridge, 1,000 pairs",
+    known = f"{n_pairs} pairs" if n_pairs else "no pairs"
+    header = ["encoders", known, "Procrustes, 1,000 pairs", "ridge, 1,000 pairs",
               "supervised map", "converged", "check correct", "seeds"]  # fmt: skip
-    order = {pair.replace(":", " to "): number for number, pair in enumerate(ENCODER_PAIRS)}
+    both = [*ENCODER_PAIRS, *map(reverse, ENCODER_PAIRS)]
+    order = {pair.replace(":", " to "): number for number, pair in enumerate(both)}
     write_table(path, header, sorted(lines(), key=lambda line: order[line[0]]))
 
 
@@ -204,7 +216,9 @@ def main(args: argparse.Namespace) -> None:
     name = "alignment_encoders" if args.encoders else "alignment_success"
     name += "_unrelated" * args.unrelated
     runs = Runs(args.out, name, KEYS_UNRELATED if args.unrelated else KEYS)
-    pairs = ENCODER_PAIRS if args.encoders else args.pairs
+    pairs = args.pairs
+    if args.encoders:
+        pairs = [*ENCODER_PAIRS, *map(reverse, ENCODER_PAIRS)] if args.both else ENCODER_PAIRS
     # Seed by seed, so that a run that is stopped has the same seeds of all pairs but the last.
     for seed in seeds:
         for pair in pairs if args.data else ["shipped"]:
@@ -221,7 +235,8 @@ def main(args: argparse.Namespace) -> None:
     if args.unrelated:
         write_unrelated(runs, args.out / f"{name}.csv")
     elif args.encoders:
-        write_encoders(runs, args.out / f"{name}.csv")
+        suffix = "_pairs" if args.n_pairs else ""
+        write_encoders(runs, args.out / f"{name}{suffix}.csv", args.n_pairs)
     else:
         suffix = "_pairs" if args.n_pairs else ""
         write_related(runs, args.out / f"{name}{suffix}.csv", with_pairs=args.n_pairs > 0)
@@ -238,6 +253,7 @@ if __name__ == "__main__":
     parser.add_argument("--wrong", type=float, default=0.0, help="share of wrong known pairs")
     parser.add_argument("--unrelated", action="store_true", help="targets without a match")
     parser.add_argument("--encoders", action="store_true", help="ten pairs of encoders")
+    parser.add_argument("--both", action="store_true", help="with --encoders, both directions")
     parser.add_argument("--n-init", type=lambda v: v if v == "auto" else int(v), default="auto")
     parser.add_argument("--n-jobs", type=int, default=1)
     add_output_option(parser)
