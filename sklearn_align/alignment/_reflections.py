@@ -1,4 +1,4 @@
-"""Reflections of principal directions, which correct a wrong sign that many maps share."""
+"""What maps have in common, and reflections of principal directions that they share."""
 
 from __future__ import annotations
 
@@ -9,23 +9,39 @@ import numpy as np
 from sklearn_align._linalg import polar_factor
 from sklearn_align._typing import FloatArray
 
+# Length below which the image of a unit vector is none.
+_MIN_LENGTH = 1e-6
 
-def shared_map(maps: Sequence[FloatArray]) -> tuple[FloatArray, FloatArray, float]:
-    """Orthogonal part of what several maps (n_features_A, n_features_B) have in common.
 
-    Also returns their weights, and how much they have in common: the largest eigenvalue of the
-    matrix of their cosines without its diagonal, which is the number of maps minus one for equal
-    maps. The weights are the squared entries of its eigenvector, so that maps that are like others
-    weigh more.
+def consensus(maps: Sequence[FloatArray]) -> FloatArray:
+    """Orthogonal part of the weighted mean of maps (n_features_A, n_features_B).
+
+    The weights are the squared entries of the leading eigenvector of the matrix of inner products
+    without its diagonal, so that maps that agree with others weigh more.
     """
     flat = np.stack([W.ravel() for W in maps])
-    flat = flat / np.linalg.norm(flat, axis=1, keepdims=True)
-    cosine = flat @ flat.T
-    np.fill_diagonal(cosine, 0)
-    values, vectors = np.linalg.eigh(cosine)
-    weights = vectors[:, -1] ** 2
-    mean = (weights @ flat).reshape(maps[0].shape)
-    return polar_factor(mean.astype(maps[0].dtype)), weights, float(values[-1])
+    weights, _ = _leading_weights(flat @ flat.T)
+    return polar_factor((weights @ flat).reshape(maps[0].shape).astype(maps[0].dtype))
+
+
+def shared_map(maps: Sequence[FloatArray]) -> tuple[FloatArray, FloatArray, float]:
+    """Consensus of maps (n_features_A, n_features_B) of equal weight, whatever their scale.
+
+    Also returns the weights, and how much the maps have in common: the leading eigenvalue of the
+    matrix of their cosines without its diagonal, which is the number of maps minus one for equal
+    maps.
+    """
+    scaled = [W / np.linalg.norm(W) for W in maps]
+    flat = np.stack([W.ravel() for W in scaled])
+    weights, strength = _leading_weights(flat @ flat.T)
+    return consensus(scaled).astype(maps[0].dtype), weights, strength
+
+
+def _leading_weights(inner: FloatArray) -> tuple[FloatArray, float]:
+    """Squared leading eigenvector of inner products without their diagonal, and its eigenvalue."""
+    np.fill_diagonal(inner, 0)
+    values, vectors = np.linalg.eigh(inner)
+    return vectors[:, -1] ** 2, float(values[-1])
 
 
 def principal_directions(
@@ -39,8 +55,10 @@ def principal_directions(
         np.linalg.svd(X - X.mean(axis=0), full_matrices=False)[2][:n_directions] for X in (B, A)
     ]
     mapped = sides[1] @ W
-    mapped /= np.linalg.norm(mapped, axis=1, keepdims=True)
-    return [*sides[0], *mapped.astype(B.dtype)]
+    lengths = np.linalg.norm(mapped, axis=1)
+    # A map to fewer features may have no image of a direction.
+    kept = lengths > _MIN_LENGTH
+    return [*sides[0], *(mapped[kept] / lengths[kept, np.newaxis]).astype(B.dtype)]
 
 
 def reflect(W: FloatArray, direction: FloatArray) -> FloatArray:

@@ -15,7 +15,12 @@ from sklearn_align._typing import FloatArray
 from sklearn_align.alignment._agreement import agreement_with_pairs, map_agreement
 from sklearn_align.alignment._problem import AlignmentProblem, ReducedProblem
 from sklearn_align.alignment._recipes import REFLECTIONS, SELECTION
-from sklearn_align.alignment._reflections import principal_directions, reflect, shared_map
+from sklearn_align.alignment._reflections import (
+    consensus,
+    principal_directions,
+    reflect,
+    shared_map,
+)
 from sklearn_align.alignment._threads import Workers, on_one_thread
 from sklearn_align.alignment.refinements import Refinement, TransportRefinement
 from sklearn_align.alignment.starts import ComponentStart, PairStart, Start
@@ -103,19 +108,6 @@ def limit_components(starts: Sequence[Start], problem: AlignmentProblem) -> list
     return [
         start.limited_to(width) if isinstance(start, ComponentStart) else start for start in starts
     ]
-
-
-def consensus(maps: Sequence[FloatArray]) -> FloatArray:
-    """Orthogonal part of the weighted mean of maps (n_features_A, n_features_B).
-
-    The weights are the squared entries of the leading eigenvector of the matrix of inner products
-    without its diagonal, so that maps that agree with others weigh more.
-    """
-    flat = np.stack([W.ravel() for W in maps])
-    inner = flat @ flat.T
-    np.fill_diagonal(inner, 0)
-    weights = np.linalg.eigh(inner)[1][:, -1] ** 2
-    return polar_factor((weights @ flat).reshape(maps[0].shape).astype(maps[0].dtype))
 
 
 # A direction that is reflected, and the candidates after the reflection.

@@ -60,6 +60,15 @@ def test_principal_directions_of_both_spaces():
     np.testing.assert_allclose(np.linalg.norm(directions, axis=1), 1)
 
 
+def test_directions_without_an_image_are_left_out():
+    axes = np.diag([9.0, 3.0, 2.0, 1.0])
+    A = np.concatenate([axes, -axes])
+    W = np.eye(4)[:, 1:]
+    directions = np.array(principal_directions(A, A @ W, W, 3))
+    assert directions.shape == (3 + 2, 3)
+    np.testing.assert_allclose(np.linalg.norm(directions, axis=1), 1)
+
+
 def test_a_reflection_reverses_one_direction_only():
     W, direction = orthogonal(0), orthogonal(1)[0]
     reflected = reflect(W, direction)
