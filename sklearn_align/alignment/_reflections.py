@@ -19,9 +19,7 @@ def consensus(maps: Sequence[FloatArray]) -> FloatArray:
     The weights are the squared entries of the leading eigenvector of the matrix of inner products
     without its diagonal, so that maps that agree with others weigh more.
     """
-    flat = np.stack([W.ravel() for W in maps])
-    weights, _ = _leading_weights(flat @ flat.T)
-    return polar_factor((weights @ flat).reshape(maps[0].shape).astype(maps[0].dtype))
+    return _consensus(maps)[0]
 
 
 def shared_map(maps: Sequence[FloatArray]) -> tuple[FloatArray, FloatArray, float]:
@@ -31,17 +29,18 @@ def shared_map(maps: Sequence[FloatArray]) -> tuple[FloatArray, FloatArray, floa
     matrix of their cosines without its diagonal, which is the number of maps minus one for equal
     maps.
     """
-    scaled = [W / np.linalg.norm(W) for W in maps]
-    flat = np.stack([W.ravel() for W in scaled])
-    weights, strength = _leading_weights(flat @ flat.T)
-    return consensus(scaled).astype(maps[0].dtype), weights, strength
+    return _consensus([W / np.linalg.norm(W) for W in maps])
 
 
-def _leading_weights(inner: FloatArray) -> tuple[FloatArray, float]:
-    """Squared leading eigenvector of inner products without their diagonal, and its eigenvalue."""
+def _consensus(maps: Sequence[FloatArray]) -> tuple[FloatArray, FloatArray, float]:
+    """Return the consensus, the weights and the leading eigenvalue."""
+    flat = np.stack([W.ravel() for W in maps])
+    inner = flat @ flat.T
     np.fill_diagonal(inner, 0)
     values, vectors = np.linalg.eigh(inner)
-    return vectors[:, -1] ** 2, float(values[-1])
+    weights = vectors[:, -1] ** 2
+    mean = (weights @ flat).reshape(maps[0].shape)
+    return polar_factor(mean.astype(maps[0].dtype)), weights, float(values[-1])
 
 
 def principal_directions(
