@@ -115,8 +115,9 @@ def _refuse_times(X: Any, layout: ModalityLayout | None) -> None:
     # In arrays of several columns of polars, dates are numbers of days.
     if not hasattr(X, "columns") or hasattr(X, "iloc") or not hasattr(X, "head"):
         return
+    empty = X.head(0)
     for column in _used(X, layout):
-        kind = np.asarray(_column(X.head(0), column)).dtype.kind
+        kind = np.asarray(_column(empty, column)).dtype.kind
         if kind in _NOT_NUMBERS:
             raise _without_numbers(X, layout, column, _NOT_NUMBERS[kind], _CONVERT)
 
