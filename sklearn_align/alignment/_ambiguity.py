@@ -69,9 +69,8 @@ def _likely_symmetries(
     """
     if min(len(reduced.A), len(reduced.B)) // 2 < CONVERGENCE.min_samples_to_confirm:
         return
-    narrow = min(reduced.A.shape[1], reduced.B.shape[1]) < CONVERGENCE.wide
     starts = [ComponentStart(**s) for s in ROBUST.starts]
-    for start in starts[: AMBIGUITY.n_maps_narrow if narrow else AMBIGUITY.n_maps]:
+    for start in starts[: AMBIGUITY.n_maps if reduced.wide else AMBIGUITY.n_maps_narrow]:
         # With halves of its own, a map does not share the accidents of another one.
         *_, source, target = reduced.halves(random_state, max_samples=AMBIGUITY.n_samples)
         for side, half in (("A", source), ("B", target)):

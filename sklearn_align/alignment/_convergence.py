@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from itertools import cycle, islice
+from itertools import chain, cycle, islice
 
 import numpy as np
 
@@ -113,7 +114,8 @@ def check_convergence(
     is the initialization it came from, None for the consensus of several.
     """
     score = relative_score(problem if unseen is None else unseen, W, random_state)
-    kind = SampleKind(min(len(problem.A), len(problem.B)), min(W.shape), unseen is not None)
+    n_samples = min(len(problem.A), len(problem.B))
+    kind = SampleKind(n_samples, wide=reduced.wide, unseen=unseen is not None)
     estimate = partial(estimate_accuracy, relative_score=score, kind=kind)
     high = estimate(1.0) >= CONVERGENCE.min_expected_accuracy
     credible = high and score <= CONVERGENCE.max_credible_score
@@ -138,7 +140,7 @@ def check_convergence(
         of_others = agreement_with_equivalent_maps(reduced, reduced.reduce(W), random_state)
         ambiguous = of_others < CONVERGENCE.min_agreement
         agreement = min(agreement, of_others)
-        if not ambiguous and min(W.shape) < CONVERGENCE.wide:
+        if not ambiguous and not reduced.wide:
             of_halves = agreement_with_halves(reduced, W, random_state)
             if of_halves < CONVERGENCE.min_agreement_of_halves:
                 agreement = of_halves
@@ -192,23 +194,28 @@ def agreement_with_halves(
     """Agreement of a map at full width with runs on halves of the samples.
 
     Where spaces are narrow and samples are few, runs on the same samples agree on a map that fits
-    their accidents. Halves, which share no samples, have other accidents: the better of two runs
-    counts, because half of the samples may be too few, unless independent candidates confirm one
-    that leads elsewhere.
+    their accidents. Halves, which share no samples, have other accidents. One of four runs may
+    lead elsewhere, because half of the samples may be too few, unless independent candidates
+    confirm it. Runs in a space that has few symmetries also agree by chance, but not so many.
     """
     W_reduced = reduced.reduce(W)
     probe = reduced.sample("A", CONVERGENCE.n_probe_samples, random_state)
     starts = [ComponentStart(**s) for s in ROBUST.starts]
-    agreements, confirmed = [], []
-    for half in reduced.halves(random_state)[:2]:
+    agreements: list[float] = []
+    confirmed: list[float] = []
+    splits = (reduced.halves(random_state)[:2] for _ in range(CONVERGENCE.n_splits))
+    for half in chain.from_iterable(splits):
         run = SuccessiveHalving(half, starts, random_state=random_state, n_jobs=1)
         *_, state = run.rounds()
         agreement = map_agreement(probe, W_reduced, state.candidates[0].map)
-        agreements.append(agreement)
+        insort(agreements, agreement)
         enough = min(len(half.A), len(half.B)) >= CONVERGENCE.min_samples_to_confirm
         if enough and state.agreement >= CONVERGENCE.min_agreement:
             confirmed.append(agreement)
-    return min([max(agreements), *confirmed])
+        decisive = min([*agreements[CONVERGENCE.max_disagreeing_halves :], *confirmed], default=1.0)
+        if decisive < CONVERGENCE.min_agreement_of_halves:
+            break
+    return decisive
 
 
 def _independent_starts(reduced: ReducedProblem, start: Start | None) -> list[Start]:

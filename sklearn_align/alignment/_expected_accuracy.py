@@ -11,9 +11,10 @@ from sklearn_align.alignment._recipes import CONVERGENCE, ESTIMATE
 class SampleKind(NamedTuple):
     """What the relative score of a map was computed on."""
 
-    # Samples of the smaller space that the search has seen, and width of the narrower one.
+    # Samples of the smaller space that the search has seen.
     n_samples: int
-    width: int
+    # Whether both spaces are wide, see `_problem`.
+    wide: bool
     # Whether the relative score is that of samples that the search has not seen.
     unseen: bool = False
 
@@ -48,7 +49,7 @@ def _lowest_score(kind: SampleKind) -> float:
     """Relative score of the least accurate success."""
     if kind.unseen:
         return -ESTIMATE.unseen_intercept / ESTIMATE.slope_of_unseen_score
-    if kind.width >= CONVERGENCE.wide:
+    if kind.wide:
         return CONVERGENCE.min_relative_score_wide
     return CONVERGENCE.min_relative_score
 

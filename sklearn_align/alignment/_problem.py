@@ -12,7 +12,7 @@ import numpy as np
 from sklearn_align._linalg import polar_factor, principal_axes, scale_to_unit_length, unit_rows
 from sklearn_align._similarity import max_csls
 from sklearn_align._typing import FloatArray
-from sklearn_align.alignment._recipes import SCORE
+from sklearn_align.alignment._recipes import SCORE, WIDTH
 from sklearn_align.alignment.solvers._fastica import Whitening
 
 Side = Literal["A", "B"]
@@ -271,6 +271,10 @@ class ReducedProblem(AlignmentProblem):
     ----------
     coordinates_A, coordinates_B : ndarray of shape (n_samples, n_components)
         Principal coordinates; `A` and `B` are the same samples scaled to unit length.
+
+    wide : bool
+        Whether the samples of both spaces vary in many directions. Features that are constant or
+        depend on others do not make a space wide.
     """
 
     def __init__(
@@ -288,6 +292,7 @@ class ReducedProblem(AlignmentProblem):
         self._axes_B = principal_axes(B, n_components)
         self.coordinates_A: FloatArray = A @ self._axes_A
         self.coordinates_B: FloatArray = B @ self._axes_B
+        self.wide = _is_wide(A, self.coordinates_A) and _is_wide(B, self.coordinates_B)
         pairs = problem.pairs
         if pairs is not None:
             pairs = KnownPairs(
@@ -401,3 +406,15 @@ class ReducedProblem(AlignmentProblem):
             All other directions are mapped to zero.
         """
         return np.asarray(self._axes_A @ W @ self._axes_B.T)
+
+
+def _is_wide(samples: FloatArray, coordinates: FloatArray) -> bool:
+    """Whether samples (n_samples, n_features) vary in many directions.
+
+    `coordinates` are those along their leading principal axes.
+    """
+    if samples.shape[1] < WIDTH.min_features:
+        return False
+    total = np.sum(np.square(samples, dtype=np.float64))
+    leading = np.sum(np.square(coordinates[:, : WIDTH.n_leading], dtype=np.float64))
+    return bool(total - leading > WIDTH.min_share_of_others * total)

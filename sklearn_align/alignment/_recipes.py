@@ -211,7 +211,20 @@ class ReflectionSettings:
     # What candidates between unrelated wide spaces have in common is below this. Candidates between
     # narrow spaces, whatever they are, have more in common.
     min_strength: float = 0.4
-    min_features: int = 96
+
+
+@dataclass(frozen=True)
+class WidthSettings:
+    """Whether a space is wide, see `_problem`: what is evidence in wide spaces is none in others.
+
+    By features alone, a narrow space whose features are copied would be wide.
+    """
+
+    min_features: int = 128
+    # Share of the variance outside the leading directions: .02 or more in encoders and word vectors
+    # of 256 features or more.
+    n_leading: int = 64
+    min_share_of_others: float = 0.01
 
 
 @dataclass(frozen=True)
@@ -227,7 +240,6 @@ class ConvergenceSettings:
     # because few samples are fitted by accident.
     min_relative_score: float = 0.6
     min_relative_score_wide: float = 0.4
-    wide: int = 128
     # A map that scores far above a space with itself fits the noise of the samples.
     max_credible_score: float = 1.5
     n_probe_samples: int = 1500
@@ -239,9 +251,12 @@ class ConvergenceSettings:
     min_agreement_to_refine: float = 0.05
     # Above this agreement chance is ruled out, and more independent runs are made.
     min_agreement_to_continue: float = 0.35
-    # In spaces that are not wide, runs on the same samples agree on their accidents. Runs on halves
-    # agree with such maps on .18 of the samples at most, with right ones on more, mostly on all.
+    # In spaces that are not wide, runs on the same samples agree on their accidents. Of four runs on
+    # halves, at most two agree with such maps on as many samples, and at least three with right
+    # ones.
     min_agreement_of_halves: float = 0.35
+    n_splits: int = 2
+    max_disagreeing_halves: int = 1
     # With 125 samples in a half, candidates agree on wrong maps.
     min_samples_to_confirm: int = 250
     # Relative score: samples in each half of a space, number of draws, arbitrary maps per draw.
@@ -423,6 +438,7 @@ TRANSPORT = TransportSettings()
 STOCHASTIC_TRANSPORT = StochasticTransportSettings()
 SELECTION = SelectionSettings()
 REFLECTIONS = ReflectionSettings()
+WIDTH = WidthSettings()
 CONVERGENCE = ConvergenceSettings()
 AMBIGUITY = AmbiguitySettings()
 ESTIMATE = EstimateSettings()

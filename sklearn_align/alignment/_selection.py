@@ -215,7 +215,7 @@ class SuccessiveHalving:
         sign of a leading direction. Refinement does not correct it, but the reflection of this
         direction does. Candidates that are reflected alike are still independent otherwise.
         """
-        if min(refined[0].map.shape) < REFLECTIONS.min_features:
+        if not self._problem.wide:
             return
         shared, weights, strength = shared_map([candidate.map for candidate in refined])
         if strength < REFLECTIONS.min_strength:

@@ -22,22 +22,22 @@ NUMBERS = st.integers(2, 10**8)
 def test_the_estimate_is_a_share_that_rises_with_every_figure(
     agreement, more, score, higher, n_samples, others
 ):
-    for width in (20, 200):
+    for wide in (False, True):
         for unseen in (False, True):
-            kind = SampleKind(n_samples, width, unseen)
+            kind = SampleKind(n_samples, wide, unseen)
             found = estimate_accuracy(agreement, score, kind)
             assert 0 <= found < 1
             assert estimate_accuracy(max(agreement, more), score, kind) >= found
             assert estimate_accuracy(agreement, max(score, higher), kind) >= found
-            kind = SampleKind(max(n_samples, others), width, unseen)
+            kind = SampleKind(max(n_samples, others), wide, unseen)
             assert estimate_accuracy(agreement, score, kind) >= found
 
 
 @pytest.mark.parametrize("n_samples", [60, 7000, 10**6])
-@pytest.mark.parametrize("width", [127, 128])
+@pytest.mark.parametrize("wide", [False, True])
 @pytest.mark.parametrize("unseen", [False, True])
-def test_what_one_figure_denies_no_other_one_supports(n_samples, width, unseen):
-    kind = SampleKind(n_samples, width, unseen)
+def test_what_one_figure_denies_no_other_one_supports(n_samples, wide, unseen):
+    kind = SampleKind(n_samples, wide, unseen)
     assert estimate_accuracy(1.0, 0.0, kind) < 0.1
     assert estimate_accuracy(0.0, 30.0, kind) == 0
 
@@ -47,20 +47,20 @@ def succeeds(agreement, score, kind):
 
 
 @pytest.mark.parametrize(
-    ("kind", "lowest"), [(SampleKind(7000, 127), 0.6), (SampleKind(7000, 128), 0.4)]
+    ("kind", "lowest"), [(SampleKind(7000, wide=False), 0.6), (SampleKind(7000, wide=True), 0.4)]
 )
 def test_a_success_needs_agreement_and_a_score(kind, lowest):
     assert succeeds(0.7, 1.0, kind)
     assert not succeeds(0.699, 1.0, kind)
-    assert not succeeds(0.699, 30.0, SampleKind(30_000, 128, unseen=True))
+    assert not succeeds(0.699, 30.0, SampleKind(30_000, wide=True, unseen=True))
     assert needed_relative_score(kind) == lowest
     assert succeeds(1.0, lowest, kind)
     assert not succeeds(1.0, lowest - 0.001, kind)
 
 
-@given(st.integers(50, 10**8), st.sampled_from([20, 200]), st.booleans())
-def test_the_score_that_is_needed_is_the_lowest_one_of_a_success(n_samples, width, unseen):
-    kind = SampleKind(n_samples, width, unseen)
+@given(st.integers(50, 10**8), st.booleans(), st.booleans())
+def test_the_score_that_is_needed_is_the_lowest_one_of_a_success(n_samples, wide, unseen):
+    kind = SampleKind(n_samples, wide, unseen)
     needed = needed_relative_score(kind)
     assert 0 < needed < 1
     assert not succeeds(1.0, needed - 1e-6, kind)
@@ -68,14 +68,14 @@ def test_the_score_that_is_needed_is_the_lowest_one_of_a_success(n_samples, widt
 
 
 def test_few_samples_need_a_higher_score_and_very_few_prove_nothing():
-    assert [needed_relative_score(SampleKind(n, 200)) for n in (2, 20, 1000, 7000)] == [
+    assert [needed_relative_score(SampleKind(n, wide=True)) for n in (2, 20, 1000, 7000)] == [
         1,
         1,
         0.4,
         0.4,
     ]
-    assert 0.5 < needed_relative_score(SampleKind(100, 200)) < 1
-    assert not succeeds(1.0, 30.0, SampleKind(20, 200))
+    assert 0.5 < needed_relative_score(SampleKind(100, wide=True)) < 1
+    assert not succeeds(1.0, 30.0, SampleKind(20, wide=True))
 
 
 # Top-1 among 1,000 and the relative score of 2,500 samples that fits to the descriptions of
@@ -85,7 +85,7 @@ def test_few_samples_need_a_higher_score_and_very_few_prove_nothing():
     [(0.956, 0.446), (0.864, 0.368), (0.819, 0.312), (0.518, 0.199), (0.315, 0.133)],
 )
 def test_scores_of_samples_that_were_not_seen(accuracy, score):
-    found = estimate_accuracy(1.0, score, SampleKind(13_500, 256, unseen=True))
+    found = estimate_accuracy(1.0, score, SampleKind(13_500, wide=True, unseen=True))
     assert found == pytest.approx(accuracy, abs=0.1)
 
 
@@ -107,7 +107,7 @@ def test_scores_of_samples_that_were_not_seen(accuracy, score):
     ],
 )
 def test_fits_to_7000_sentences(accuracy, agreement, score, tolerance):
-    found = estimate_accuracy(agreement, score, SampleKind(7000, 256))
+    found = estimate_accuracy(agreement, score, SampleKind(7000, wide=True))
     assert found == pytest.approx(accuracy, abs=tolerance)
 
 

@@ -256,3 +256,32 @@ def test_halves_share_no_sample(sides):
         assert half.score(np.eye(4)) == pytest.approx(score)
     assert reduced.pairs is not None
     np.testing.assert_array_equal(reduced.halves(np.random.RandomState(1))[0].A, first.A)
+
+
+def space_of(rank, width, n_samples=600, noise=0.0, seed=0):
+    """Samples whose features are combinations of others, with noise of a relative variance."""
+    rng = np.random.default_rng(seed)
+    axes = np.linalg.qr(rng.standard_normal((width, rank)))[0]
+    X = rng.standard_normal((n_samples, rank)) @ axes.T / np.sqrt(rank)
+    return unit_rows(X + np.sqrt(noise / width) * rng.standard_normal(X.shape))
+
+
+@pytest.mark.parametrize(
+    ("space", "wide"),
+    [
+        (space_of(128, 128), True),
+        (space_of(127, 127), False),
+        (space_of(80, 200), True),
+        (space_of(60, 200), False),
+        (space_of(60, 200, noise=0.005), False),
+        (space_of(60, 200, noise=0.05), True),
+        (np.tile(space_of(20, 20), 10), False),
+    ],
+)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_space_is_wide_if_its_samples_vary_in_many_directions(space, wide, dtype):
+    space = space.astype(dtype)
+    for A, B in ((space, space_of(128, 128)), (space_of(128, 128), space)):
+        reduced = reduced_problem(AlignmentProblem(A, B.astype(dtype)), n_components=128)
+        assert reduced.wide is wide
+        assert all(half.wide is wide for half in reduced.halves(np.random.RandomState(0)))

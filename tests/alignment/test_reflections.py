@@ -102,8 +102,6 @@ class Still:
 def spaces(monkeypatch):
     """Two views of one space, and their map. The score is the similarity to this map."""
     monkeypatch.setattr(_selection, "candidate_refinements", lambda: [Still()])
-    settings = replace(_selection.REFLECTIONS, min_features=WIDTH)
-    monkeypatch.setattr(_selection, "REFLECTIONS", settings)
     rng = np.random.default_rng(0)
     A = rng.gamma(1, 1, (3000, WIDTH)) * np.linspace(3, 1, WIDTH)
     W = orthogonal(3)
@@ -111,6 +109,7 @@ def spaces(monkeypatch):
     # the samples of both sides are different ones
     A, B = unit_rows(A[::2]).astype(np.float32), unit_rows(A[1::2] @ W).astype(np.float32)
     reduced = reduce_problem(AlignmentProblem(A, B), np.random.RandomState(0))
+    reduced.wide = True
     target = reduced.reduce(W.astype(np.float32))
     monkeypatch.setattr(ReducedProblem, "score", lambda self, V: np.vdot(V, target) / WIDTH)
     return reduced, target
@@ -148,9 +147,10 @@ def test_nothing_is_reflected(spaces, monkeypatch, reason):
     reduced, target = spaces
     starts = candidates(reduced, target, [0])
     monkeypatch.setattr(SuccessiveHalving, "_is_decided", lambda self, state: reason == "decided")
-    changed = {"narrow": {"min_features": WIDTH + 1}, "nothing shared": {"min_strength": 10.0}}
-    settings = replace(_selection.REFLECTIONS, **changed.get(reason, {}))
-    monkeypatch.setattr(_selection, "REFLECTIONS", settings)
+    reduced.wide = reason != "narrow"
+    if reason == "nothing shared":
+        settings = replace(_selection.REFLECTIONS, min_strength=10.0)
+        monkeypatch.setattr(_selection, "REFLECTIONS", settings)
     assert last_round(reduced, starts).candidates[0].score < 0.9
 
 

@@ -344,6 +344,8 @@ class CountingProblem:
     After `most` iterations they do not rise any more.
     """
 
+    wide = False
+
     def __init__(self, rise=0.0, most=1000, pairs="pairs"):
         self.A = self.B = np.zeros((1, 1))
         self.rise = rise
