@@ -8,7 +8,8 @@ import numpy as np
 from scipy import sparse
 
 from sklearn_align._linalg import unit_rows
-from sklearn_align._typing import FloatArray, IntArray
+from sklearn_align._similarity import top_k
+from sklearn_align._typing import BoolArray, FloatArray, IntArray
 from sklearn_align.alignment._problem import AlignmentProblem, KnownPairs
 from sklearn_align.alignment._recipes import CORRECTION, HELD_OUT
 
@@ -21,17 +22,24 @@ def accuracy_on_pairs(
 ) -> float:
     """Fraction of left-out pairs whose counterpart is nearest among 1,000 target samples.
 
-    A quarter of the known pairs is left out of a second fit with all samples. It has fewer pairs
-    than the map that is judged, so that it is rather worse. NaN with too few pairs, or too few
-    that share no sample with the others.
+    Fits of a quarter of the known pairs less are made until enough pairs have been left out. They
+    have fewer pairs than the map that is judged, so that they are rather worse. The samples of the
+    pairs and the target samples among which they are retrieved are left out as well: a map sends
+    the samples that it is fitted to to wrong samples more often than others. NaN with too few
+    pairs, or too few that share no sample with the others.
     """
     if problem.pairs is None or len(problem.pairs) < HELD_OUT.min_pairs:
         return float("nan")
-    used, left_out = split_pairs(problem.pairs, random_state)
-    if min(len(used), len(left_out)) < HELD_OUT.min_left_out:
+    folds = split_pairs(problem.pairs, random_state)
+    n_left_out = sum(len(left_out) for _, left_out in folds)
+    if n_left_out < HELD_OUT.min_left_out:
         return float("nan")
-    W = fit_map(AlignmentProblem(problem.A, problem.B, used, random_state=random_state))
-    return retrieval_of_pairs(W, left_out, problem.B, random_state)
+    n_retrieved = 0.0
+    for used, left_out in folds:
+        rest, targets = leave_out(problem, used, left_out, random_state)
+        accuracy = retrieval_of_pairs(fit_map(rest), left_out, targets, random_state)
+        n_retrieved += accuracy * len(left_out)
+    return n_retrieved / n_left_out
 
 
 def accuracy_of_given_map(
@@ -48,24 +56,60 @@ def accuracy_of_given_map(
 
 def split_pairs(
     pairs: KnownPairs, random_state: np.random.RandomState
-) -> tuple[KnownPairs, KnownPairs]:
-    """Pairs to fit with, and pairs that are left out, which share no sample with them."""
-    n_wanted = max(HELD_OUT.min_left_out, int(HELD_OUT.left_out * len(pairs)))
+) -> list[tuple[KnownPairs, KnownPairs]]:
+    """Pairs to fit with, and pairs that are left out, which share no sample with them.
+
+    Several times, each with other pairs that are left out.
+    """
+    size = int(HELD_OUT.left_out * len(pairs))
+    n_folds = min(-(-HELD_OUT.n_wanted // size), int(1 / HELD_OUT.left_out))
     groups = groups_of_shared_samples(pairs)
     sizes = np.bincount(groups)
-    order = random_state.permutation(len(sizes))
     # Groups that do not fit into the rest are used: a sample of many pairs would take it all.
-    is_left_out = np.zeros(len(sizes), dtype=bool)
-    n_left_out = 0
-    for group in order:
-        if n_left_out + sizes[group] <= n_wanted:
-            is_left_out[group] = True
-            n_left_out += sizes[group]
-    left_out = is_left_out[groups]
-    return (
-        KnownPairs(pairs.A[~left_out], pairs.B[~left_out], pairs.weight),
-        KnownPairs(pairs.A[left_out], pairs.B[left_out], pairs.weight),
-    )
+    fold_of_group = np.full(len(sizes), -1)
+    n_in_fold = np.zeros(n_folds, dtype=np.intp)
+    for group in random_state.permutation(len(sizes)):
+        fold = int(np.argmin(n_in_fold))
+        if n_in_fold[fold] + sizes[group] <= size:
+            fold_of_group[group] = fold
+            n_in_fold[fold] += sizes[group]
+    fold_of_pair = fold_of_group[groups]
+    return [
+        (_those(pairs, fold_of_pair != fold), _those(pairs, fold_of_pair == fold))
+        for fold in range(n_folds)
+        if n_in_fold[fold]
+    ]
+
+
+def _those(pairs: KnownPairs, chosen: BoolArray) -> KnownPairs:
+    return KnownPairs(pairs.A[chosen], pairs.B[chosen], pairs.weight)
+
+
+def leave_out(
+    problem: AlignmentProblem,
+    used: KnownPairs,
+    left_out: KnownPairs,
+    random_state: np.random.RandomState,
+) -> tuple[AlignmentProblem, FloatArray]:
+    """Return a problem without the samples of some pairs and without some target samples.
+
+    Also returns target samples (n_targets, n_features_B), first those without which the problem is.
+    They are fewer than 999 only where there are fewer.
+    """
+    A = _without(problem.A, left_out.A)
+    B = _without(problem.B, left_out.B)
+    B = B[random_state.permutation(len(B))]
+    n_targets = HELD_OUT.n_targets - 1
+    n_left_out = min(n_targets, int(HELD_OUT.targets_left_out * len(B)))
+    rest = AlignmentProblem(A, B[n_left_out:], used, random_state=random_state)
+    return rest, B[:n_targets]
+
+
+def _without(samples: FloatArray, others: FloatArray) -> FloatArray:
+    """Return the unit samples that are not among the others; all of them if most of them are."""
+    nearest, _ = top_k(samples, others, 1)
+    kept = nearest[:, 0] < 1 - CORRECTION.same_sample
+    return samples[kept] if kept.mean() > HELD_OUT.left_out else samples
 
 
 def groups_of_shared_samples(pairs: KnownPairs) -> IntArray:

@@ -208,9 +208,9 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
 
     expected_accuracy_ : float
         Fraction of samples whose counterpart is expected to be the nearest of 1,000 target samples.
-        With at least 50 known pairs, it is measured on a quarter of them (25 at least) that share
-        no sample with the others, with a map that is fitted without these. With fewer pairs, it is
-        estimated: from `relative_score_` alone if that is computed on samples that the search has
+        With at least 50 known pairs, it is measured on some of them, with maps that are fitted
+        without these: on a quarter of them, and with fewer than 300 pairs on other quarters, too,
+        until they are 75. With fewer than 50 pairs, it is estimated: from `relative_score_` alone if that is computed on samples that the search has
         not used, otherwise from `agreement_`, `relative_score_` and the number of samples. An error
         of 0.1 is usual, and larger errors occur. If `agreement_` is below 0.7, or `relative_score_`
         below 0.6 (0.4 where both spaces have 128 features or more) on samples of the search, the
