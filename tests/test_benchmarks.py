@@ -17,6 +17,7 @@ WITH_PRIVATE_IMPORTS = {
     "bench_alignment_starts",
     "bench_own_code",
     "plot_convergence",
+    "plot_verdict",
 }
 
 

@@ -59,11 +59,13 @@ class Convergence:
             return "few of the known pairs that were left out are retrieved"
         if self.ambiguous:
             return "the spaces are symmetric, so that several maps are equally good"
-        if self.agreement >= CONVERGENCE.min_agreement:
+        if self.agreement < CONVERGENCE.min_agreement:
+            return "no independent run leads to the same map"
+        if self.relative_score < self.min_relative_score:
             return (
                 "mapped samples are farther from target samples than target samples from each other"
             )
-        return "no independent run leads to the same map"
+        return "agreement and relative score are too low for this number of samples"
 
 
 def warn_unless_converged(evidence: Convergence) -> None:

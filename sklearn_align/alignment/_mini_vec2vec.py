@@ -191,10 +191,11 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
         Fraction of source samples that the map and a map of an independent run send to the same
         place. If this fraction is small and there are at least five known pairs, it is the fraction
         of pairs that are retrieved after a refinement without these pairs. It is near 1 for a
-        correct map and small for a wrong map. If a space has fewer than 128 features and no pairs
-        are known, the map must also agree with runs on halves of the samples. If less than .35 of
-        the samples agree with these runs, `agreement_` is that fraction. If `ambiguous_` is True,
-        it is the agreement with the other map.
+        correct map and small for a wrong map. If a space is narrow (fewer than 128 features, or 99
+        % of the variance in 64 directions) and no pairs are known, the map must also agree with
+        three of four runs on halves of the samples. If less than .35 of the samples agree with
+        these runs, `agreement_` is that fraction. If `ambiguous_` is True, it is the agreement with
+        the other map.
 
     relative_score_ : float
         ``(s(map) - s(arbitrary)) / (s(itself) - s(arbitrary))`` with the label-free score ``s`` of
@@ -210,11 +211,11 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
         Fraction of samples whose counterpart is expected to be the nearest of 1,000 target samples.
         With at least 50 known pairs, it is measured on some of them, with maps that are fitted
         without these: on a quarter of them, and with fewer than 300 pairs on other quarters, too,
-        until they are 75. With fewer than 50 pairs, it is estimated: from `relative_score_` alone if that is computed on samples that the search has
-        not used, otherwise from `agreement_`, `relative_score_` and the number of samples. An error
-        of 0.1 is usual, and larger errors occur. If `agreement_` is below 0.7, or `relative_score_`
-        below 0.6 (0.4 where both spaces have 128 features or more) on samples of the search, the
-        estimate is below 0.5.
+        until they are 75. With fewer than 50 pairs, it is estimated: from `relative_score_` alone
+        if that is computed on samples that the search has not used, otherwise from `agreement_`,
+        `relative_score_` and the number of samples. An error of 0.1 is usual, and larger errors
+        occur. If `agreement_` is below 0.7, or `relative_score_` below 0.6 (0.4 where neither space
+        is narrow) on samples of the search, the estimate is below 0.5.
 
     accuracy_measured_ : bool
         True if `expected_accuracy_` was measured on known pairs, False if it is an estimate.

@@ -251,8 +251,8 @@ class ConvergenceSettings:
     min_agreement_to_refine: float = 0.05
     # Above this agreement chance is ruled out, and more independent runs are made.
     min_agreement_to_continue: float = 0.35
-    # In spaces that are not wide, runs on the same samples agree on their accidents. Of four runs on
-    # halves, at most two agree with such maps on as many samples, and at least three with right
+    # In spaces that are not wide, runs on the same samples agree on their accidents. Of four runs
+    # on halves, at most two agree with such maps on as many samples, and at least three with right
     # ones.
     min_agreement_of_halves: float = 0.35
     n_splits: int = 2
@@ -345,8 +345,8 @@ class HeldOutSettings:
 
     # Target samples among which the expected accuracy is meant.
     n_targets: int = 1000
-    # Known pairs from which on the accuracy is measured, and the fraction of them that is left out of
-    # a fit. Further fits leave out other pairs until there are as many as wanted, which have a
+    # Known pairs from which on the accuracy is measured, and the fraction of them that is left out
+    # of a fit. Further fits leave out other pairs until there are as many as wanted, which have a
     # standard error of .06 at most.
     min_pairs: int = 50
     left_out: float = 0.25

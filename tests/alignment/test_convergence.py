@@ -252,16 +252,17 @@ def test_one_threshold_of_the_expected_accuracy_decides(measured):
 
 
 @pytest.mark.parametrize(
-    ("agreement", "ambiguous", "measured", "reason"),
+    ("agreement", "score", "ambiguous", "measured", "reason"),
     [
-        (0.7, False, False, "farther from target samples"),
-        (0.699, False, False, "no independent run"),
-        (0.0, True, False, "symmetric"),
-        (0.0, False, True, "left out are retrieved"),
+        (0.7, 0.399, False, False, "farther from target samples"),
+        (0.7, 0.4, False, False, "too low for this number of samples"),
+        (0.699, 0.1, False, False, "no independent run"),
+        (0.0, 0.1, True, False, "symmetric"),
+        (0.0, 0.1, False, True, "left out are retrieved"),
     ],
 )
-def test_the_reason_of_a_failure(agreement, ambiguous, measured, reason):
-    evidence = Convergence(agreement, 0.1, 0.1, measured=measured, ambiguous=ambiguous)
+def test_the_reason_of_a_failure(agreement, score, ambiguous, measured, reason):
+    evidence = Convergence(agreement, score, 0.1, 0.4, measured=measured, ambiguous=ambiguous)
     assert reason in evidence.reason
 
 
@@ -368,7 +369,9 @@ def test_how_many_runs_are_made_and_what_counts(
     problem = SimpleNamespace(A=np.empty((900, 2)), B=np.empty((800, 2)), pairs=None)
     found = check_convergence(problem, REDUCED, MAP, ["V"] * independent, "start", "stream")
     assert (found.agreement, found.relative_score) == (expected, score)
-    assert found.expected_accuracy == estimate_accuracy(expected, score, SampleKind(800, wide=False))
+    assert found.expected_accuracy == estimate_accuracy(
+        expected, score, SampleKind(800, wide=False)
+    )
     assert (found.measured, found.ambiguous) == (False, False)
     assert found.min_relative_score == 0.6
     assert calls == list(zip((independent, 0), n_more, strict=False))

@@ -47,6 +47,10 @@ def cases() -> Iterator[Case]:
         for n_samples in (300, 800, 1500):
             for seed in range(3):
                 yield case("symmetric", kind, n_samples, seed=seed)
+    for rank in (3, 8):
+        for n_samples in (300, 1500):
+            for seed in range(3):
+                yield case("low rank", str(rank), n_samples, seed=seed)
     for pair in VIEWS:
         for n_samples in (400, 800):
             yield case("views of digits", pair, n_samples)
@@ -199,6 +203,15 @@ def _equal_features(
     return _halves(rng.gamma(1, 1, (2 * n_samples + N_TEST, width)), n_samples, rng)
 
 
+def _low_rank(
+    paths: tuple[Path, ...], data: str, n_samples: int, rng: np.random.Generator
+) -> Spaces:
+    """Equal features as above, few of which make all others."""
+    n, rank = 2 * n_samples + N_TEST, int(data)
+    axes = np.linalg.qr(rng.standard_normal((200, rank)))[0]
+    return _halves(rng.gamma(1, 1, (n, rank)) @ axes.T, n_samples, rng)
+
+
 def _narrow(paths: tuple[Path, ...], data: str, n_samples: int, rng: np.random.Generator) -> Spaces:
     """Mixtures of normal distributions: both sides of one of them, or of two unrelated ones."""
     if data == "text and digits":
@@ -236,5 +249,6 @@ _GENERATED: dict[str, _Maker] = {
     "views of digits": _views,
     "symmetric": _symmetric,
     "equal features": _equal_features,
+    "low rank": _low_rank,
     "narrow mixtures": _narrow,
 }
