@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sklearn_align._linalg import unit_rows
-from sklearn_align.alignment import AlignmentProblem, _selection
+from sklearn_align.alignment import AlignmentProblem, ComponentStart, _selection
 from sklearn_align.alignment._problem import ReducedProblem
 from sklearn_align.alignment._reflections import principal_directions, reflect, shared_map
 from sklearn_align.alignment._selection import SuccessiveHalving, reduce_problem
@@ -175,3 +175,41 @@ def test_reflections_do_not_depend_on_the_number_of_threads(spaces, monkeypatch)
     starts = candidates(reduced, target, [1])
     maps = [last_round(reduced, starts, n_jobs=n).candidates[0].map for n in (1, 2)]
     np.testing.assert_array_equal(*maps)
+
+
+def degenerate_spaces():
+    """Sides whose samples are few or vary in few directions."""
+    rng = np.random.default_rng(0)
+    X = rng.gamma(1, 1, (80, 10))
+    constant = X * np.r_[np.zeros(5), np.ones(5)]
+    low_rank = rng.gamma(1, 1, (80, 2)) @ rng.standard_normal((2, 10))
+    repeated = np.repeat(X[:3], 20, axis=0)
+    return {
+        "two samples": (X[:2], X[2:4]),
+        "few samples": (X[:5], X),
+        "constant features": (constant, X),
+        "low rank": (low_rank, X),
+        "repeated samples": (repeated, repeated),
+        "fewer features": (X, X[:, :3]),
+        "more features": (X[:, :3], X),
+    }
+
+
+@pytest.mark.parametrize("name", degenerate_spaces())
+@pytest.mark.filterwarnings("error")
+def test_reflections_between_degenerate_spaces_give_orthogonal_maps(name, monkeypatch):
+    A, B = (unit_rows(X, X.mean(axis=0)).astype(np.float32) for X in degenerate_spaces()[name])
+    reduced = reduce_problem(AlignmentProblem(A, B), np.random.RandomState(0))
+    reduced.wide = True
+    # whatever the candidates are, the best reflection of each round is taken
+    settings = replace(
+        _selection.REFLECTIONS, n_iter=4, n_more=2, min_strength=-np.inf, min_rise=-np.inf
+    )
+    monkeypatch.setattr(_selection, "REFLECTIONS", settings)
+    monkeypatch.setattr(SuccessiveHalving, "_is_decided", lambda self, state: False)
+    starts = [ComponentStart(4, contrast=contrast) for contrast in ("skew", "logcosh")]
+    state = last_round(reduced, starts)
+    for candidate in state.candidates:
+        W = candidate.map if candidate.map.shape[0] <= candidate.map.shape[1] else candidate.map.T
+        assert np.isfinite(candidate.score)
+        np.testing.assert_allclose(W @ W.T, np.eye(len(W)), atol=1e-4)
