@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,11 +24,17 @@ from sklearn_align.metrics import csls_score, retrieval_accuracy
 from tests.benchmarks.tables import Figures, Runs, add_output_option, write_table
 from tests.benchmarks.verdict_cases import build, cases
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 # Shares of the accuracy of the supervised map.
 RIGHT, WRONG = 0.5, 0.1
 # Of the expected accuracy.
 TOLERANCE = 0.1
 KEYS = ("family", "data", "n_samples", "n_pairs", "seed")
+MAPS = ("wrong", "partly right", "right")
+# Families whose figures depend most on the number of samples.
+BY_SAMPLES = ("independent encoders", "one encoder")
 
 
 def fit_case(
@@ -60,29 +66,32 @@ def fit_case(
 
 
 def write_cases(runs: Runs, path: Path) -> None:
-    """Write one line for each family, and one for all of them."""
+    """Write one line for each family, of encoders for each number of samples, and one for all."""
     frame = runs.frame()
     share = frame["top1"] / frame["supervised_top1"].where(frame["supervised_top1"] > 0, np.inf)
     frame["map"] = np.select([share >= RIGHT, share < WRONG], ["right", "wrong"], "partly right")
-    estimated = frame["expected_accuracy"].notna()
-    near = (frame["expected_accuracy"] - frame["top1"]).abs() <= TOLERANCE
+    frame["error"] = (frame["expected_accuracy"] - frame["top1"]).abs()
+    by_samples = frame["family"].isin(BY_SAMPLES)
+    frame["n_samples"] = frame["n_samples"].where(by_samples, 0)
+
+    def line(label: str, group: pd.DataFrame) -> list[Any]:
+        converged = (group[group["map"] == kind]["converged"] for kind in MAPS)
+        n_near = int((group["error"] <= TOLERANCE).sum())
+        return [
+            label,
+            *(f"{int(some.sum())} of {len(some)}" for some in converged),
+            f"{n_near} of {len(group)}",
+            float(group["error"].mean()),
+        ]
 
     def lines() -> Iterator[list[Any]]:
-        order = list(dict.fromkeys(case["family"] for case in cases()))
-        for family in [*order, "all"]:
-            chosen = (frame["family"] == family) | (family == "all")
-            if not chosen.any():
-                continue
-            counts: list[str] = []
-            for kind in ("wrong", "partly right", "right"):
-                group = frame[chosen & (frame["map"] == kind)]
-                counts.append(f"{int(group['converged'].sum())} of {len(group)}")
-            n_estimated = int((chosen & estimated).sum())
-            expected = f"{int((chosen & near).sum())} of {n_estimated}" if n_estimated else ""
-            yield [family, *counts, expected]
+        for family in dict.fromkeys(case["family"] for case in cases()):
+            for n_samples, group in frame[frame["family"] == family].groupby("n_samples"):
+                yield line(f"{family}, {n_samples:,} samples" if n_samples else family, group)
+        yield line("all", frame)
 
-    header = ["spaces", "wrong maps that converged", "partly right maps that converged",
-              "right maps that converged", "expected accuracy within .1"]  # fmt: skip
+    header = ["spaces", *(f"{kind} maps that converged" for kind in MAPS),
+              "expected accuracy within .1", "mean error"]  # fmt: skip
     write_table(path, header, lines())
 
 
