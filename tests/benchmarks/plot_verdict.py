@@ -79,7 +79,7 @@ def main(args: argparse.Namespace) -> None:
     fig, axes = plt.subplots(2, 3, figsize=(8, 5), sharey=True, layout="constrained")
     for pair, ax in zip(SHOWN_PAIRS, axes.flat, strict=True):
         draw_pair(frame, pair, ax)
-    fig.supxlabel("unpaired samples of each side", fontsize="medium")
+    axes[1, 1].set_xlabel("unpaired samples of each side")
     fig.supylabel(ACCURACY, fontsize="medium")
     fig.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     fig.savefig(args.out / "encoders_and_samples.png", dpi=110)
