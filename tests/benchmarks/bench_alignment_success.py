@@ -235,7 +235,7 @@ def main(args: argparse.Namespace) -> None:
     if args.unrelated:
         write_unrelated(runs, args.out / f"{name}.csv")
     elif args.encoders:
-        suffix = "_pairs" if args.n_pairs else ""
+        suffix = f"_{args.n_pairs}_pairs" if args.n_pairs else ""
         write_encoders(runs, args.out / f"{name}{suffix}.csv", args.n_pairs)
     else:
         suffix = "_pairs" if args.n_pairs else ""

@@ -96,6 +96,11 @@ def ray():
 KILLED = [True, False][: repetitions(1, 2)]
 
 
+def assert_mapped(found, aligner, X):
+    """Compare with all samples mapped at once, whose products some processors round otherwise."""
+    np.testing.assert_allclose(found, aligner.to_target(X), rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("killed", KILLED)
 def test_ray_data(ray, aligner, X, old, tmp_path, die_once, killed):
     def map_or_die(aligner, table, column):
@@ -110,7 +115,7 @@ def test_ray_data(ray, aligner, X, old, tmp_path, die_once, killed):
     assert die_once.marker.exists() == killed
     table = parquet.read_table(tmp_path / "new").sort_by("id")
     assert table["id"].to_pylist() == list(range(N_SAMPLES))
-    np.testing.assert_array_equal(vectors_to_numpy(table["vector"]), aligner.to_target(X))
+    assert_mapped(vectors_to_numpy(table["vector"]), aligner, X)
 
 
 @pytest.mark.parametrize("killed", KILLED)
@@ -138,4 +143,4 @@ def test_dask_cluster(aligner, X, die_once, killed):
         # What the worker has finished dies with it and is computed again.
         computed = client.compute(names["mapped"]).result(timeout=120)
     assert die_once.marker.exists() == killed
-    np.testing.assert_array_equal(computed, aligner.to_target(X))
+    assert_mapped(computed, aligner, X)

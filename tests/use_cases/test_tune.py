@@ -11,7 +11,8 @@ optuna = pytest.importorskip("optuna")
 # The page says that one candidate does not converge.
 @pytest.mark.filterwarnings("ignore::sklearn_align.exceptions.AlignmentWarning")
 def test_the_page():
-    names = run_page("use_case_tune")
+    # Few samples and iterations: rounding changes a map by as much.
+    names = run_page("use_case_tune", tolerance=0.1)
     assert names["search"].best_params_ == {"init__n_components": 16}
     best, others = names["study"].best_trial, names["study"].trials
     assert best.value == max(trial.value for trial in others)
