@@ -142,7 +142,7 @@ def write_encoders(runs: Runs, path: Path, n_pairs: int) -> None:
                 len(group),
             ]
 
-    known = f"{n_pairs} pairs" if n_pairs else "no pairs"
+    known = f"{n_pairs:,} pairs" if n_pairs else "no pairs"
     header = ["encoders", known, "Procrustes, 1,000 pairs", "ridge, 1,000 pairs",
               "supervised map", "converged", "check correct", "seeds"]  # fmt: skip
     both = [*ENCODER_PAIRS, *map(reverse, ENCODER_PAIRS)]
