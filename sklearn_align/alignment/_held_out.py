@@ -106,10 +106,10 @@ def leave_out(
 
 
 def _without(samples: FloatArray, others: FloatArray) -> FloatArray:
-    """Return the unit samples that are not among the others; all of them if most of them are."""
+    """Return the unit samples that are not among the others; all samples if most of them are."""
     nearest, _ = top_k(samples, others, 1)
     kept = nearest[:, 0] < 1 - CORRECTION.same_sample
-    return samples[kept] if kept.mean() > HELD_OUT.left_out else samples
+    return samples[kept] if kept.mean() > HELD_OUT.min_kept else samples
 
 
 def groups_of_shared_samples(pairs: KnownPairs) -> IntArray:

@@ -211,11 +211,11 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
         Fraction of samples whose counterpart is expected to be the nearest of 1,000 target samples.
         With at least 50 known pairs, it is measured on some of them, with maps that are fitted
         without these: on a quarter of them, and with fewer than 300 pairs on other quarters, too,
-        until they are 75. With fewer than 50 pairs, it is estimated: from `relative_score_` alone
-        if that is computed on samples that the search has not used, otherwise from `agreement_`,
-        `relative_score_` and the number of samples. An error of 0.1 is usual, and larger errors
-        occur. If `agreement_` is below 0.7, or `relative_score_` below 0.6 (0.4 where neither space
-        is narrow) on samples of the search, the estimate is below 0.5.
+        until they are 75 or nearly all pairs. With fewer than 50 pairs, it is estimated: from
+        `relative_score_` alone if that is computed on samples that the search has not used,
+        otherwise from `agreement_`, `relative_score_` and the number of samples. An error of 0.1 is
+        usual, and larger errors occur. If `agreement_` is below 0.7, or `relative_score_` below 0.6
+        (0.4 where neither space is narrow) on samples of the search, the estimate is below 0.5.
 
     accuracy_measured_ : bool
         True if `expected_accuracy_` was measured on known pairs, False if it is an estimate.

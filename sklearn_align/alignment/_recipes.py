@@ -355,6 +355,8 @@ class HeldOutSettings:
     # Fraction of the target samples that is left out at most. A map is more accurate among others
     # than among samples that it was fitted to: with 3,500 samples of each side, by .06.
     targets_left_out: float = 0.25
+    # Where left-out pairs hold more of the samples of a space, these are not left out.
+    min_kept: float = 0.25
 
 
 @dataclass(frozen=True)
