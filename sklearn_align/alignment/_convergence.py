@@ -22,6 +22,7 @@ from sklearn_align.alignment._expected_accuracy import (
 from sklearn_align.alignment._problem import AlignmentProblem, ReducedProblem
 from sklearn_align.alignment._recipes import CONVERGENCE, ROBUST
 from sklearn_align.alignment._relative_score import relative_score
+from sklearn_align.alignment._relearned import agreement_with_relearned_maps
 from sklearn_align.alignment._selection import (
     SuccessiveHalving,
     candidate_refinements,
@@ -42,6 +43,8 @@ class Convergence:
     expected_accuracy: float
     # The relative score that an estimate of a success needs.
     min_relative_score: float = float("nan")
+    # Agreement with maps that halves of the samples lead to, NaN where it is not computed.
+    relearned_agreement: float = float("nan")
     # Whether known pairs have measured the accuracy.
     measured: bool = False
     # Whether another map is as good.
@@ -65,6 +68,8 @@ class Convergence:
             return (
                 "mapped samples are farther from target samples than target samples from each other"
             )
+        if self.relearned_agreement < 1:
+            return "the samples are too few to determine the map"
         return "agreement and relative score are too low for this number of samples"
 
 
@@ -109,8 +114,9 @@ def check_convergence(
     """Check a map (n_features_A, n_features_B) without labels.
 
     Samples that the search has not seen (`unseen`) give the relative score where there are any.
-    With an `expected_accuracy` that was measured on known pairs, no further independent runs are
-    made. Without, it is estimated from the other figures.
+    Between wide spaces without them, maps are learned again from halves of the samples. With an
+    `expected_accuracy` that was measured on known pairs, no further maps are made. Without, it is
+    estimated from the other figures.
 
     `independent_maps` are maps of the reduced problem that were found independently of it, `start`
     is the initialization it came from, None for the consensus of several.
@@ -118,10 +124,15 @@ def check_convergence(
     score = relative_score(problem if unseen is None else unseen, W, random_state)
     n_samples = min(len(problem.A), len(problem.B))
     kind = SampleKind(n_samples, wide=reduced.wide, unseen=unseen is not None)
-    estimate = partial(estimate_accuracy, relative_score=score, kind=kind)
+    measured = not np.isnan(expected_accuracy)
+    relearned = float("nan")
+    if kind.relearned and not measured:
+        relearned = agreement_with_relearned_maps(reduced, reduced.reduce(W), random_state)
+    estimate = partial(
+        estimate_accuracy, relative_score=score, relearned_agreement=relearned, kind=kind
+    )
     high = estimate(1.0) >= CONVERGENCE.min_expected_accuracy
     credible = high and score <= CONVERGENCE.max_credible_score
-    measured = not np.isnan(expected_accuracy)
     n_runs = CONVERGENCE.max_runs if credible else CONVERGENCE.min_runs
     if measured:
         n_runs = len(independent_maps)
@@ -149,7 +160,9 @@ def check_convergence(
     if not measured:
         expected_accuracy = estimate(agreement)
     min_relative_score = needed_relative_score(kind)
-    return Convergence(agreement, score, expected_accuracy, min_relative_score, measured, ambiguous)
+    return Convergence(
+        agreement, score, expected_accuracy, min_relative_score, relearned, measured, ambiguous
+    )
 
 
 def agreement_with_independent_runs(

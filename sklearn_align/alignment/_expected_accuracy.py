@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import exp, log
 from typing import NamedTuple
 
-from sklearn_align.alignment._recipes import CONVERGENCE, ESTIMATE
+from sklearn_align.alignment._recipes import CONVERGENCE, ESTIMATE, RELEARNING
 
 
 class SampleKind(NamedTuple):
@@ -18,19 +18,31 @@ class SampleKind(NamedTuple):
     # Whether the relative score is that of samples that the search has not seen.
     unseen: bool = False
 
+    @property
+    def relearned(self) -> bool:
+        """Whether maps that are learned again from halves of the samples are evidence."""
+        return self.wide and not self.unseen and self.n_samples >= ESTIMATE.min_relearned_samples
 
-def estimate_accuracy(agreement: float, relative_score: float, kind: SampleKind) -> float:
+
+def estimate_accuracy(
+    agreement: float, relative_score: float, kind: SampleKind, relearned_agreement: float = 1.0
+) -> float:
     """Fraction of samples whose counterpart is expected to be nearest among 1,000 targets.
 
-    A logistic regression, see :class:`EstimateSettings`: on the relative score alone if it is that
-    of samples that the search has not seen; else on the agreement with independent runs, the
-    relative score and the number of samples of the smaller space. A fit to few samples raises the
-    score of these samples by accident, so that the same score means more where samples are many.
+    A logistic regression, see :class:`EstimateSettings`, on one of the following:
+
+    * the relative score, if it is that of samples that the search has not seen;
+    * the agreement with maps that are learned again from halves of the samples, and the number of
+      samples of the smaller space, if both spaces are wide and have enough samples. The same
+      agreement means more where samples are few, because their halves determine a map less well;
+    * the agreement with independent runs, the relative score and the number of samples. A fit to
+      few samples raises the score of these samples by accident, so that the same score means more
+      where samples are many.
 
     Where the agreement or the relative score are lower than those of any success, so is the
     estimate.
     """
-    accuracy = 1 / (1 + exp(-_logit(agreement, relative_score, kind)))
+    accuracy = 1 / (1 + exp(-_logit(agreement, relative_score, kind, relearned_agreement)))
     share = min(agreement / CONVERGENCE.min_agreement, relative_score / _lowest_score(kind))
     if share < 1:
         accuracy = min(accuracy, CONVERGENCE.min_expected_accuracy * max(share, 0.0))
@@ -39,9 +51,9 @@ def estimate_accuracy(agreement: float, relative_score: float, kind: SampleKind)
 
 def needed_relative_score(kind: SampleKind) -> float:
     """Relative score below which no agreement makes the estimate that of a success, 1 at most."""
-    if kind.unseen:
+    if kind.unseen or kind.relearned:
         return _lowest_score(kind)
-    score = exp(-_logit(1.0, 1.0, kind) / ESTIMATE.slope_of_score)
+    score = exp(-_logit(1.0, 1.0, kind, 1.0) / ESTIMATE.slope_of_score)
     return min(max(score, _lowest_score(kind)), 1.0)
 
 
@@ -54,11 +66,15 @@ def _lowest_score(kind: SampleKind) -> float:
     return CONVERGENCE.min_relative_score
 
 
-def _logit(agreement: float, relative_score: float, kind: SampleKind) -> float:
+def _logit(
+    agreement: float, relative_score: float, kind: SampleKind, relearned_agreement: float
+) -> float:
     if kind.unseen:
         low, high = ESTIMATE.unseen_score_range
         score = min(max(relative_score, low), high)
         return ESTIMATE.unseen_intercept + ESTIMATE.slope_of_unseen_score * score
+    if kind.relearned:
+        return _logit_of_relearned(relearned_agreement, kind.n_samples)
     low, high = ESTIMATE.agreement_range
     agreement = min(max(agreement, low), high)
     low, high = ESTIMATE.score_range
@@ -72,4 +88,15 @@ def _logit(agreement: float, relative_score: float, kind: SampleKind) -> float:
         + ESTIMATE.slope_of_score * log(score)
         + ESTIMATE.slope_of_samples * log(n_samples)
         + ESTIMATE.slope_of_few_samples * log(few)
+    )
+
+
+def _logit_of_relearned(agreement: float, n_samples: int) -> float:
+    low, high = RELEARNING.agreement_range
+    agreement = min(max(agreement, low), high)
+    n_samples = min(n_samples, ESTIMATE.max_relearned_samples)
+    return (
+        ESTIMATE.relearned_intercept
+        + ESTIMATE.slope_of_relearned_agreement * log(agreement / (1 - agreement))
+        + ESTIMATE.slope_of_relearned_samples * log(n_samples)
     )

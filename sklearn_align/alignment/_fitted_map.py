@@ -35,6 +35,7 @@ EVIDENCE = (
     "agreement_",
     "relative_score_",
     "min_relative_score_",
+    "relearned_agreement_",
     "expected_accuracy_",
     "accuracy_measured_",
     "ambiguous_",

@@ -29,7 +29,7 @@ SIDES = ("source", "target")
 # Results of the convergence check that are numbers, without the "_" of the attribute.
 FIGURES = ("alignment_score", "agreement", "relative_score")
 # Those that files of earlier versions do not have, between 0 and 1, NaN where there is none.
-OPTIONAL_FIGURES = ("expected_accuracy", "min_relative_score")
+OPTIONAL_FIGURES = ("expected_accuracy", "min_relative_score", "relearned_agreement")
 
 
 class MapState(NamedTuple):

@@ -207,14 +207,23 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
         The smallest `relative_score_` with which this number of samples can give an estimated
         `expected_accuracy_` of 0.5.
 
+    relearned_agreement_ : float
+        Fraction of source samples that the map and maps from halves of the samples send to the same
+        place, averaged as log-odds. Only the part of the map between 8 (and 16) leading principal
+        directions of both spaces is kept, and the other directions are learned again from one half
+        of the samples of each space, and from the other half. The fraction is near 1 if the samples
+        determine the map. NaN if it is not computed: if a space is narrow, has fewer than 2,000
+        samples, or 2,500 samples that the search has not used, or if the accuracy is measured.
+
     expected_accuracy_ : float
         Fraction of samples whose counterpart is expected to be the nearest of 1,000 target samples.
         With at least 50 known pairs, it is measured on some of them, with maps that are fitted
         without these: on a quarter of them, and with fewer than 300 pairs on other quarters, too,
         until they are 75 or nearly all pairs. With fewer than 50 pairs, it is estimated: from
         `relative_score_` alone if that is computed on samples that the search has not used,
-        otherwise from `agreement_`, `relative_score_` and the number of samples. An error of 0.1 is
-        usual, and larger errors occur. If `agreement_` is below 0.7, or `relative_score_` below 0.6
+        otherwise from `relearned_agreement_` and the number of samples, or without that from
+        `agreement_`, `relative_score_` and the number of samples. An error of 0.1 is usual, and
+        larger errors occur. If `agreement_` is below 0.7, or `relative_score_` below 0.6
         (0.4 where neither space is narrow) on samples of the search, the estimate is below 0.5.
 
     accuracy_measured_ : bool
@@ -592,9 +601,9 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
         which `fit` also selects maps.
 
         This method sets only `alignment_score_`, `agreement_`, `relative_score_`,
-        `min_relative_score_`, `expected_accuracy_`, `accuracy_measured_`, `ambiguous_` and
-        `converged_`, all at the same time. If a call raises an error or is interrupted, nothing is
-        changed.
+        `min_relative_score_`, `relearned_agreement_`, `expected_accuracy_`, `accuracy_measured_`,
+        `ambiguous_` and `converged_`, all at the same time. If a call raises an error or is
+        interrupted, nothing is changed.
 
         Parameters
         ----------
@@ -877,6 +886,7 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
         self.agreement_ = evidence.agreement
         self.relative_score_ = evidence.relative_score
         self.min_relative_score_ = evidence.min_relative_score
+        self.relearned_agreement_ = evidence.relearned_agreement
         self.converged_ = evidence.converged
         warn_unless_converged(evidence)
 

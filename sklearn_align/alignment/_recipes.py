@@ -302,15 +302,33 @@ class AmbiguitySettings:
 
 
 @dataclass(frozen=True)
+class RelearningSettings:
+    """Maps that are learned again from a part of a map, see `_relearned`."""
+
+    # From 4 directions, also right maps are not found again; from 32, wrong ones are.
+    n_directions: tuple[int, ...] = (8, 16)
+    n_iterations: int = 60
+    # Of 1,500 samples, single ones are no evidence beyond these shares.
+    agreement_range: tuple[float, float] = (0.005, 0.995)
+
+
+@dataclass(frozen=True)
 class EstimateSettings:
     """Estimate of the accuracy without known pairs, see `_expected_accuracy`.
 
-    The coefficients are fitted to maps with 3,500 and 7,000 samples of each side: six directions
-    between three encoders of short technical texts, four of documentation, and four layers and
-    copies of one encoder. Those for unseen samples are fitted to 31 maps of the six directions,
-    with 3,500 to 13,500 samples of each side.
+    The coefficients for narrow spaces are fitted to maps with 3,500 and 7,000 samples of each side:
+    six directions between three encoders of short technical texts, four of documentation, and four
+    layers and copies of one encoder. Those for unseen samples are fitted to 31 maps of the six
+    directions, with 3,500 to 13,500 samples of each side. Those for relearned maps are fitted to 40
+    maps of the six directions and of layers of one encoder, with 2,000 to 10,000 samples.
     """
 
+    relearned_intercept: float = 18.0
+    slope_of_relearned_agreement: float = 1.24
+    slope_of_relearned_samples: float = -2.36
+    # With fewer samples, halves determine no map. With most, the search sees 8,000 at a time.
+    min_relearned_samples: int = 2000
+    max_relearned_samples: int = 8000
     unseen_intercept: float = -2.34
     slope_of_unseen_score: float = 10.6
     unseen_score_range: tuple[float, float] = (-0.5, 1.0)
@@ -449,6 +467,7 @@ REFLECTIONS = ReflectionSettings()
 WIDTH = WidthSettings()
 CONVERGENCE = ConvergenceSettings()
 AMBIGUITY = AmbiguitySettings()
+RELEARNING = RelearningSettings()
 ESTIMATE = EstimateSettings()
 UNSEEN = UnseenSettings()
 HELD_OUT = HeldOutSettings()

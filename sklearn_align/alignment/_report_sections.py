@@ -77,6 +77,11 @@ class ReportBuilder:
                 _number(final.relative_score_),
                 _number(final.min_relative_score_),
             ),
+            # How much is needed depends on the number of samples.
+            "relearned_agreement": (
+                _number(getattr(final, "relearned_agreement_", float("nan"))),
+                None,
+            ),
         }
         measured = accuracy is not None and bool(getattr(final, "accuracy_measured_", True))
         # An estimate of a success needs the other figures as well.

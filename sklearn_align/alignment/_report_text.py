@@ -120,7 +120,7 @@ def _map_table(section: Mapping[str, Any]) -> _Table:
 
 def _evidence_table(section: Mapping[str, Any]) -> _Table:
     rows = []
-    for name in ("expected_accuracy", "agreement", "relative_score"):
+    for name in ("expected_accuracy", "agreement", "relative_score", "relearned_agreement"):
         one = section[name]
         if one["value"] is None:
             continue
@@ -136,6 +136,11 @@ def _evidence_table(section: Mapping[str, Any]) -> _Table:
             "Agreement: share of samples that an independent run sends to the same place. Relative "
             "score: 0 for arbitrary maps, 1 for a space with itself."
         )
+        if section["relearned_agreement"]["value"] is not None:
+            notes.append(
+                "Relearned agreement: share of samples that maps from halves of the samples, which "
+                "start from a part of the map, send to the same place."
+            )
     if section["expected_accuracy"]["value"] is not None:
         notes.append(
             f"Expected accuracy: share of samples whose counterpart is nearest among 1,000, {how}."
