@@ -40,20 +40,27 @@ def estimate_accuracy(
       where samples are many.
 
     Where the agreement or the relative score are lower than those of any success, so is the
-    estimate.
+    estimate, and no higher than the regression on the agreement with independent runs.
     """
-    accuracy = 1 / (1 + exp(-_logit(agreement, relative_score, kind, relearned_agreement)))
+    if kind.unseen:
+        log_odds = _of_unseen_samples(relative_score)
+    elif kind.relearned:
+        log_odds = _of_relearned_maps(relearned_agreement, kind.n_samples)
+    else:
+        log_odds = _of_independent_runs(agreement, relative_score, kind)
     share = min(agreement / CONVERGENCE.min_agreement, relative_score / _lowest_score(kind))
-    if share < 1:
-        accuracy = min(accuracy, CONVERGENCE.min_expected_accuracy * max(share, 0.0))
-    return accuracy
+    if share >= 1:
+        return _share(log_odds)
+    if kind.relearned:
+        log_odds = min(log_odds, _of_independent_runs(agreement, relative_score, kind))
+    return min(_share(log_odds), CONVERGENCE.min_expected_accuracy * max(share, 0.0))
 
 
 def needed_relative_score(kind: SampleKind) -> float:
     """Relative score below which no agreement makes the estimate that of a success, 1 at most."""
     if kind.unseen or kind.relearned:
         return _lowest_score(kind)
-    score = exp(-_logit(1.0, 1.0, kind, 1.0) / ESTIMATE.slope_of_score)
+    score = exp(-_of_independent_runs(1.0, 1.0, kind) / ESTIMATE.slope_of_score)
     return min(max(score, _lowest_score(kind)), 1.0)
 
 
@@ -66,15 +73,28 @@ def _lowest_score(kind: SampleKind) -> float:
     return CONVERGENCE.min_relative_score
 
 
-def _logit(
-    agreement: float, relative_score: float, kind: SampleKind, relearned_agreement: float
-) -> float:
-    if kind.unseen:
-        low, high = ESTIMATE.unseen_score_range
-        score = min(max(relative_score, low), high)
-        return ESTIMATE.unseen_intercept + ESTIMATE.slope_of_unseen_score * score
-    if kind.relearned:
-        return _logit_of_relearned(relearned_agreement, kind.n_samples)
+def _share(log_odds: float) -> float:
+    return 1 / (1 + exp(-log_odds))
+
+
+def _of_unseen_samples(relative_score: float) -> float:
+    low, high = ESTIMATE.unseen_score_range
+    score = min(max(relative_score, low), high)
+    return ESTIMATE.unseen_intercept + ESTIMATE.slope_of_unseen_score * score
+
+
+def _of_relearned_maps(agreement: float, n_samples: int) -> float:
+    low, high = RELEARNING.agreement_range
+    agreement = min(max(agreement, low), high)
+    n_samples = min(n_samples, ESTIMATE.max_relearned_samples)
+    return (
+        ESTIMATE.relearned_intercept
+        + ESTIMATE.slope_of_relearned_agreement * log(agreement / (1 - agreement))
+        + ESTIMATE.slope_of_relearned_samples * log(n_samples)
+    )
+
+
+def _of_independent_runs(agreement: float, relative_score: float, kind: SampleKind) -> float:
     low, high = ESTIMATE.agreement_range
     agreement = min(max(agreement, low), high)
     low, high = ESTIMATE.score_range
@@ -88,15 +108,4 @@ def _logit(
         + ESTIMATE.slope_of_score * log(score)
         + ESTIMATE.slope_of_samples * log(n_samples)
         + ESTIMATE.slope_of_few_samples * log(few)
-    )
-
-
-def _logit_of_relearned(agreement: float, n_samples: int) -> float:
-    low, high = RELEARNING.agreement_range
-    agreement = min(max(agreement, low), high)
-    n_samples = min(n_samples, ESTIMATE.max_relearned_samples)
-    return (
-        ESTIMATE.relearned_intercept
-        + ESTIMATE.slope_of_relearned_agreement * log(agreement / (1 - agreement))
-        + ESTIMATE.slope_of_relearned_samples * log(n_samples)
     )

@@ -266,6 +266,13 @@ def test_the_reason_of_a_failure(agreement, score, ambiguous, measured, reason):
     assert reason in evidence.reason
 
 
+@pytest.mark.parametrize(("agreement", "score"), [(0.7, 0.4), (0.7, 0.3), (0.6, 0.4)])
+def test_few_samples_are_the_reason_if_halves_do_not_determine_the_map(agreement, score):
+    evidence = Convergence(agreement, score, 0.1, 0.4, relearned_agreement=0.6)
+    few = agreement == 0.7 and score == 0.4
+    assert ("samples are too few" in evidence.reason) is few
+
+
 def test_no_further_runs_where_the_accuracy_is_measured(spaces, problem, monkeypatch):
     reduced = reduce_problem(problem, np.random.RandomState(0))
     monkeypatch.setattr(_convergence, "SuccessiveHalving", None)
@@ -393,6 +400,55 @@ def test_samples_that_the_search_has_not_seen_give_the_score(monkeypatch, is_uns
     kind = SampleKind(800, wide=False, unseen=is_unseen)
     assert found.expected_accuracy == estimate_accuracy(0.9, found.relative_score, kind)
     assert found.min_relative_score == needed_relative_score(kind)
+
+
+@pytest.mark.parametrize(
+    ("n_samples", "wide", "unseen", "measured", "expected", "n_more"),
+    [
+        (2000, True, False, False, 0.5, 16),
+        (2000, True, False, False, 0.9, 16),
+        # A map that halves do not lead to is given few further runs.
+        (2000, True, False, False, 0.1, 3),
+        (1999, True, False, False, None, 16),
+        (2000, False, False, False, None, 16),
+        (2000, True, True, False, None, 16),
+        (2000, True, False, True, None, 0),
+    ],
+)
+def test_maps_that_are_learned_again(
+    monkeypatch, n_samples, wide, unseen, measured, expected, n_more
+):
+    given = SimpleNamespace(reduce=lambda W: "reduced map", wide=wide)
+
+    def relearned(reduced, W, random_state):
+        assert (reduced, W, random_state) == (given, "reduced map", "stream")
+        assert expected is not None
+        return expected
+
+    def runs(*_, n_more):
+        calls.append(n_more)
+        return 0.9
+
+    calls = []
+    monkeypatch.setattr(_convergence, "agreement_with_relearned_maps", relearned)
+    monkeypatch.setattr(_convergence, "relative_score", lambda *_: 0.9)
+    monkeypatch.setattr(_convergence, "agreement_with_independent_runs", runs)
+    monkeypatch.setattr(_convergence, "agreement_with_halves", lambda *_: 1.0)
+    monkeypatch.setattr(_convergence, "agreement_with_equivalent_maps", lambda *_: 1.0)
+    problem = SimpleNamespace(A=np.empty((9000, 2)), B=np.empty((n_samples, 2)), pairs=None)
+    found = check_convergence(
+        problem, given, MAP, [], "start", "stream",
+        unseen=SimpleNamespace() if unseen else None,
+        expected_accuracy=0.75 if measured else float("nan"),
+    )  # fmt: skip
+    assert calls == [n_more]
+    np.testing.assert_equal(found.relearned_agreement, np.nan if expected is None else expected)
+    if measured:
+        assert found.expected_accuracy == 0.75
+    else:
+        kind = SampleKind(n_samples, wide, unseen)
+        share = 1.0 if expected is None else expected
+        assert found.expected_accuracy == estimate_accuracy(0.9, 0.9, kind, share)
 
 
 @pytest.mark.parametrize(
