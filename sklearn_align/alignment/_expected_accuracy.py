@@ -39,26 +39,28 @@ def estimate_accuracy(
       few samples raises the score of these samples by accident, so that the same score means more
       where samples are many.
 
+    Between wide spaces with enough samples, the lower of the last two counts: each of them is high
+    for some wrong maps.
+
     Where the agreement or the relative score are lower than those of any success, so is the
-    estimate, and no higher than the regression on the agreement with independent runs.
+    estimate.
     """
     if kind.unseen:
         log_odds = _of_unseen_samples(relative_score)
-    elif kind.relearned:
-        log_odds = _of_relearned_maps(relearned_agreement, kind.n_samples)
     else:
         log_odds = _of_independent_runs(agreement, relative_score, kind)
-    share = min(agreement / CONVERGENCE.min_agreement, relative_score / _lowest_score(kind))
-    if share >= 1:
-        return _share(log_odds)
     if kind.relearned:
-        log_odds = min(log_odds, _of_independent_runs(agreement, relative_score, kind))
-    return min(_share(log_odds), CONVERGENCE.min_expected_accuracy * max(share, 0.0))
+        log_odds = min(log_odds, _of_relearned_maps(relearned_agreement, kind.n_samples))
+    accuracy = 1 / (1 + exp(-log_odds))
+    share = min(agreement / CONVERGENCE.min_agreement, relative_score / _lowest_score(kind))
+    if share < 1:
+        accuracy = min(accuracy, CONVERGENCE.min_expected_accuracy * max(share, 0.0))
+    return accuracy
 
 
 def needed_relative_score(kind: SampleKind) -> float:
     """Relative score below which no agreement makes the estimate that of a success, 1 at most."""
-    if kind.unseen or kind.relearned:
+    if kind.unseen:
         return _lowest_score(kind)
     score = exp(-_of_independent_runs(1.0, 1.0, kind) / ESTIMATE.slope_of_score)
     return min(max(score, _lowest_score(kind)), 1.0)
@@ -71,10 +73,6 @@ def _lowest_score(kind: SampleKind) -> float:
     if kind.wide:
         return CONVERGENCE.min_relative_score_wide
     return CONVERGENCE.min_relative_score
-
-
-def _share(log_odds: float) -> float:
-    return 1 / (1 + exp(-log_odds))
 
 
 def _of_unseen_samples(relative_score: float) -> float:

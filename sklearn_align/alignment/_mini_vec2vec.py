@@ -221,8 +221,9 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
         without these: on a quarter of them, and with fewer than 300 pairs on other quarters, too,
         until they are 75 or nearly all pairs. With fewer than 50 pairs, it is estimated: from
         `relative_score_` alone if that is computed on samples that the search has not used,
-        otherwise from `relearned_agreement_` and the number of samples, or without that from
-        `agreement_`, `relative_score_` and the number of samples. An error of 0.1 is usual, and
+        otherwise from `agreement_`, `relative_score_` and the number of samples. If there is a
+        `relearned_agreement_`, the estimate is not higher than another one from this figure and the
+        number of samples. An error of 0.1 is usual, and
         larger errors occur. If `agreement_` is below 0.7, or `relative_score_` below 0.6
         (0.4 where neither space is narrow) on samples of the search, the estimate is below 0.5.
 

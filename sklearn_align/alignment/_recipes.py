@@ -316,8 +316,8 @@ class RelearningSettings:
 class EstimateSettings:
     """Estimate of the accuracy without known pairs, see `_expected_accuracy`.
 
-    The coefficients for narrow spaces are fitted to maps with 3,500 and 7,000 samples of each side:
-    six directions between three encoders of short technical texts, four of documentation, and four
+    The coefficients for independent runs are fitted to maps with 3,500 and 7,000 samples: six
+    directions between three encoders of short technical texts, four of documentation, and four
     layers and copies of one encoder. Those for unseen samples are fitted to 31 maps of the six
     directions, with 3,500 to 13,500 samples of each side. Those for relearned maps are fitted to 40
     maps of the six directions and of layers of one encoder, with 2,000 to 10,000 samples.
