@@ -61,7 +61,7 @@ def test_a_map_that_fits_samples_of_unrelated_spaces_is_not_learned_again(wide):
 
 
 def test_only_the_leading_part_of_the_map_is_used(reduced, truth):
-    # Other directions are right in neither of two maps whose leading part is right.
+    # The leading part is right in both maps, the others only in one.
     rng = np.random.default_rng(0)
     other = truth.copy()
     other[16:, 16:] = polar_factor(rng.standard_normal((112, 112)))
