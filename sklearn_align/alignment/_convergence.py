@@ -22,7 +22,7 @@ from sklearn_align.alignment._expected_accuracy import (
 from sklearn_align.alignment._problem import AlignmentProblem, ReducedProblem
 from sklearn_align.alignment._recipes import CONVERGENCE, ROBUST
 from sklearn_align.alignment._relative_score import relative_score
-from sklearn_align.alignment._relearned import agreement_with_relearned_maps
+from sklearn_align.alignment._relearned import RelearnedMaps, is_unrivalled, learn_again
 from sklearn_align.alignment._selection import (
     SuccessiveHalving,
     candidate_refinements,
@@ -31,6 +31,8 @@ from sklearn_align.alignment._selection import (
 )
 from sklearn_align.alignment.starts import ComponentStart, Start
 from sklearn_align.exceptions import AlignmentWarning, AmbiguousAlignmentWarning, warn_user
+
+NO_RELEARNED_MAPS = RelearnedMaps(float("nan"), float("nan"))
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,9 @@ class Convergence:
     expected_accuracy: float
     # The relative score that an estimate of a success needs.
     min_relative_score: float = float("nan")
-    # Agreement with maps that halves of the samples lead to, NaN where it is not computed.
-    relearned_agreement: float = float("nan")
+    # Agreement with maps that halves of the samples lead to, and their relative score on the other
+    # half; NaN where they are not made.
+    relearned: RelearnedMaps = NO_RELEARNED_MAPS
     # Whether known pairs have measured the accuracy.
     measured: bool = False
     # Whether another map is as good.
@@ -68,8 +71,11 @@ class Convergence:
             return (
                 "mapped samples are farther from target samples than target samples from each other"
             )
-        if self.relearned_agreement < 1:
-            return "the samples are too few to determine the map"
+        if not np.isnan(self.relearned.agreement):
+            return (
+                "maps that are learned again from half of the samples differ from it, or do not "
+                "fit the other half"
+            )
         return "agreement and relative score are too low for this number of samples"
 
 
@@ -125,12 +131,16 @@ def check_convergence(
     n_samples = min(len(problem.A), len(problem.B))
     kind = SampleKind(n_samples, wide=reduced.wide, unseen=unseen is not None)
     measured = not np.isnan(expected_accuracy)
-    relearned = float("nan")
+    relearned, distinct = NO_RELEARNED_MAPS, reduced
     if kind.relearned and not measured:
-        relearned = agreement_with_relearned_maps(reduced, reduced.reduce(W), random_state)
-    estimate = partial(
-        estimate_accuracy, relative_score=score, relearned_agreement=relearned, kind=kind
-    )
+        # Copies would be in both halves of the samples.
+        distinct = reduced.without_copies(random_state)
+        shares = (len(distinct.A) / len(reduced.A), len(distinct.B) / len(reduced.B))
+        n_distinct = min(len(problem.A) * shares[0], len(problem.B) * shares[1])
+        kind = kind._replace(n_samples=round(n_distinct))
+        if kind.relearned:
+            relearned = learn_again(distinct, reduced.reduce(W), random_state)
+    estimate = partial(estimate_accuracy, relative_score=score, relearned=relearned, kind=kind)
     high = estimate(1.0) >= CONVERGENCE.min_expected_accuracy
     credible = high and score <= CONVERGENCE.max_credible_score
     n_runs = CONVERGENCE.max_runs if credible else CONVERGENCE.min_runs
@@ -147,21 +157,31 @@ def check_convergence(
         agreement = max(agreement, more)
     if agreement < CONVERGENCE.min_agreement:
         agreement = max(agreement, agreement_with_pairs(problem, W, random_state))
+    support = agreement
+    asked = kind.relearned and high and not measured and agreement < CONVERGENCE.min_agreement
+    if asked and is_unrivalled(distinct, reduced.reduce(W), relearned, random_state):
+        # Independent runs may all have failed.
+        support = 1.0
     ambiguous = False
-    succeeds = estimate(agreement) >= CONVERGENCE.min_expected_accuracy
+    succeeds = estimate(support) >= CONVERGENCE.min_expected_accuracy
     if succeeds and not measured and problem.pairs is None:
         of_others = agreement_with_equivalent_maps(reduced, reduced.reduce(W), random_state)
         ambiguous = of_others < CONVERGENCE.min_agreement
-        agreement = min(agreement, of_others)
+        agreement, support = min(agreement, of_others), min(support, of_others)
         if not ambiguous and not reduced.wide:
             of_halves = agreement_with_halves(reduced, W, random_state)
             if of_halves < CONVERGENCE.min_agreement_of_halves:
-                agreement = of_halves
+                agreement = support = of_halves
     if not measured:
-        expected_accuracy = estimate(agreement)
-    min_relative_score = needed_relative_score(kind)
+        expected_accuracy = estimate(support)
     return Convergence(
-        agreement, score, expected_accuracy, min_relative_score, relearned, measured, ambiguous
+        agreement,
+        score,
+        expected_accuracy,
+        needed_relative_score(kind),
+        relearned,
+        measured=measured,
+        ambiguous=ambiguous,
     )
 
 

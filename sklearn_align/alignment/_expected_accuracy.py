@@ -5,13 +5,17 @@ from __future__ import annotations
 from math import exp, log
 from typing import NamedTuple
 
-from sklearn_align.alignment._recipes import CONVERGENCE, ESTIMATE, RELEARNING
+from sklearn_align.alignment._recipes import CONVERGENCE, ESTIMATE
+from sklearn_align.alignment._relearned import RelearnedMaps
+
+# Those of a map that the samples determine.
+DETERMINED = RelearnedMaps(1.0, 1.0)
 
 
 class SampleKind(NamedTuple):
     """What the relative score of a map was computed on."""
 
-    # Samples of the smaller space that the search has seen.
+    # Samples of the smaller space that the search has seen, in large wide spaces without copies.
     n_samples: int
     # Whether both spaces are wide, see `_problem`.
     wide: bool
@@ -25,32 +29,30 @@ class SampleKind(NamedTuple):
 
 
 def estimate_accuracy(
-    agreement: float, relative_score: float, kind: SampleKind, relearned_agreement: float = 1.0
+    agreement: float,
+    relative_score: float,
+    kind: SampleKind,
+    relearned: RelearnedMaps = DETERMINED,
 ) -> float:
     """Fraction of samples whose counterpart is expected to be nearest among 1,000 targets.
 
     A logistic regression, see :class:`EstimateSettings`, on one of the following:
 
     * the relative score, if it is that of samples that the search has not seen;
-    * the agreement with maps that are learned again from halves of the samples, and the number of
-      samples of the smaller space, if both spaces are wide and have enough samples. The same
-      agreement means more where samples are few, because their halves determine a map less well;
-    * the agreement with independent runs, the relative score and the number of samples. A fit to
-      few samples raises the score of these samples by accident, so that the same score means more
-      where samples are many.
+    * if both spaces are wide and have enough samples: the figures of maps that are learned again
+      from halves of the samples, and the relative score;
+    * the agreement with independent runs, the relative score and the number of samples.
 
-    Between wide spaces with enough samples, the lower of the last two counts: each of them is high
-    for some wrong maps.
-
-    Where the agreement or the relative score are lower than those of any success, so is the
-    estimate.
+    A fit to few samples raises the score of these samples by accident, so that the same score means
+    more where samples are many. Where the agreement or the relative score are lower than those of
+    any success, so is the estimate.
     """
     if kind.unseen:
         log_odds = _of_unseen_samples(relative_score)
+    elif kind.relearned:
+        log_odds = _of_relearned_maps(relearned, relative_score)
     else:
         log_odds = _of_independent_runs(agreement, relative_score, kind)
-    if kind.relearned:
-        log_odds = min(log_odds, _of_relearned_maps(relearned_agreement, kind.n_samples))
     accuracy = 1 / (1 + exp(-log_odds))
     share = min(agreement / CONVERGENCE.min_agreement, relative_score / _lowest_score(kind))
     if share < 1:
@@ -60,10 +62,12 @@ def estimate_accuracy(
 
 def needed_relative_score(kind: SampleKind) -> float:
     """Relative score below which no agreement makes the estimate that of a success, 1 at most."""
-    if kind.unseen:
-        return _lowest_score(kind)
+    lowest = _lowest_score(kind)
+    # With enough samples in wide spaces, the least accurate success has less than what is needed.
+    if kind.unseen or kind.relearned:
+        return lowest
     score = exp(-_of_independent_runs(1.0, 1.0, kind) / ESTIMATE.slope_of_score)
-    return min(max(score, _lowest_score(kind)), 1.0)
+    return min(max(score, lowest), 1.0)
 
 
 def _lowest_score(kind: SampleKind) -> float:
@@ -81,14 +85,18 @@ def _of_unseen_samples(relative_score: float) -> float:
     return ESTIMATE.unseen_intercept + ESTIMATE.slope_of_unseen_score * score
 
 
-def _of_relearned_maps(agreement: float, n_samples: int) -> float:
-    low, high = RELEARNING.agreement_range
-    agreement = min(max(agreement, low), high)
-    n_samples = min(n_samples, ESTIMATE.max_relearned_samples)
+def _of_relearned_maps(relearned: RelearnedMaps, relative_score: float) -> float:
+    low, high = ESTIMATE.relearned_agreement_range
+    agreement = min(max(relearned.agreement, low), high)
+    low, high = ESTIMATE.unseen_score_range
+    unseen_score = min(max(relearned.score, low), high)
+    low, high = ESTIMATE.score_range
+    score = min(max(relative_score, low), high)
     return (
         ESTIMATE.relearned_intercept
         + ESTIMATE.slope_of_relearned_agreement * log(agreement / (1 - agreement))
-        + ESTIMATE.slope_of_relearned_samples * log(n_samples)
+        + ESTIMATE.slope_of_relearned_score * unseen_score
+        + ESTIMATE.relearned_slope_of_score * log(score)
     )
 
 

@@ -36,6 +36,7 @@ EVIDENCE = (
     "relative_score_",
     "min_relative_score_",
     "relearned_agreement_",
+    "relearned_score_",
     "expected_accuracy_",
     "accuracy_measured_",
     "ambiguous_",

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 from scipy import sparse
+from scipy.special import expit, logit
 
 from sklearn_align._linalg import unit_rows
 from sklearn_align._similarity import top_k
@@ -18,15 +19,19 @@ FitMap = Callable[[AlignmentProblem], FloatArray]
 
 
 def accuracy_on_pairs(
-    problem: AlignmentProblem, fit_map: FitMap, random_state: np.random.RandomState
+    problem: AlignmentProblem,
+    fit_map: FitMap,
+    random_state: np.random.RandomState,
+    *,
+    wide: bool = False,
 ) -> float:
     """Fraction of left-out pairs whose counterpart is nearest among 1,000 target samples.
 
-    Fits of a quarter of the known pairs less are made until enough pairs have been left out. They
-    have fewer pairs than the map that is judged, so that they are rather worse. The samples of the
-    pairs and the target samples among which they are retrieved are left out as well: a map sends
-    the samples that it is fitted to to wrong samples more often than others. NaN with too few
-    pairs, or too few that share no sample with the others.
+    Fits of a quarter of the known pairs less are made until enough pairs have been left out. The
+    samples of the pairs and the target samples among which they are retrieved are left out as well:
+    a map sends the samples that it is fitted to to wrong samples more often than others. What these
+    samples would have added to the accuracy between `wide` spaces is estimated, see
+    `with_all_samples`. NaN with too few pairs, or too few that share no sample with the others.
     """
     if problem.pairs is None or len(problem.pairs) < HELD_OUT.min_pairs:
         return float("nan")
@@ -35,11 +40,23 @@ def accuracy_on_pairs(
     if n_left_out < HELD_OUT.min_left_out:
         return float("nan")
     n_retrieved = 0.0
+    shares = []
     for used, left_out in folds:
         rest, targets = leave_out(problem, used, left_out, random_state)
         accuracy = retrieval_of_pairs(fit_map(rest), left_out, targets, random_state)
         n_retrieved += accuracy * len(left_out)
-    return n_retrieved / n_left_out
+        shares.append(len(rest.B) / len(problem.B))
+    measured = n_retrieved / n_left_out
+    return with_all_samples(measured, float(np.mean(shares))) if wide else measured
+
+
+def with_all_samples(accuracy: float, share: float) -> float:
+    """Accuracy of a map that is fitted to all samples, given that of fits to a share of them.
+
+    Its log-odds rise with the logarithm of the number of samples between wide spaces. A map between
+    narrow spaces has fewer entries, which fewer samples determine.
+    """
+    return float(expit(logit(accuracy) - HELD_OUT.slope_of_samples * np.log(share)))
 
 
 def accuracy_of_given_map(

@@ -29,7 +29,9 @@ SIDES = ("source", "target")
 # Results of the convergence check that are numbers, without the "_" of the attribute.
 FIGURES = ("alignment_score", "agreement", "relative_score")
 # Those that files of earlier versions do not have, between 0 and 1, NaN where there is none.
-OPTIONAL_FIGURES = ("expected_accuracy", "min_relative_score", "relearned_agreement")
+OPTIONAL_SHARES = ("expected_accuracy", "min_relative_score", "relearned_agreement")
+# The same without limits.
+OPTIONAL_NUMBERS = ("relearned_score",)
 
 
 class MapState(NamedTuple):
@@ -87,7 +89,7 @@ def state_of(aligner: MiniVec2Vec, metadata: Mapping[str, str] | None) -> MapSta
         own["converged"] = _text(bool(aligner.converged_))
         own["accuracy_measured"] = _text(bool(aligner.accuracy_measured_))
         own["ambiguous"] = _text(bool(aligner.ambiguous_))
-        for name in (*FIGURES, *OPTIONAL_FIGURES):
+        for name in (*FIGURES, *OPTIONAL_SHARES, *OPTIONAL_NUMBERS):
             own[name] = _text(getattr(aligner, f"{name}_"))
     for side in SIDES:
         for name in ("normalized", "length", "radius"):
@@ -147,7 +149,8 @@ def _evidence(own: dict[str, str]) -> dict[str, Any]:
     """Return the results of the convergence check, which only a map that was judged has."""
     figures = {
         **{f"{name}_": _parse(own, name, _number) for name in FIGURES},
-        **{f"{name}_": _parse({name: "nan", **own}, name, _share) for name in OPTIONAL_FIGURES},
+        **{f"{name}_": _parse({name: "nan", **own}, name, _share) for name in OPTIONAL_SHARES},
+        **{f"{name}_": _parse({name: "nan", **own}, name, float) for name in OPTIONAL_NUMBERS},
     }
     # Earlier versions had an expected accuracy only where known pairs measured it.
     measured = {"accuracy_measured": _text(not np.isnan(figures["expected_accuracy_"])), **own}

@@ -209,23 +209,30 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
 
     relearned_agreement_ : float
         Fraction of source samples that the map and maps from halves of the samples send to the same
-        place, averaged as log-odds. Only the part of the map between 8 (and 16) leading principal
-        directions of both spaces is kept, and the other directions are learned again from one half
-        of the samples of each space, and from the other half. The fraction is near 1 if the samples
-        determine the map. NaN if it is not computed: if a space is narrow, has fewer than 2,000
-        samples, or 2,500 samples that the search has not used, or if the accuracy is measured.
+        place. Only the part of the map between 12 leading directions of both spaces is kept, and
+        the other directions are learned again from one half of the samples of each space, and from
+        the other half. The fraction is near 1 if the samples determine the map. NaN if it is not
+        computed: if a space is narrow, has fewer than 1,500 samples without near copies, or 2,500
+        samples that the search has not used, or if the accuracy is measured.
+
+    relearned_score_ : float
+        Relative score of the maps from halves of the samples, on the other half. It is about 0 if
+        the map fits accidents of its samples. NaN where `relearned_agreement_` is NaN.
 
     expected_accuracy_ : float
         Fraction of samples whose counterpart is expected to be the nearest of 1,000 target samples.
         With at least 50 known pairs, it is measured on some of them, with maps that are fitted
         without these: on a quarter of them, and with fewer than 300 pairs on other quarters, too,
-        until they are 75 or nearly all pairs. With fewer than 50 pairs, it is estimated: from
-        `relative_score_` alone if that is computed on samples that the search has not used,
-        otherwise from `agreement_`, `relative_score_` and the number of samples. If there is a
-        `relearned_agreement_`, the estimate is not higher than another one from this figure and the
-        number of samples. An error of 0.1 is usual, and
+        until they are 75 or nearly all pairs. These maps are fitted to fewer samples; what the
+        others add is estimated. With fewer than 50 pairs, it is an estimate: from `relative_score_`
+        alone if that is computed on samples that the search has not used; if there is a
+        `relearned_agreement_`, from it, `relearned_score_` and `relative_score_`; otherwise from
+        `agreement_`, `relative_score_` and the number of samples. An error of 0.1 is usual, and
         larger errors occur. If `agreement_` is below 0.7, or `relative_score_` below 0.6
-        (0.4 where neither space is narrow) on samples of the search, the estimate is below 0.5.
+        (0.4 where neither space is narrow) on samples of the search, the estimate is below 0.5. The
+        agreement is not needed if `relearned_agreement_` and `relearned_score_` are high, and
+        refinement of arbitrary maps between the same leading directions leads to other maps with
+        less than 0.75 of `relearned_score_` only.
 
     accuracy_measured_ : bool
         True if `expected_accuracy_` was measured on known pairs, False if it is an estimate.
@@ -576,6 +583,7 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
             problem,
             partial(self._fit_again, first_map, selected, refinements, random_state),
             random_state,
+            wide=reduced.wide,
         )
         self._check_convergence(problem, reduced, W, selected, random_state, unseen)
         monitor.end(context, dict)
@@ -602,9 +610,9 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
         which `fit` also selects maps.
 
         This method sets only `alignment_score_`, `agreement_`, `relative_score_`,
-        `min_relative_score_`, `relearned_agreement_`, `expected_accuracy_`, `accuracy_measured_`,
-        `ambiguous_` and `converged_`, all at the same time. If a call raises an error or is
-        interrupted, nothing is changed.
+        `min_relative_score_`, `relearned_agreement_`, `relearned_score_`, `expected_accuracy_`,
+        `accuracy_measured_`, `ambiguous_` and `converged_`, all at the same time. If a call raises
+        an error or is interrupted, nothing is changed.
 
         Parameters
         ----------
@@ -887,7 +895,8 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
         self.agreement_ = evidence.agreement
         self.relative_score_ = evidence.relative_score
         self.min_relative_score_ = evidence.min_relative_score
-        self.relearned_agreement_ = evidence.relearned_agreement
+        self.relearned_agreement_ = evidence.relearned.agreement
+        self.relearned_score_ = evidence.relearned.score
         self.converged_ = evidence.converged
         warn_unless_converged(evidence)
 

@@ -12,6 +12,7 @@ import numpy as np
 from sklearn_align._linalg import polar_factor, principal_axes, scale_to_unit_length, unit_rows
 from sklearn_align._similarity import max_csls
 from sklearn_align._typing import FloatArray
+from sklearn_align.alignment._copies import distinct_samples
 from sklearn_align.alignment._recipes import SCORE, WIDTH
 from sklearn_align.alignment.solvers._fastica import Whitening
 
@@ -311,6 +312,25 @@ class ReducedProblem(AlignmentProblem):
         problem = copy.copy(self)
         problem.pairs = None
         return problem
+
+    def without_copies(self, random_state: np.random.RandomState) -> ReducedProblem:
+        """Return the problem without known pairs and with one sample of near copies.
+
+        Parameters
+        ----------
+        random_state : RandomState
+            Draws the samples that are kept.
+
+        Returns
+        -------
+        ReducedProblem
+            Problem of fewer samples, or of the same samples if there are no near copies.
+        """
+        kept_A, kept_B = (distinct_samples(side, random_state) for side in (self.A, self.B))
+        return self._between(
+            (self.A[kept_A], self.coordinates_A[kept_A]),
+            (self.B[kept_B], self.coordinates_B[kept_B]),
+        )
 
     def halves(
         self, random_state: np.random.RandomState, max_samples: int | None = None

@@ -265,16 +265,28 @@ class ConvergenceSettings:
     max_score_draws: int = 8
     n_arbitrary_maps: int = 5
     n_spare_samples: int = 500
-    # Samples are near copies when their squared distance is below this fraction of the usual
-    # squared distance to the nearest sample, which is a high quantile because copies lower the
-    # median.
-    near_copy: float = 0.25
-    usual_quantile: float = 0.9
     # Agreement with known pairs: samples among which pairs are retrieved, iterations without pairs,
     # and the number of pairs below which they prove nothing.
     n_target_samples: int = 1500
     n_iterations_without_pairs: int = 10
     min_pairs: int = 5
+
+
+@dataclass(frozen=True)
+class CopySettings:
+    """Near copies among the samples of a space, see `_copies`."""
+
+    # Samples are near copies when their squared distance is below this fraction of the usual
+    # squared distance to the nearest sample, which is a high quantile because copies lower the
+    # median.
+    near_copy: float = 0.25
+    usual_quantile: float = 0.9
+    # Samples among which the usual squared distance is taken in spaces that have more.
+    n_drawn: int = 1000
+    # Squared distance of equal samples after a projection in single precision.
+    rounding: float = 1e-5
+    # Samples that are compared with all earlier ones at a time.
+    block_size: int = 1000
 
 
 @dataclass(frozen=True)
@@ -305,11 +317,13 @@ class AmbiguitySettings:
 class RelearningSettings:
     """Maps that are learned again from a part of a map, see `_relearned`."""
 
-    # From 4 directions, also right maps are not found again; from 32, wrong ones are.
-    n_directions: tuple[int, ...] = (8, 16)
+    # From 4 directions, also right maps are not found again; from 16, many wrong ones are.
+    n_directions: int = 12
     n_iterations: int = 60
-    # Of 1,500 samples, single ones are no evidence beyond these shares.
-    agreement_range: tuple[float, float] = (0.005, 0.995)
+    # Maps that are learned from arbitrary ones reach .65 of the score of right maps at most, and
+    # .87 of that of wrong ones at least.
+    n_rivals: int = 4
+    max_share_of_rivals: float = 0.75
 
 
 @dataclass(frozen=True)
@@ -319,16 +333,18 @@ class EstimateSettings:
     The coefficients for independent runs are fitted to maps with 3,500 and 7,000 samples: six
     directions between three encoders of short technical texts, four of documentation, and four
     layers and copies of one encoder. Those for unseen samples are fitted to 31 maps of the six
-    directions, with 3,500 to 13,500 samples of each side. Those for relearned maps are fitted to 40
-    maps of the six directions and of layers of one encoder, with 2,000 to 10,000 samples.
+    directions, with 3,500 to 13,500 samples of each side. Those for relearned maps are fitted to 55
+    maps of the six directions and of 20 of documentation, with 2,000 to 12,000 samples.
     """
 
-    relearned_intercept: float = 18.0
-    slope_of_relearned_agreement: float = 1.24
-    slope_of_relearned_samples: float = -2.36
-    # With fewer samples, halves determine no map. With most, the search sees 8,000 at a time.
-    min_relearned_samples: int = 2000
-    max_relearned_samples: int = 8000
+    relearned_intercept: float = -2.6
+    slope_of_relearned_agreement: float = 0.62
+    slope_of_relearned_score: float = 11.0
+    relearned_slope_of_score: float = 1.9
+    # Of 1,500 samples, single ones are no evidence beyond these shares.
+    relearned_agreement_range: tuple[float, float] = (0.005, 0.995)
+    # With fewer samples, halves determine no map.
+    min_relearned_samples: int = 1500
     unseen_intercept: float = -2.34
     slope_of_unseen_score: float = 10.6
     unseen_score_range: tuple[float, float] = (-0.5, 1.0)
@@ -375,6 +391,8 @@ class HeldOutSettings:
     targets_left_out: float = 0.25
     # Where left-out pairs hold more of the samples of a space, these are not left out.
     min_kept: float = 0.25
+    # How much the log-odds of the accuracy rise with the logarithm of the number of samples.
+    slope_of_samples: float = 1.25
 
 
 @dataclass(frozen=True)
@@ -466,6 +484,7 @@ SELECTION = SelectionSettings()
 REFLECTIONS = ReflectionSettings()
 WIDTH = WidthSettings()
 CONVERGENCE = ConvergenceSettings()
+COPIES = CopySettings()
 AMBIGUITY = AmbiguitySettings()
 RELEARNING = RelearningSettings()
 ESTIMATE = EstimateSettings()

@@ -9,6 +9,10 @@ import numpy as np
 from sklearn_align._linalg import principal_axes, unit_rows
 from sklearn_align._similarity import max_csls
 from sklearn_align._typing import FloatArray
+from sklearn_align.alignment._copies import (
+    has_near_copy_before,
+    max_squared_distance_of_copies,
+)
 from sklearn_align.alignment._problem import AlignmentProblem
 from sklearn_align.alignment._recipes import CONVERGENCE, SCORE
 
@@ -76,10 +80,5 @@ def draw_distinct_samples(X: FloatArray, random_state: np.random.RandomState) ->
     samples = samples[np.lexsort(samples.T[::-1])]
     samples = samples[np.append(True, (samples[1:] != samples[:-1]).any(axis=1))]
     samples = samples[random_state.permutation(len(samples))]
-    cosine = samples @ samples.T
-    np.fill_diagonal(cosine, -1)
-    squared_distance = 2 - 2 * cosine
-    usual = np.quantile(squared_distance.min(axis=1), CONVERGENCE.usual_quantile)
-    earlier = np.tri(len(samples), k=-1, dtype=bool)
-    copies = ((squared_distance < CONVERGENCE.near_copy * usual) & earlier).any(axis=1)
+    copies = has_near_copy_before(samples, max_squared_distance_of_copies(samples))
     return np.asarray(samples[~copies][:n_wanted])

@@ -77,18 +77,20 @@ class ReportBuilder:
                 _number(final.relative_score_),
                 _number(final.min_relative_score_),
             ),
-            # How much is needed depends on the number of samples.
-            "relearned_agreement": (
-                _number(getattr(final, "relearned_agreement_", float("nan"))),
-                None,
-            ),
+            # How much is needed of each depends on the other one.
+            **{
+                name: (_number(getattr(final, f"{name}_", float("nan"))), None)
+                for name in ("relearned_agreement", "relearned_score")
+            },
         }
         measured = accuracy is not None and bool(getattr(final, "accuracy_measured_", True))
         # An estimate of a success needs the other figures as well.
         deciding = ("expected_accuracy",) if measured else tuple(figures)
         section: Section = {"converged": bool(final.converged_), "accuracy_measured": measured}
         for name, (value, needed) in figures.items():
-            decides = name in deciding
+            # A map to which no arbitrary one comes close needs no agreement of independent runs.
+            is_low = value is not None and needed is not None and value < needed
+            decides = name in deciding and not (is_low and final.converged_)
             section[name] = {"value": value, "needed": needed, "decides": decides}
         section["alignment_score"] = _number(final.alignment_score_)
         if accuracy is None:

@@ -120,7 +120,13 @@ def _map_table(section: Mapping[str, Any]) -> _Table:
 
 def _evidence_table(section: Mapping[str, Any]) -> _Table:
     rows = []
-    for name in ("expected_accuracy", "agreement", "relative_score", "relearned_agreement"):
+    for name in (
+        "expected_accuracy",
+        "agreement",
+        "relative_score",
+        "relearned_agreement",
+        "relearned_score",
+    ):
         one = section[name]
         if one["value"] is None:
             continue
@@ -139,7 +145,8 @@ def _evidence_table(section: Mapping[str, Any]) -> _Table:
         if section["relearned_agreement"]["value"] is not None:
             notes.append(
                 "Relearned agreement: share of samples that maps from halves of the samples, which "
-                "start from a part of the map, send to the same place."
+                "start from a part of the map, send to the same place. Relearned score: relative "
+                "score of these maps on the other half of the samples."
             )
     if section["expected_accuracy"]["value"] is not None:
         notes.append(

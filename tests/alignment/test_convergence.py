@@ -32,6 +32,7 @@ from sklearn_align.alignment._expected_accuracy import (
 )
 from sklearn_align.alignment._problem import ReducedProblem
 from sklearn_align.alignment._recipes import ROBUST
+from sklearn_align.alignment._relearned import RelearnedMaps
 from sklearn_align.alignment._selection import (
     SuccessiveHalving,
     limit_components,
@@ -266,11 +267,18 @@ def test_the_reason_of_a_failure(agreement, score, ambiguous, measured, reason):
     assert reason in evidence.reason
 
 
-@pytest.mark.parametrize(("agreement", "score"), [(0.7, 0.4), (0.7, 0.3), (0.6, 0.4)])
-def test_few_samples_are_the_reason_if_halves_do_not_determine_the_map(agreement, score):
-    evidence = Convergence(agreement, score, 0.1, 0.4, relearned_agreement=0.6)
-    few = agreement == 0.7 and score == 0.4
-    assert ("samples are too few" in evidence.reason) is few
+@pytest.mark.parametrize(
+    ("agreement", "score", "relearned", "expected"),
+    [
+        (0.7, 0.4, 0.6, True),
+        (0.7, 0.4, float("nan"), False),
+        (0.7, 0.3, 0.6, False),
+        (0.6, 0.4, 0.6, False),
+    ],
+)
+def test_maps_of_halves_are_the_reason_if_nothing_else_is(agreement, score, relearned, expected):
+    evidence = Convergence(agreement, score, 0.1, 0.4, RelearnedMaps(relearned, 0.1))
+    assert ("do not fit the other half" in evidence.reason) is expected
 
 
 def test_no_further_runs_where_the_accuracy_is_measured(spaces, problem, monkeypatch):
@@ -403,52 +411,115 @@ def test_samples_that_the_search_has_not_seen_give_the_score(monkeypatch, is_uns
 
 
 @pytest.mark.parametrize(
-    ("n_samples", "wide", "unseen", "measured", "expected", "n_more"),
+    ("n_samples", "n_distinct", "wide", "unseen", "measured", "expected", "n_more"),
     [
-        (2000, True, False, False, 0.5, 16),
-        (2000, True, False, False, 0.9, 16),
-        # A map that halves do not lead to is given few further runs.
-        (2000, True, False, False, 0.1, 3),
-        (1999, True, False, False, None, 16),
-        (2000, False, False, False, None, 16),
-        (2000, True, True, False, None, 16),
-        (2000, True, False, True, None, 0),
+        (1500, 1500, True, False, False, (0.5, 0.3), 16),
+        (1500, 1500, True, False, False, (0.9, 0.2), 16),
+        # A map that halves do not lead to, or that does not fit others, is given few further runs.
+        (1500, 1500, True, False, False, (0.1, 0.2), 3),
+        (1500, 1500, True, False, False, (0.9, 0.0), 3),
+        (1499, None, True, False, False, None, 16),
+        (1500, None, False, False, False, None, 16),
+        (1500, None, True, True, False, None, 16),
+        (1500, None, True, False, True, None, 0),
+        # Copies do not count.
+        (2500, 1500, True, False, False, (0.9, 0.2), 16),
+        (2500, 1499, True, False, False, None, 16),
     ],
 )
+@pytest.mark.parametrize("smaller", ["A", "B"])
 def test_maps_that_are_learned_again(
-    monkeypatch, n_samples, wide, unseen, measured, expected, n_more
+    monkeypatch, n_samples, n_distinct, wide, unseen, measured, expected, n_more, smaller
 ):
-    given = SimpleNamespace(reduce=lambda W: "reduced map", wide=wide)
+    larger = {"A": "B", "B": "A"}[smaller]
+    # Of 9,000 samples, the search sees 8,000.
+    sides = {smaller: np.empty((n_samples, 2)), larger: np.empty((8000, 2))}
+    distinct = SimpleNamespace(**{smaller: np.empty(n_distinct or 0), larger: np.empty(8000)})
+
+    def without_copies(random_state):
+        assert (random_state, n_distinct is None) == ("stream", False)
+        return distinct
+
+    given = SimpleNamespace(
+        reduce=lambda W: "reduced map", wide=wide, without_copies=without_copies, **sides
+    )
 
     def relearned(reduced, W, random_state):
-        assert (reduced, W, random_state) == (given, "reduced map", "stream")
+        assert (reduced, W, random_state) == (distinct, "reduced map", "stream")
         assert expected is not None
-        return expected
+        return RelearnedMaps(*expected)
 
     def runs(*_, n_more):
         calls.append(n_more)
         return 0.9
 
     calls = []
-    monkeypatch.setattr(_convergence, "agreement_with_relearned_maps", relearned)
+    monkeypatch.setattr(_convergence, "learn_again", relearned)
     monkeypatch.setattr(_convergence, "relative_score", lambda *_: 0.9)
     monkeypatch.setattr(_convergence, "agreement_with_independent_runs", runs)
     monkeypatch.setattr(_convergence, "agreement_with_halves", lambda *_: 1.0)
     monkeypatch.setattr(_convergence, "agreement_with_equivalent_maps", lambda *_: 1.0)
-    problem = SimpleNamespace(A=np.empty((9000, 2)), B=np.empty((n_samples, 2)), pairs=None)
+    sides[larger] = np.empty((9000, 2))
+    problem = SimpleNamespace(**sides, pairs=None)
     found = check_convergence(
         problem, given, MAP, [], "start", "stream",
         unseen=SimpleNamespace() if unseen else None,
         expected_accuracy=0.75 if measured else float("nan"),
     )  # fmt: skip
     assert calls == [n_more]
-    np.testing.assert_equal(found.relearned_agreement, np.nan if expected is None else expected)
+    np.testing.assert_equal(tuple(found.relearned), expected or (np.nan, np.nan))
     if measured:
         assert found.expected_accuracy == 0.75
     else:
-        kind = SampleKind(n_samples, wide, unseen)
-        share = 1.0 if expected is None else expected
-        assert found.expected_accuracy == estimate_accuracy(0.9, 0.9, kind, share)
+        kind = SampleKind(n_distinct or n_samples, wide, unseen)
+        assert found.expected_accuracy == estimate_accuracy(0.9, 0.9, kind, found.relearned)
+
+
+@pytest.mark.parametrize(
+    ("of_runs", "relearned", "unrivalled", "of_others", "converged", "agreement"),
+    [
+        # A map without rivals needs no agreement of independent runs.
+        (0.1, 0.3, True, 1.0, True, 0.1),
+        (0.69, 0.3, True, 1.0, True, 0.69),
+        (0.1, 0.3, False, None, False, 0.1),
+        # But symmetric spaces are ambiguous.
+        (0.1, 0.3, True, 0.2, False, 0.1),
+        (0.4, 0.3, True, 0.2, False, 0.2),
+        # Rivals are looked for only where they decide.
+        (0.7, 0.3, None, 1.0, True, 0.7),
+        (0.1, 0.0, None, None, False, 0.1),
+    ],
+)
+def test_maps_without_rivals(
+    monkeypatch, of_runs, relearned, unrivalled, of_others, converged, agreement
+):
+    figures = RelearnedMaps(0.95, relearned)
+    distinct = SimpleNamespace(A=np.empty(3000), B=np.empty(3000))
+    given = SimpleNamespace(
+        A=distinct.A, B=distinct.B, wide=True, reduce=lambda W: "reduced map",
+        without_copies=lambda random_state: distinct,
+    )  # fmt: skip
+
+    def rivals(*given):
+        assert given == (distinct, "reduced map", figures, "stream")
+        assert unrivalled is not None
+        return unrivalled
+
+    def others(*_):
+        assert of_others is not None
+        return of_others
+
+    monkeypatch.setattr(_convergence, "learn_again", lambda *_: figures)
+    monkeypatch.setattr(_convergence, "is_unrivalled", rivals)
+    monkeypatch.setattr(_convergence, "relative_score", lambda *_: 0.8)
+    monkeypatch.setattr(_convergence, "agreement_with_independent_runs", lambda *_, **__: of_runs)
+    monkeypatch.setattr(_convergence, "agreement_with_pairs", lambda *_: 0.0)
+    monkeypatch.setattr(_convergence, "agreement_with_equivalent_maps", others)
+    problem = SimpleNamespace(A=given.A, B=given.B, pairs=None)
+    found = check_convergence(problem, given, MAP, [], "start", "stream")
+    assert found.converged is converged
+    assert found.agreement == agreement
+    assert found.ambiguous is (of_others == 0.2)
 
 
 @pytest.mark.parametrize(
@@ -726,4 +797,3 @@ def test_features_that_depend_on_others_do_not_make_a_space_wide(rank, noise):
     with pytest.warns(AlignmentWarning):
         model = MiniVec2Vec(random_state=1).fit(space(200), space(150))
     assert not model.converged_
-    assert model.expected_accuracy_ < 0.2

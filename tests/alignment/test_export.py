@@ -407,6 +407,7 @@ ENTRIES = {
     "ambiguous": ["", "none", "True"],
     "min_relative_score": ["", "none", "1.01"],
     "relearned_agreement": ["", "none", "1.01", "-0.1"],
+    "relearned_score": ["", "none"],
     "source_feature_names": ["", "{}", "[1]", '["a"]', DEEP],
 }
 
@@ -436,12 +437,14 @@ def test_metadata_that_cannot_be_of_a_map_are_refused(tmp_path, format, name, va
 
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("value", ["0.75", "0.0", "1.0", "nan", None])
-@pytest.mark.parametrize("name", ["expected_accuracy", "min_relative_score", "relearned_agreement"])
+@pytest.mark.parametrize(
+    "name", ["expected_accuracy", "min_relative_score", "relearned_agreement", "relearned_score"]
+)
 def test_optional_figures_come_back_and_are_nan_where_there_are_none(tmp_path, format, value, name):
     arrays, metadata = contents(fitted())
     own = float(metadata.pop(f"sklearn_align.{name}"))
     # Nothing is learned again between narrow spaces.
-    assert np.isnan(own) if name == "relearned_agreement" else 0 < own < 1
+    assert np.isnan(own) if name.startswith("relearned") else 0 < own < 1
     if value is not None:
         metadata[f"sklearn_align.{name}"] = value
     path = tmp_path / f"map.{format}"

@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
+from scipy.special import expit, logit
 
 from sklearn_align import MiniVec2Vec
 from sklearn_align._linalg import unit_rows
@@ -15,7 +16,9 @@ from sklearn_align.alignment._held_out import (
     leave_out,
     retrieval_of_pairs,
     split_pairs,
+    with_all_samples,
 )
+from sklearn_align.alignment._recipes import HELD_OUT
 from sklearn_align.datasets import make_rotated_embeddings
 from sklearn_align.exceptions import AlignmentWarning
 
@@ -83,7 +86,8 @@ def rows(X):
     return {tuple(x) for x in X}
 
 
-def test_maps_are_fitted_without_the_pairs_they_are_tested_on(stream, monkeypatch):
+@pytest.mark.parametrize("wide", [True, False])
+def test_maps_are_fitted_without_the_pairs_they_are_tested_on(stream, monkeypatch, wide):
     A, B = unit_samples(0, 80), unit_samples(1, 400)
     known = unit_samples(2, 60)
     pairs = KnownPairs(known, known, 1.0)
@@ -99,8 +103,16 @@ def test_maps_are_fitted_without_the_pairs_they_are_tested_on(stream, monkeypatc
         judged.append((left_out, targets))
         return len(judged) / 10
 
+    def of_all(accuracy, share):
+        # Mean of four folds.
+        assert accuracy == pytest.approx(0.25)
+        assert share == pytest.approx(0.74, abs=0.01)
+        return 0.375
+
     monkeypatch.setattr(_held_out, "retrieval_of_pairs", retrieval)
-    assert accuracy_on_pairs(problem, fit_map, stream) == pytest.approx(0.25)
+    monkeypatch.setattr(_held_out, "with_all_samples", of_all)
+    found = accuracy_on_pairs(problem, fit_map, stream, wide=wide)
+    assert found == (0.375 if wide else pytest.approx(0.25))
     assert len(seen) == 4
     for fitted, (left_out, targets) in zip(seen, judged, strict=True):
         assert (len(left_out), len(fitted.pairs)) == (15, 45)
@@ -111,6 +123,18 @@ def test_maps_are_fitted_without_the_pairs_they_are_tested_on(stream, monkeypatc
         assert rows(fitted.B) | rows(targets) == others
         assert len(fitted.B) == len(others) - len(others) // 4
         assert rows(targets[: len(others) // 4]) == others - rows(fitted.B)
+
+
+@pytest.mark.parametrize("accuracy", [0.0, 0.1, 0.5, 0.9, 1.0])
+def test_the_accuracy_with_all_samples(accuracy):
+    """Log-odds rise with the logarithm of the number of samples."""
+    slope = HELD_OUT.slope_of_samples
+    expected = [expit(logit(accuracy) + slope * np.log(n)) for n in (1, 4 / 3, 2)]
+    found = [with_all_samples(accuracy, share) for share in (1, 0.75, 0.5)]
+    assert found == pytest.approx(expected)
+    assert found[0] == pytest.approx(accuracy)
+    if 0 < accuracy < 1:
+        assert accuracy + 0.02 < found[1] < found[2] < accuracy + 0.3
 
 
 def test_at_most_999_targets_are_left_out(stream):

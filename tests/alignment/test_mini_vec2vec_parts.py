@@ -24,6 +24,7 @@ from sklearn_align.alignment import (
 )
 from sklearn_align.alignment._normalizer import CentredNormalizer
 from sklearn_align.alignment._recipes import UnseenSettings
+from sklearn_align.alignment._relearned import RelearnedMaps
 from sklearn_align.exceptions import PairingWarning, SampleLengthWarning
 from sklearn_align.metrics import csls_score
 
@@ -470,7 +471,7 @@ def test_evidence_of_the_convergence_check(aligner, selected, monkeypatch):
         agreement=0.25,
         relative_score=0.5,
         min_relative_score=0.3,
-        relearned_agreement=0.875,
+        relearned=RelearnedMaps(0.875, 0.125),
         converged="perhaps",
         expected_accuracy=0.625,
         measured=True,
@@ -509,7 +510,7 @@ def test_evidence_of_the_convergence_check(aligner, selected, monkeypatch):
     assert (aligner.agreement_, aligner.relative_score_) == (0.25, 0.5)
     assert (aligner.expected_accuracy_, aligner.accuracy_measured_) == (0.625, True)
     assert aligner.min_relative_score_ == 0.3
-    assert aligner.relearned_agreement_ == 0.875
+    assert (aligner.relearned_agreement_, aligner.relearned_score_) == (0.875, 0.125)
     assert aligner.ambiguous_ == "maybe"
     assert aligner.converged_ == "perhaps"
 

@@ -84,6 +84,16 @@ def test_an_ambiguous_map_fails_with_what_helps(aligner):
     ]
 
 
+@pytest.mark.parametrize("converged", [True, False])
+def test_a_low_agreement_does_not_decide_on_a_map_that_converged(aligner, converged):
+    """Where arbitrary maps do not come close, no independent run is needed."""
+    other = copy.copy(aligner)
+    other.agreement_, other.converged_ = 0.3, converged
+    evidence = alignment_report(other, output_dict=True)["evidence"]
+    assert evidence["agreement"]["decides"] is not converged
+    assert evidence["relative_score"]["decides"] is True
+
+
 def test_measured_accuracy_decides_where_there_are_known_pairs(data):
     aligner = MiniVec2Vec(n_init=1, refinements=[], random_state=0).fit(
         data.XA, data.XB, pairs=(data.XA_test, data.XB_test)

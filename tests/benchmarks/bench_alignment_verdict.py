@@ -59,6 +59,7 @@ def fit_case(
         "relative_score": float(aligner.relative_score_),
         "min_relative_score": float(aligner.min_relative_score_),
         "relearned_agreement": float(aligner.relearned_agreement_),
+        "relearned_score": float(aligner.relearned_score_),
         "expected_accuracy": float(aligner.expected_accuracy_),
         "unseen_score": csls_score(Z[:half], T[half:]),
         "unseen_target_score": csls_score(T[:half], T[half:]),
