@@ -63,7 +63,7 @@ def estimate_accuracy(
 def needed_relative_score(kind: SampleKind) -> float:
     """Relative score below which no agreement makes the estimate that of a success, 1 at most."""
     lowest = _lowest_score(kind)
-    # With enough samples in wide spaces, the least accurate success has less than what is needed.
+    # Other figures can make up for any score that is not below this one.
     if kind.unseen or kind.relearned:
         return lowest
     score = exp(-_of_independent_runs(1.0, 1.0, kind) / ESTIMATE.slope_of_score)
@@ -79,19 +79,21 @@ def _lowest_score(kind: SampleKind) -> float:
     return CONVERGENCE.min_relative_score
 
 
+def _limit(value: float, limits: tuple[float, float]) -> float:
+    """Return the value, or the nearer one of two limits beyond which it says nothing more."""
+    low, high = limits
+    return min(max(value, low), high)
+
+
 def _of_unseen_samples(relative_score: float) -> float:
-    low, high = ESTIMATE.unseen_score_range
-    score = min(max(relative_score, low), high)
+    score = _limit(relative_score, ESTIMATE.unseen_score_range)
     return ESTIMATE.unseen_intercept + ESTIMATE.slope_of_unseen_score * score
 
 
 def _of_relearned_maps(relearned: RelearnedMaps, relative_score: float) -> float:
-    low, high = ESTIMATE.relearned_agreement_range
-    agreement = min(max(relearned.agreement, low), high)
-    low, high = ESTIMATE.unseen_score_range
-    unseen_score = min(max(relearned.score, low), high)
-    low, high = ESTIMATE.score_range
-    score = min(max(relative_score, low), high)
+    agreement = _limit(relearned.agreement, ESTIMATE.relearned_agreement_range)
+    unseen_score = _limit(relearned.score, ESTIMATE.unseen_score_range)
+    score = _limit(relative_score, ESTIMATE.score_range)
     return (
         ESTIMATE.relearned_intercept
         + ESTIMATE.slope_of_relearned_agreement * log(agreement / (1 - agreement))
@@ -101,12 +103,9 @@ def _of_relearned_maps(relearned: RelearnedMaps, relative_score: float) -> float
 
 
 def _of_independent_runs(agreement: float, relative_score: float, kind: SampleKind) -> float:
-    low, high = ESTIMATE.agreement_range
-    agreement = min(max(agreement, low), high)
-    low, high = ESTIMATE.score_range
-    score = min(max(relative_score, low), high)
-    fewest, most = ESTIMATE.sample_range
-    n_samples = min(max(kind.n_samples, fewest), most)
+    agreement = _limit(agreement, ESTIMATE.agreement_range)
+    score = _limit(relative_score, ESTIMATE.score_range)
+    n_samples = _limit(kind.n_samples, ESTIMATE.sample_range)
     few = min(kind.n_samples / ESTIMATE.few_samples, 1.0)
     return (
         ESTIMATE.intercept
