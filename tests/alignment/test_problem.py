@@ -258,6 +258,23 @@ def test_halves_share_no_sample(sides):
     np.testing.assert_array_equal(reduced.halves(np.random.RandomState(1))[0].A, first.A)
 
 
+def test_a_problem_without_copies_has_one_of_each_sample():
+    X, Y = (space_of(12, 12, n_samples=n, seed=n) for n in (300, 200))
+    A, B = np.concatenate([X, X[:70]]), np.repeat(Y, 3, axis=0)
+    pairs = KnownPairs(A[:9], B[:9], 1.0)
+    reduced = reduced_problem(AlignmentProblem(A, B, pairs), n_components=12)
+    distinct = reduced.without_copies(np.random.RandomState(0))
+    assert (len(distinct.A), len(distinct.B)) == (300, 200)
+    assert distinct.pairs is None
+    assert reduced.pairs is not None
+    for side in ("A", "B"):
+        samples, kept = getattr(reduced, side), getattr(distinct, side)
+        index = (kept @ samples.T).argmax(axis=1)
+        np.testing.assert_allclose(kept, samples[index], atol=1e-12)
+        own = distinct.principal_coordinates(side)
+        np.testing.assert_allclose(own, reduced.principal_coordinates(side)[index], atol=1e-12)
+
+
 def space_of(rank, width, n_samples=600, noise=0.0, seed=0):
     """Samples whose features are combinations of others, with noise of a relative variance."""
     rng = np.random.default_rng(seed)
