@@ -62,7 +62,10 @@ class Convergence:
     def reason(self) -> str:
         """What is missing when the map has not converged."""
         if self.measured:
-            return "few of the known pairs that were left out are retrieved"
+            return (
+                "few of the known pairs that were left out are retrieved, so that the map or some "
+                "of the pairs are wrong"
+            )
         if self.ambiguous:
             return "the spaces are symmetric, so that several maps are equally good"
         if self.agreement < CONVERGENCE.min_agreement:

@@ -303,7 +303,11 @@ def test_the_warning_has_the_figures_and_what_helps(measured):
     with pytest.warns(AlignmentWarning) as caught:
         warn_unless_converged(Convergence(0.25, 0.5, 0.125, measured=measured))
     reason, others = (
-        ("few of the known pairs that were left out are retrieved", "")
+        (
+            "few of the known pairs that were left out are retrieved, so that the map or some of "
+            "the pairs are wrong",
+            "",
+        )
         if measured
         else (
             "no independent run leads to the same map",
