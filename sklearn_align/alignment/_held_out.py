@@ -10,7 +10,7 @@ from scipy.special import expit, logit
 
 from sklearn_align._linalg import unit_rows
 from sklearn_align._similarity import top_k
-from sklearn_align._typing import BoolArray, FloatArray, IntArray
+from sklearn_align._typing import FloatArray, IntArray
 from sklearn_align.alignment._problem import AlignmentProblem, KnownPairs
 from sklearn_align.alignment._recipes import CORRECTION, HELD_OUT
 
@@ -92,14 +92,10 @@ def split_pairs(
             n_in_fold[fold] += sizes[group]
     fold_of_pair = fold_of_group[groups]
     return [
-        (_those(pairs, fold_of_pair != fold), _those(pairs, fold_of_pair == fold))
+        (pairs.take(fold_of_pair != fold), pairs.take(fold_of_pair == fold))
         for fold in range(n_folds)
         if n_in_fold[fold]
     ]
-
-
-def _those(pairs: KnownPairs, chosen: BoolArray) -> KnownPairs:
-    return KnownPairs(pairs.A[chosen], pairs.B[chosen], pairs.weight)
 
 
 def leave_out(

@@ -189,13 +189,13 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
 
     agreement_ : float
         Fraction of source samples that the map and a map of an independent run send to the same
-        place. If this fraction is small and there are at least five known pairs, it is the fraction
-        of pairs that are retrieved after a refinement without these pairs. It is near 1 for a
-        correct map and small for a wrong map. If a space is narrow (fewer than 128 features, or 99
-        % of the variance in 64 directions) and no pairs are known, the map must also agree with
-        three of four runs on halves of the samples. If less than .35 of the samples agree with
-        these runs, `agreement_` is that fraction. If `ambiguous_` is True, it is the agreement with
-        the other map.
+        place. It is near 1 for a correct map and small for a wrong map. If it is small, runs from
+        each half of the known pairs are independent runs, too, if they retrieve some pairs of the
+        other half. If a space is narrow (fewer than 128 features, or 99 % of the variance in 64
+        directions) and the map does not retrieve known pairs, it must also agree with three of four
+        runs on halves of the samples. If less than .35 of the samples agree with these runs,
+        `agreement_` is that fraction. If `ambiguous_` is True, it is the agreement with the other
+        map.
 
     relative_score_ : float
         ``(s(map) - s(arbitrary)) / (s(itself) - s(arbitrary))`` with the label-free score ``s`` of
@@ -241,9 +241,10 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
         True if another map is as good, because the spaces are symmetric. The samples do not tell
         which of the two maps is correct, and `converged_` is False. Images and the same number of
         mirror images are an example. This is checked if the other figures are those of a correct
-        map, no pairs are known and there are at least 500 samples of each space: one half of the
-        samples of a space is mapped to the other half several times. The space is symmetric if two
-        of these maps agree with one another and not with the identity.
+        map, the map does not retrieve known pairs (three of them and a fifth) and there are at
+        least 500 samples of each space: one half of the samples of a space is mapped to the other
+        half several times. The space is symmetric if two of these maps agree with one another and
+        not with the identity.
 
     converged_ : bool
         True if `expected_accuracy_` is at least 0.5. This attribute and those above from
@@ -505,7 +506,10 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
         pairs : tuple of two array-likes, default=None
             Known pairs, as two sides ``(rows_A, rows_B)``. Both sides are vectors of integers
             (indices of samples in `X` and in the target samples, from 0 on), or matrices with the
-            paired samples themselves. A sample may be in several pairs. Two lists or tuples of
+            paired samples themselves. A sample may be in several pairs. Pairs make a candidate
+            (:class:`~sklearn_align.alignment.PairStart`), have a weight in every Procrustes problem
+            (`pair_weight`) and decide between candidates: those that retrieve less than half as
+            many pairs as another one are not selected, whatever their score. Two lists or tuples of
             length two raise an error, because ``[(0, 5), (1, 6)]`` could also be a list of two
             pairs: pass arrays in this case.
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from sklearn_align._linalg import polar_factor, principal_axes, scale_to_unit_length, unit_rows
 from sklearn_align._similarity import max_csls
-from sklearn_align._typing import FloatArray
+from sklearn_align._typing import BoolArray, FloatArray, IntArray
 from sklearn_align.alignment._copies import distinct_samples
 from sklearn_align.alignment._recipes import SCORE, WIDTH
 from sklearn_align.alignment.solvers._fastica import Whitening
@@ -52,6 +52,21 @@ class KnownPairs:
 
     def __len__(self) -> int:
         return len(self.A)
+
+    def take(self, chosen: BoolArray | IntArray) -> KnownPairs:
+        """Return some of the pairs.
+
+        Parameters
+        ----------
+        chosen : ndarray of shape (n_pairs,) of bool, or of shape (n_chosen,) of int
+            Which pairs.
+
+        Returns
+        -------
+        KnownPairs
+            These pairs, with the same weight.
+        """
+        return KnownPairs(self.A[chosen], self.B[chosen], self.weight)
 
 
 class AlignmentProblem:
@@ -309,8 +324,23 @@ class ReducedProblem(AlignmentProblem):
 
     def without_pairs(self) -> ReducedProblem:
         """Return the same problem without its known pairs."""
+        return self.with_pairs(None)
+
+    def with_pairs(self, pairs: KnownPairs | None) -> ReducedProblem:
+        """Return the same problem with other known pairs.
+
+        Parameters
+        ----------
+        pairs : KnownPairs or None
+            Unit samples in the principal coordinates of both spaces.
+
+        Returns
+        -------
+        ReducedProblem
+            Problem of the same samples.
+        """
         problem = copy.copy(self)
-        problem.pairs = None
+        problem.pairs = pairs
         return problem
 
     def without_copies(self, random_state: np.random.RandomState) -> ReducedProblem:

@@ -265,11 +265,8 @@ class ConvergenceSettings:
     max_score_draws: int = 8
     n_arbitrary_maps: int = 5
     n_spare_samples: int = 500
-    # Agreement with known pairs: samples among which pairs are retrieved, iterations without pairs,
-    # and the number of pairs below which they prove nothing.
-    n_target_samples: int = 1500
-    n_iterations_without_pairs: int = 10
-    min_pairs: int = 5
+    # Iterations of a run from half of the known pairs.
+    n_iterations_from_pairs: int = 60
 
 
 @dataclass(frozen=True)
@@ -396,6 +393,22 @@ class HeldOutSettings:
 
 
 @dataclass(frozen=True)
+class PairEvidenceSettings:
+    """Known pairs that a map has not been fitted to, see `_pair_evidence`."""
+
+    # Pairs and fraction of the pairs that a map has to retrieve: chance retrieves one of 1,000.
+    min_retrieved: int = 2
+    min_share: float = 0.05
+    # Candidates that retrieve less than this fraction of what the best one retrieves come after the
+    # others, whatever their score. Candidates that retrieve as many of all pairs end the selection.
+    min_share_of_best: float = 0.5
+    min_share_to_decide: float = 0.5
+    # What confirms a map without independent runs.
+    min_retrieved_to_confirm: int = 3
+    min_share_to_confirm: float = 0.2
+
+
+@dataclass(frozen=True)
 class CorrectionSettings:
     """Ridge regression on known pairs, see `_correction`."""
 
@@ -490,6 +503,7 @@ RELEARNING = RelearningSettings()
 ESTIMATE = EstimateSettings()
 UNSEEN = UnseenSettings()
 HELD_OUT = HeldOutSettings()
+PAIR_EVIDENCE = PairEvidenceSettings()
 CORRECTION = CorrectionSettings()
 SCORE = ScoreSettings()
 NORMALIZER = NormalizerSettings()

@@ -12,9 +12,11 @@ from joblib import Parallel, delayed
 
 from sklearn_align._linalg import polar_factor
 from sklearn_align._typing import FloatArray
-from sklearn_align.alignment._agreement import agreement_with_pairs, map_agreement
-from sklearn_align.alignment._problem import AlignmentProblem, ReducedProblem
-from sklearn_align.alignment._recipes import REFLECTIONS, SELECTION
+from sklearn_align.alignment._agreement import map_agreement
+from sklearn_align.alignment._held_out import retrieval_of_pairs
+from sklearn_align.alignment._pair_evidence import halves_of_pairs, needed_share
+from sklearn_align.alignment._problem import AlignmentProblem, KnownPairs, ReducedProblem
+from sklearn_align.alignment._recipes import PAIR_EVIDENCE, REFLECTIONS, SELECTION
 from sklearn_align.alignment._reflections import (
     consensus,
     principal_directions,
@@ -27,23 +29,41 @@ from sklearn_align.alignment.starts import ComponentStart, PairStart, Start
 
 
 @dataclass
+class MapFromPairs:
+    """A map from half of the known pairs, and the other half, on which it is judged."""
+
+    map: FloatArray
+    refinement: Iterator[FloatArray]
+    left_out: KnownPairs
+
+    def advance(self, n_iter: int) -> None:
+        """Run further iterations."""
+        for W in islice(self.refinement, n_iter):
+            self.map = W
+
+
+@dataclass
 class Candidate:
     """A map in the selection.
 
     `refinement` yields the map after each further iteration; `start` is the initialization that
-    made the first map, None for the consensus of all.
+    made the first map, None for the consensus of all. `share_of_pairs` is the fraction of known
+    pairs that the map retrieves without being fitted to them. A map from all pairs has that of maps
+    from `halves` of them.
     """
 
     map: FloatArray
     refinement: Iterator[FloatArray]
     start: Start | None
     score: float = -np.inf
+    share_of_pairs: float = 0.0
+    halves: Sequence[MapFromPairs] = ()
 
 
 class Round:
     """The selection after a round.
 
-    `candidates` are those that remain, best score first; `independent_maps` those of
+    `candidates` are those that remain, best one first; `independent_maps` those of
     initializations that share no analysis with that of the best one; `agreement` is the largest
     agreement of the best map with one of them on the samples of `probe`.
     """
@@ -129,8 +149,11 @@ class SuccessiveHalving:
     """Refines candidates in rounds until two independent ones agree or none improves.
 
     Wrong maps differ from one another, right ones do not. So agreement between maps that were found
-    independently tells success without labels, and ends the selection. Every candidate has its own
-    random stream and runs on one thread, so that the result does not depend on `n_jobs`.
+    independently tells success without labels, and ends the selection. So do known pairs that a map
+    retrieves without being fitted to them. Where a candidate retrieves some, those that retrieve
+    far fewer come last: between dissimilar spaces, wrong maps can have a higher score. Every
+    candidate has its own random stream and runs on one thread, so that the result does not depend
+    on `n_jobs`.
     """
 
     def __init__(
@@ -289,15 +312,34 @@ class SuccessiveHalving:
         with self._workers:
             stream = np.random.RandomState(seed)
             W = start.initial_map(self._problem, stream)
-            return W, self._enter(W, stream, start, SELECTION.n_initial_iterations)
+            halves = self._maps_from_halves(start, seed) if isinstance(start, PairStart) else ()
+            return W, self._enter(W, stream, start, SELECTION.n_initial_iterations, halves)
+
+    def _maps_from_halves(self, start: PairStart, seed: int) -> list[MapFromPairs]:
+        """Make a map from each half of the known pairs, none if there are too few."""
+        assert self._problem.pairs is not None
+        stream = np.random.RandomState(seed)
+        halves = halves_of_pairs(self._problem.pairs, stream)
+        maps = []
+        for used, left_out in (halves, halves[::-1]) if halves else ():
+            problem = self._problem.with_pairs(used)
+            W = start.initial_map(problem, stream)
+            refinement = refine(candidate_refinements(), problem, W, stream)
+            maps.append(MapFromPairs(W, refinement, left_out))
+        return maps
 
     def _enter(
-        self, W: FloatArray, stream: np.random.RandomState, start: Start | None, n_iter: int
+        self,
+        W: FloatArray,
+        stream: np.random.RandomState,
+        start: Start | None,
+        n_iter: int,
+        halves: Sequence[MapFromPairs] = (),
     ) -> Candidate:
         """Make a candidate and run its first iterations."""
         problem = self._problem if isinstance(start, PairStart) else self._problem_without_pairs
         refinement = refine(candidate_refinements(), problem, W, stream)
-        return self._advance(Candidate(W, refinement, start), n_iter)
+        return self._advance(Candidate(W, refinement, start, halves=halves), n_iter)
 
     def _continue(self, candidate: Candidate, n_iter: int) -> Candidate:
         """Run further iterations."""
@@ -308,8 +350,28 @@ class SuccessiveHalving:
         """Run iterations and score the map."""
         for W in islice(candidate.refinement, n_iter):
             candidate.map = W
+        for half in candidate.halves:
+            half.advance(n_iter)
         candidate.score = self._problem.score(candidate.map)
+        candidate.share_of_pairs = self._share_of_pairs(candidate)
         return candidate
+
+    def _share_of_pairs(self, candidate: Candidate) -> float:
+        """Return the fraction of known pairs that are retrieved by maps not fitted to them."""
+        pairs = self._problem.pairs
+        if pairs is None:
+            return 0.0
+        if isinstance(candidate.start, PairStart):
+            unseen = [(half.map, half.left_out) for half in candidate.halves]
+        else:
+            unseen = [(candidate.map, pairs)]
+        # All maps retrieve them among the same target samples.
+        stream = np.random.RandomState(int(self._seeds[-1]))
+        n_retrieved = sum(
+            retrieval_of_pairs(W, left_out, self._problem.B, stream) * len(left_out)
+            for W, left_out in unseen
+        )
+        return n_retrieved / len(pairs)
 
     def _consensus_candidate(self) -> Candidate:
         """Make the candidate that several first maps have in common."""
@@ -318,15 +380,30 @@ class SuccessiveHalving:
         return self._enter(consensus(self._first_maps), stream, None, n_iter)
 
     def _rank(self, candidates: Sequence[Candidate]) -> Round:
-        """Order candidates by score."""
-        return Round(sorted(candidates, key=lambda candidate: -candidate.score), self._probe)
+        """Order candidates by score, but those that retrieve far fewer pairs than others last.
+
+        If the best one and the map from pairs agree, that map is better: it is fitted to the pairs.
+        """
+        needed = max(
+            self._needed_share(),
+            PAIR_EVIDENCE.min_share_of_best * max(c.share_of_pairs for c in candidates),
+        )
+        ranked = sorted(candidates, key=lambda c: (c.share_of_pairs < needed, -c.score))
+        for candidate in ranked[1:]:
+            if isinstance(candidate.start, PairStart):
+                agreement = map_agreement(self._probe, ranked[0].map, candidate.map)
+                if agreement > SELECTION.min_agreement:
+                    ranked = [candidate, *(c for c in ranked if c is not candidate)]
+                break
+        return Round(ranked, self._probe)
+
+    def _needed_share(self) -> float:
+        pairs = self._problem.pairs
+        return np.inf if pairs is None else needed_share(len(pairs))
 
     def _is_decided(self, state: Round) -> bool:
-        """Whether independent maps agree, or a map from pairs is confirmed without them."""
+        """Whether independent maps agree, or pairs that made no map confirm the best one."""
         if state.agreement > SELECTION.min_agreement:
             return True
-        best = state.candidates[0]
-        if not isinstance(best.start, PairStart):
-            return False
-        stream = np.random.RandomState(int(self._seeds[-1]))
-        return agreement_with_pairs(self._problem, best.map, stream) > SELECTION.min_agreement
+        needed = max(self._needed_share(), PAIR_EVIDENCE.min_share_to_decide)
+        return state.candidates[0].share_of_pairs >= needed

@@ -15,13 +15,15 @@ from sklearn_align.alignment import (
     AnchorStart,
     ComponentStart,
     KnownPairs,
+    PairStart,
     _convergence,
 )
-from sklearn_align.alignment._agreement import agreement_with_pairs, map_agreement
+from sklearn_align.alignment._agreement import map_agreement
 from sklearn_align.alignment._convergence import (
     Convergence,
     agreement_with_halves,
     agreement_with_independent_runs,
+    agreement_with_runs_from_pairs,
     check_convergence,
     warn_unless_converged,
 )
@@ -30,6 +32,7 @@ from sklearn_align.alignment._expected_accuracy import (
     estimate_accuracy,
     needed_relative_score,
 )
+from sklearn_align.alignment._held_out import retrieval_of_pairs
 from sklearn_align.alignment._problem import ReducedProblem
 from sklearn_align.alignment._recipes import ROBUST
 from sklearn_align.alignment._relearned import RelearnedMaps
@@ -229,20 +232,40 @@ def test_a_right_map_from_anchors_converges(spaces):
     assert aligner.converged_ is True
 
 
-def test_pairs_retrieved_without_being_used_are_evidence(spaces, problem):
-    truth = spaces.rotation.astype(np.float32)
-    assert agreement_with_pairs(problem, truth, np.random.RandomState(0)) > 0.9
-    wrong = np.roll(truth, 1, axis=1)
-    assert agreement_with_pairs(problem, wrong, np.random.RandomState(0)) < 0.2
+@pytest.fixture(scope="module")
+def reduced_without_shape():
+    """Samples of no shape, of which known pairs alone determine the map."""
+    rng = np.random.default_rng(0)
+    R = np.linalg.qr(rng.standard_normal((10, 10)))[0].astype(np.float32)
+    A, B = (unit_rows(rng.standard_normal((700, 10)).astype(np.float32)) for _ in "AB")
+    pairs = KnownPairs(A[:40], A[:40] @ R, 100.0)
+    problem = AlignmentProblem(A, B, pairs)
+    return reduce_problem(problem, np.random.RandomState(0)), R
 
 
-def test_fewer_than_five_pairs_are_no_evidence(spaces, problem):
-    pairs = KnownPairs(problem.pairs.A[:4], problem.pairs.B[:4], 1.0)
-    few = AlignmentProblem(problem.A, problem.B, pairs)
-    truth = spaces.rotation.astype(np.float32)
-    assert agreement_with_pairs(few, truth, np.random.RandomState(0)) == 0
-    none = AlignmentProblem(problem.A, problem.B)
-    assert agreement_with_pairs(none, truth, np.random.RandomState(0)) == 0
+def test_runs_from_halves_of_the_pairs_confirm_a_map(reduced_without_shape):
+    reduced, R = reduced_without_shape
+    W = reduced.reduce(R)
+    assert agreement_with_runs_from_pairs(reduced, W, np.random.RandomState(0)) > 0.9
+    wrong = reduced.reduce(np.roll(R, 1, axis=1))
+    assert agreement_with_runs_from_pairs(reduced, wrong, np.random.RandomState(0)) < 0.2
+
+
+def test_wrong_pairs_confirm_no_map_that_is_fitted_to_them(reduced_without_shape):
+    reduced, _ = reduced_without_shape
+    axes = np.eye(10, dtype=np.float32)
+    wrong = reduced.with_pairs(KnownPairs(axes[:6], axes[4:], 100.0))
+    W = PairStart().initial_map(wrong, np.random.RandomState(0))
+    # A map from all of the pairs retrieves them.
+    assert retrieval_of_pairs(W, wrong.pairs, wrong.B, np.random.RandomState(0)) == 1
+    assert agreement_with_runs_from_pairs(wrong, W, np.random.RandomState(0)) == 0
+
+
+@pytest.mark.parametrize("n_pairs", [0, 3])
+def test_too_few_pairs_confirm_nothing(reduced_without_shape, n_pairs):
+    reduced, R = reduced_without_shape
+    few = reduced.with_pairs(reduced.pairs.take(np.arange(n_pairs)) if n_pairs else None)
+    assert agreement_with_runs_from_pairs(few, reduced.reduce(R), np.random.RandomState(0)) == 0
 
 
 @pytest.mark.parametrize("measured", [True, False])
@@ -329,14 +352,16 @@ def test_the_warning_of_an_ambiguous_alignment():
     assert str(caught[0].message) == (
         "The alignment is ambiguous: the spaces are symmetric, so that several maps are equally "
         "good, and another one sends 0.062 of the samples to the same place. Only known pairs "
-        "(pairs=...) can tell which one is right."
+        "(pairs=...) that the map retrieves can tell which one is right."
     )
 
 
 # ------------------------------------------------------- the decisions, with figures that are given
 
 MAP = SimpleNamespace(shape=(2, 2))
-REDUCED = SimpleNamespace(reduce=lambda W: "reduced map" if W is MAP else None, wide=False)
+REDUCED = SimpleNamespace(
+    reduce=lambda W: "reduced map" if W is MAP else None, wide=False, pairs=None
+)
 
 
 @pytest.mark.parametrize(
@@ -375,14 +400,14 @@ def test_how_many_runs_are_made_and_what_counts(
         assert (W, random_state) == (MAP, "stream")
         return score
 
-    def pairs(problem, W, random_state):
-        assert (W, random_state) == (MAP, "stream")
+    def pairs(reduced, W, random_state):
+        assert (reduced, W, random_state) == (REDUCED, "reduced map", "stream")
         assert with_pairs is not None
         return with_pairs
 
     monkeypatch.setattr(_convergence, "relative_score", relative)
     monkeypatch.setattr(_convergence, "agreement_with_independent_runs", runs)
-    monkeypatch.setattr(_convergence, "agreement_with_pairs", pairs)
+    monkeypatch.setattr(_convergence, "agreement_with_runs_from_pairs", pairs)
     monkeypatch.setattr(_convergence, "agreement_with_halves", lambda *_: 1.0)
     monkeypatch.setattr(_convergence, "agreement_with_equivalent_maps", lambda *_: 1.0)
     problem = SimpleNamespace(A=np.empty((900, 2)), B=np.empty((800, 2)), pairs=None)
@@ -445,7 +470,11 @@ def test_maps_that_are_learned_again(
         return distinct
 
     given = SimpleNamespace(
-        reduce=lambda W: "reduced map", wide=wide, without_copies=without_copies, **sides
+        reduce=lambda W: "reduced map",
+        wide=wide,
+        pairs=None,
+        without_copies=without_copies,
+        **sides,
     )
 
     def relearned(reduced, W, random_state):
@@ -500,7 +529,7 @@ def test_maps_without_rivals(
     figures = RelearnedMaps(0.95, relearned)
     distinct = SimpleNamespace(A=np.empty(3000), B=np.empty(3000))
     given = SimpleNamespace(
-        A=distinct.A, B=distinct.B, wide=True, reduce=lambda W: "reduced map",
+        A=distinct.A, B=distinct.B, wide=True, pairs=None, reduce=lambda W: "reduced map",
         without_copies=lambda random_state: distinct,
     )  # fmt: skip
 
@@ -517,7 +546,7 @@ def test_maps_without_rivals(
     monkeypatch.setattr(_convergence, "is_unrivalled", rivals)
     monkeypatch.setattr(_convergence, "relative_score", lambda *_: 0.8)
     monkeypatch.setattr(_convergence, "agreement_with_independent_runs", lambda *_, **__: of_runs)
-    monkeypatch.setattr(_convergence, "agreement_with_pairs", lambda *_: 0.0)
+    monkeypatch.setattr(_convergence, "agreement_with_runs_from_pairs", lambda *_: 0.0)
     monkeypatch.setattr(_convergence, "agreement_with_equivalent_maps", others)
     problem = SimpleNamespace(A=given.A, B=given.B, pairs=None)
     found = check_convergence(problem, given, MAP, [], "start", "stream")
@@ -527,17 +556,18 @@ def test_maps_without_rivals(
 
 
 @pytest.mark.parametrize(
-    ("score", "of_runs", "pairs", "of_others", "expected", "ambiguous"),
+    ("score", "of_runs", "follows", "of_others", "expected", "ambiguous"),
     [
         (1.0, 0.9, None, 0.1, 0.1, True),
         (1.0, 0.9, None, 1.0, 0.9, False),
-        # Symmetry is looked for only where the map would be a success, and no pairs are known.
+        # Symmetry is looked for only where the map would be a success, unless it retrieves pairs.
         (0.5, 0.9, None, None, 0.9, False),
         (1.0, 0.6, None, None, 0.6, False),
-        (1.0, 0.9, "pairs", None, 0.9, False),
+        (1.0, 0.9, True, None, 0.9, False),
+        (1.0, 0.9, False, 0.1, 0.1, True),
     ],
 )
-def test_equivalent_maps(monkeypatch, score, of_runs, pairs, of_others, expected, ambiguous):
+def test_equivalent_maps(monkeypatch, score, of_runs, follows, of_others, expected, ambiguous):
     def others(reduced, W, random_state):
         assert (reduced, W, random_state) == (REDUCED, "reduced map", "stream")
         assert of_others is not None
@@ -545,10 +575,11 @@ def test_equivalent_maps(monkeypatch, score, of_runs, pairs, of_others, expected
 
     monkeypatch.setattr(_convergence, "relative_score", lambda *_: score)
     monkeypatch.setattr(_convergence, "agreement_with_independent_runs", lambda *_, **__: of_runs)
-    monkeypatch.setattr(_convergence, "agreement_with_pairs", lambda *_: 0.0)
+    monkeypatch.setattr(_convergence, "agreement_with_runs_from_pairs", lambda *_: 0.0)
     monkeypatch.setattr(_convergence, "agreement_with_halves", lambda *_: 1.0)
     monkeypatch.setattr(_convergence, "agreement_with_equivalent_maps", others)
-    problem = SimpleNamespace(A=np.empty((900, 2)), B=np.empty((800, 2)), pairs=pairs)
+    monkeypatch.setattr(_convergence, "follows_pairs", lambda *_: bool(follows))
+    problem = SimpleNamespace(A=np.empty((900, 2)), B=np.empty((800, 2)), pairs=None)
     found = check_convergence(problem, REDUCED, MAP, ["V"], "start", "stream")
     assert (found.agreement, found.ambiguous) == (expected, ambiguous)
     assert found.converged is (expected == 0.9 and score == 1.0)
@@ -700,7 +731,7 @@ def test_equal_starts_in_narrow_spaces_run_once(scripted, monkeypatch):
     ],
 )
 def test_runs_on_halves(monkeypatch, score, of_runs, wide, of_others, of_halves, expected):
-    given = SimpleNamespace(reduce=lambda W: W, wide=wide)
+    given = SimpleNamespace(reduce=lambda W: W, wide=wide, pairs=None)
 
     def halves(reduced, checked, random_state):
         assert (reduced, checked, random_state) == (given, MAP, "stream")
@@ -710,7 +741,7 @@ def test_runs_on_halves(monkeypatch, score, of_runs, wide, of_others, of_halves,
     for name, value in {
         "relative_score": score,
         "agreement_with_independent_runs": of_runs,
-        "agreement_with_pairs": 0.0,
+        "agreement_with_runs_from_pairs": 0.0,
         "agreement_with_equivalent_maps": of_others,
     }.items():
         monkeypatch.setattr(_convergence, name, lambda *_, value=value, **__: value)

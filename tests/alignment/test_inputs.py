@@ -21,7 +21,7 @@ from sklearn_align.alignment._inputs import (
 )
 from sklearn_align.alignment._normalizer import CentredNormalizer
 from sklearn_align.datasets import make_rotated_embeddings
-from sklearn_align.exceptions import SmallSampleWarning
+from sklearn_align.exceptions import AlignmentWarning, SmallSampleWarning
 from sklearn_align.metrics import retrieval_accuracy
 from tests.conftest import no_convergence_check
 
@@ -259,6 +259,35 @@ def test_wrong_pairs_degrade_gracefully(paired, share):
     # Wrong pairs that are left out are not retrieved, however right the map is.
     assert aligner.accuracy_measured_
     assert aligner.expected_accuracy_ == pytest.approx(1 - share, abs=0.1)
+
+
+@pytest.mark.parametrize("seed", [0, 2])
+def test_pairs_decide_between_maps_of_a_symmetric_space(seed):
+    # Two groups of features have one distribution: wrong maps have high scores, and most
+    # initializations lead to one of them.
+    rng = np.random.default_rng(seed)
+    mixing = rng.standard_normal((8, 8))
+    groups = [rng.gamma(1, 1, (1500, 8)) @ mixing for _ in range(2)]
+    A = np.concatenate(groups, axis=1)
+    A -= A.mean(axis=0)
+    B = A @ np.linalg.qr(rng.standard_normal((16, 16)))[0]
+    aligner = MiniVec2Vec(random_state=seed)
+    aligner.fit(A[:600], B[600:1200], pairs=(A[1200:1210], B[1200:1210]))
+    assert aligner.converged_
+    Z, T = aligner.transform(A[1210:]), aligner.transform_target(B[1210:])
+    assert retrieval_accuracy(Z, T) > 0.9
+
+
+def test_arbitrary_pairs_are_no_evidence_for_a_map_that_is_fitted_to_them():
+    # Every permutation of the eight features is a symmetry.
+    rng = np.random.default_rng(0)
+    axes = np.linalg.qr(rng.standard_normal((200, 8)))[0]
+    X = rng.gamma(1, 1, (1200, 8)) @ axes.T
+    B = X[600:] @ np.linalg.qr(rng.standard_normal((200, 200)))[0]
+    pairs = rng.permutation(600)[:6], rng.permutation(600)[:6]
+    with pytest.warns(AlignmentWarning):
+        aligner = MiniVec2Vec(random_state=0).fit(X[:600], B, pairs=pairs)
+    assert not aligner.converged_
 
 
 def test_pairs_of_real_encoders_do_not_hurt(sentences):

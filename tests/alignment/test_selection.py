@@ -346,14 +346,17 @@ class CountingProblem:
 
     wide = False
 
-    def __init__(self, rise=0.0, most=1000, pairs="pairs"):
+    def __init__(self, rise=0.0, most=1000, pairs=None):
         self.A = self.B = np.zeros((1, 1))
         self.rise = rise
         self.most = most
         self.pairs = pairs
 
     def without_pairs(self):
-        return CountingProblem(self.rise, self.most, None)
+        return self.with_pairs(None)
+
+    def with_pairs(self, pairs):
+        return CountingProblem(self.rise, self.most, pairs)
 
     def sample(self, side, size, random_state):
         assert (side, size) == ("A", 1500)
@@ -494,49 +497,139 @@ class QualityOfPairs(Quality, PairStart):
     """The initialization from pairs, with a given quality."""
 
 
+# Known pairs, and what a half leaves out.
+PAIRS, FIRST, SECOND = tuple(range(40)), tuple(range(30)), tuple(range(30, 40))
+
+
+@pytest.fixture
+def shares(monkeypatch):
+    """Fractions of pairs that maps of a given quality retrieve."""
+    found = {}
+
+    def retrieval_of_pairs(W, pairs, B, random_state):
+        assert isinstance(random_state, np.random.RandomState)
+        return found.get((W[0, 0], pairs), found.get(W[0, 0], 0.0))
+
+    monkeypatch.setattr(_selection, "retrieval_of_pairs", retrieval_of_pairs)
+    monkeypatch.setattr(_selection, "halves_of_pairs", lambda pairs, stream: (FIRST, SECOND))
+    return found
+
+
 @pytest.mark.usefixtures("counters")
-@pytest.mark.parametrize(("confirmed", "n_rounds"), [(0.8, 7), (0.81, 1)])
-def test_a_map_from_pairs_is_accepted_when_it_is_confirmed_without_them(
-    monkeypatch, confirmed, n_rounds
-):
-    seen = []
+@pytest.mark.parametrize(
+    ("retrieved", "expected"),
+    [
+        # Those that retrieve less than half as many as the best one come last.
+        ({1.0: 0.3, 2.0: 0.14, 3.0: 0.15}, [3, 1, 4, 2]),
+        ({1.0: 0.3, 2.0: 0.3, 4.0: 0.2}, [4, 2, 1, 3]),
+        ({1.0: 0.06, 2.0: 0.04}, [1, 4, 3, 2]),
+        # Chance retrieves as many.
+        ({1.0: 0.04, 2.0: 0.03}, [4, 3, 2, 1]),
+        ({}, [4, 3, 2, 1]),
+    ],
+)
+def test_candidates_that_retrieve_pairs_come_first(shares, retrieved, expected):
+    shares.update(retrieved)
+    starts = [Quality(q) for q in (1.0, 2.0, 3.0, 4.0)]
+    maps = [maps for maps, _ in rounds_of(CountingProblem(pairs=PAIRS), starts)]
+    assert [quality for quality, _ in maps[1]] == expected
 
-    def agreement_with_pairs(problem, W, random_state):
-        seen.append((problem, W.copy(), random_state.random_sample()))
-        return confirmed
 
-    monkeypatch.setattr(_selection, "agreement_with_pairs", agreement_with_pairs)
-    problem = CountingProblem(rise=0.01)
-    rounds = rounds_of(problem, [QualityOfPairs(60.0), Quality(1.0), Quality(2.0), Quality(3.0)])
+@pytest.mark.usefixtures("counters")
+@pytest.mark.parametrize(("share", "n_rounds"), [(0.49, 7), (0.5, 1)])
+def test_pairs_that_the_best_candidate_retrieves_end_the_selection(shares, share, n_rounds):
+    # Its score is not the best one.
+    shares[1.0] = share
+    starts = [Quality(q) for q in (1.0, 2.0, 3.0, 4.0)]
+    rounds = rounds_of(CountingProblem(rise=0.01, pairs=PAIRS), starts)
     assert len(rounds) == n_rounds
-    stream = np.random.RandomState(0)
-    stream.random_sample(3)
-    last_seed = stream.randint(2**31 - 1, size=5)[-1]
-    for given, W, draw in seen:
-        assert given is problem
-        assert W[0, 0] == 60
-        assert draw == np.random.RandomState(last_seed).random_sample()
-    assert len(seen) == n_rounds
-    # Pairs are no evidence for a map from another initialization.
-    assert len(rounds_of(problem, [QualityOfPairs(1.0), Quality(2.0)])) > 1
+    assert len(rounds_of(CountingProblem(rise=0.01), starts)) == 7
 
 
 @pytest.mark.usefixtures("counters")
-def test_only_the_refinement_of_the_start_from_pairs_sees_them(monkeypatch):
+def test_one_pair_of_two_ends_no_selection(shares):
+    shares[4.0] = 0.5
+    starts = [Quality(q) for q in (4.0, 3.0)]
+    assert len(rounds_of(CountingProblem(pairs=PAIRS[:2]), starts)) > 1
+    shares[4.0] = 1.0
+    assert len(rounds_of(CountingProblem(pairs=PAIRS[:2]), starts)) == 1
+
+
+@pytest.mark.usefixtures("counters")
+@pytest.mark.parametrize(
+    ("of_second", "of_first", "n_rounds"),
+    # Maps from each half retrieve the other one: 30 and 10 of the 40 pairs.
+    [(1.0, 0.33, 7), (1.0, 0.34, 1), (0.2, 0.6, 1), (0.0, 0.66, 7)],
+)
+def test_a_map_from_pairs_is_judged_by_maps_from_halves(shares, of_second, of_first, n_rounds):
+    # A map from all pairs retrieves these, and that is no evidence.
+    shares |= {(60.0, PAIRS): 1.0, (60.0, SECOND): of_second, (60.0, FIRST): of_first}
+    starts = [QualityOfPairs(60.0), Quality(1.0), Quality(2.0), Quality(3.0)]
+    rounds = rounds_of(CountingProblem(rise=0.01, pairs=PAIRS), starts)
+    assert len(rounds) == n_rounds
+    assert rounds[0][0][0] == (60.0, 15.0)
+
+
+@pytest.mark.usefixtures("counters", "shares")
+@pytest.mark.parametrize(("agreement", "best"), [(0.8, 3.0), (0.81, 2.0)])
+def test_a_map_from_pairs_is_better_than_one_that_agrees_with_it(monkeypatch, agreement, best):
+    monkeypatch.setattr(
+        _selection, "map_agreement", lambda probe, W, V: agreement if V[0, 0] == 2 else 0.1
+    )
+    starts = [QualityOfPairs(2.0), Quality(3.0), Quality(1.0)]
+    (first, *_), *_ = (maps for maps, _ in rounds_of(CountingProblem(pairs=PAIRS), starts))
+    assert first[0] == best
+
+
+@pytest.mark.usefixtures("counters")
+def test_a_map_from_pairs_too_few_to_split_is_ranked_by_its_score(monkeypatch, shares):
+    monkeypatch.setattr(_selection, "halves_of_pairs", lambda pairs, stream: None)
+    shares[60.0] = 1.0
+    rounds = rounds_of(CountingProblem(pairs=PAIRS[:3]), [QualityOfPairs(60.0), Quality(61.0)])
+    assert len(rounds) > 1
+    assert [quality for quality, _ in rounds[0][0]] == [61.0, 60.0]
+
+
+@pytest.mark.usefixtures("counters")
+def test_maps_from_halves_are_refined_as_long_as_the_map_from_all_pairs(monkeypatch, shares):
+    seen = {FIRST: [], SECOND: []}
+
+    def retrieval_of_pairs(W, pairs, B, random_state):
+        if pairs in seen:
+            seen[pairs].append(W[0, 1])
+        return 0.0
+
+    monkeypatch.setattr(_selection, "retrieval_of_pairs", retrieval_of_pairs)
+    rounds = rounds_of(CountingProblem(rise=0.01, pairs=PAIRS), [QualityOfPairs(9.0), Quality(1.0)])
+    of_pairs = [n for maps, _ in rounds for quality, n in maps if quality == 9]
+    assert len(of_pairs) == len(rounds) > 3
+    assert seen == {FIRST: of_pairs, SECOND: of_pairs}
+
+
+@pytest.mark.usefixtures("counters", "shares")
+def test_only_refinements_of_maps_from_pairs_see_them(monkeypatch):
     seen = []
 
     class Recording(Counting):
         def iterate(self, problem, W, random_state):
             seen.append((W[0, 0], problem.pairs, random_state.random_sample()))
-            return super().iterate(problem, W, random_state)
+            yield from super().iterate(problem, W, random_state)
 
     monkeypatch.setattr(_selection, "candidate_refinements", lambda: [Recording()])
-    monkeypatch.setattr(_selection, "agreement_with_pairs", lambda *args: 0.0)
-    rounds_of(CountingProblem(), [QualityOfPairs(2.0), Quality(1.0)])
-    assert [record[:2] for record in seen] == [(2.0, "pairs"), (1.0, None), (52.0, None)]
+    rounds_of(CountingProblem(pairs=PAIRS), [QualityOfPairs(2.0), Quality(1.0)])
+    assert [record[:2] for record in seen] == [
+        (2.0, PAIRS),
+        (2.0, FIRST),
+        (2.0, SECOND),
+        (1.0, None),
+        (52.0, None),
+    ]
     stream = np.random.RandomState(0)
     stream.random_sample(3)
     draws = [
-        np.random.RandomState(seed).random_sample(2) for seed in stream.randint(2**31 - 1, size=3)
+        np.random.RandomState(seed).random_sample(4) for seed in stream.randint(2**31 - 1, size=3)
     ]
-    assert [record[2] for record in seen] == [draws[0][1], draws[1][1], draws[2][0]]
+    # Both maps from halves have one stream, which is not that of the map from all pairs.
+    assert [record[2] for record in seen] == [
+        draws[0][1], draws[0][2], draws[0][3], draws[1][1], draws[2][0]
+    ]  # fmt: skip

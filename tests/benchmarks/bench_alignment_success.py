@@ -83,6 +83,7 @@ def diagnostics(aligner: MiniVec2Vec) -> Figures:
         "score": float(aligner.alignment_score_),
         "agreement": float(aligner.agreement_),
         "relative_score": float(aligner.relative_score_),
+        "expected_accuracy": float(aligner.expected_accuracy_),
         "converged": bool(aligner.converged_),
     }
 
@@ -133,7 +134,8 @@ def write_encoders(runs: Runs, path: Path, n_pairs: int) -> None:
         for pair, group in frame.groupby("pair", sort=False):
             top1, supervised = group["top1"], group["supervised_top1"]
             right = (group["converged"] == (top1 > supervised / 2)).sum()
-            columns = ("top1", "procrustes_top1", "ridge_top1", "supervised_top1")
+            columns = ("top1", "procrustes_top1", "ridge_top1", "supervised_top1",
+                       "expected_accuracy")  # fmt: skip
             yield [
                 str(pair).replace(":", " to "),
                 *(float(group[column].median()) for column in columns),
@@ -144,7 +146,8 @@ def write_encoders(runs: Runs, path: Path, n_pairs: int) -> None:
 
     known = f"{n_pairs:,} pairs" if n_pairs else "no pairs"
     header = ["encoders", known, "Procrustes, 1,000 pairs", "ridge, 1,000 pairs",
-              "supervised map", "converged", "check correct", "seeds"]  # fmt: skip
+              "supervised map", "expected accuracy", "converged", "check correct",
+              "seeds"]  # fmt: skip
     both = [*ENCODER_PAIRS, *map(reverse, ENCODER_PAIRS)]
     order = {pair.replace(":", " to "): number for number, pair in enumerate(both)}
     write_table(path, header, sorted(lines(), key=lambda line: order[line[0]]))
