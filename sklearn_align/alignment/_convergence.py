@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, cycle, islice
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from sklearn_align.alignment._expected_accuracy import (
 from sklearn_align.alignment._held_out import retrieval_of_pairs
 from sklearn_align.alignment._pair_evidence import confirms, follows_pairs, halves_of_pairs
 from sklearn_align.alignment._problem import AlignmentProblem, ReducedProblem
-from sklearn_align.alignment._recipes import CONVERGENCE, ROBUST
+from sklearn_align.alignment._recipes import CONVERGENCE, PAIR_EVIDENCE, ROBUST
 from sklearn_align.alignment._relative_score import relative_score
 from sklearn_align.alignment._relearned import RelearnedMaps, is_unrivalled, learn_again
 from sklearn_align.alignment._selection import (
@@ -37,6 +38,19 @@ from sklearn_align.alignment.starts import ComponentStart, PairStart, Start
 from sklearn_align.exceptions import AlignmentWarning, AmbiguousAlignmentWarning, warn_user
 
 NO_RELEARNED_MAPS = RelearnedMaps(float("nan"), float("nan"))
+
+
+class RunsFromPairs(NamedTuple):
+    """What runs from each half of the known pairs tell about a map."""
+
+    # Their largest agreement with the map, 0 unless they retrieve pairs of the other half.
+    agreement: float = 0.0
+    # Fraction of the pairs of the other half that they retrieve, and the number of all pairs.
+    share: float = 0.0
+    n_pairs: int = 0
+
+
+NO_RUNS_FROM_PAIRS = RunsFromPairs()
 
 
 @dataclass(frozen=True)
@@ -162,9 +176,10 @@ def check_convergence(
             reduced, W, [], start, random_state, n_more=CONVERGENCE.max_runs - n_runs
         )
         agreement = max(agreement, more)
+    from_pairs = NO_RUNS_FROM_PAIRS
     if agreement < CONVERGENCE.min_agreement:
-        of_pairs = agreement_with_runs_from_pairs(reduced, reduced.reduce(W), random_state)
-        agreement = max(agreement, of_pairs)
+        from_pairs = runs_from_pairs(reduced, reduced.reduce(W), random_state)
+        agreement = max(agreement, from_pairs.agreement)
     support = agreement
     asked = kind.relearned and high and not measured and agreement < CONVERGENCE.min_agreement
     if asked and is_unrivalled(distinct, reduced.reduce(W), relearned, random_state):
@@ -182,6 +197,10 @@ def check_convergence(
                 agreement = support = of_halves
     if not measured:
         expected_accuracy = estimate(support)
+        agrees = from_pairs.agreement >= CONVERGENCE.min_agreement
+        if agrees and not (kind.relearned or kind.unseen):
+            # Such runs agree on accidents of the samples, but the pairs do not.
+            expected_accuracy = corrected_by_pairs(expected_accuracy, from_pairs)
     return Convergence(
         agreement,
         score,
@@ -231,18 +250,17 @@ def agreement_with_independent_runs(
     return agreement
 
 
-def agreement_with_runs_from_pairs(
+def runs_from_pairs(
     reduced: ReducedProblem, W: FloatArray, random_state: np.random.RandomState
-) -> float:
-    """Largest agreement of a map of the reduced problem with runs from halves of the known pairs.
+) -> RunsFromPairs:
+    """Compare a map of the reduced problem with runs from each half of the known pairs.
 
-    0 unless these runs retrieve pairs of the other half. What a map does with pairs that it is
-    fitted to is no evidence: with 30 arbitrary pairs, two thirds of them are retrieved even after
-    refinement without pairs.
+    What a map does with pairs that it is fitted to is no evidence: with 30 arbitrary pairs, two
+    thirds of them are retrieved even after refinement without pairs.
     """
     halves = None if reduced.pairs is None else halves_of_pairs(reduced.pairs, random_state)
     if halves is None:
-        return 0.0
+        return NO_RUNS_FROM_PAIRS
     probe = reduced.sample("A", CONVERGENCE.n_probe_samples, random_state)
     n_retrieved, agreements = 0.0, []
     with on_one_thread():
@@ -254,7 +272,18 @@ def agreement_with_runs_from_pairs(
             n_retrieved += retrieval_of_pairs(V, left_out, reduced.B, random_state) * len(left_out)
             agreements.append(map_agreement(probe, W, V))
     n_pairs = sum(map(len, halves))
-    return max(agreements) if confirms(n_retrieved / n_pairs, n_pairs) else 0.0
+    share = n_retrieved / n_pairs
+    return RunsFromPairs(max(agreements) if confirms(share, n_pairs) else 0.0, share, n_pairs)
+
+
+def corrected_by_pairs(expected_accuracy: float, runs: RunsFromPairs) -> float:
+    """Mean of the estimated accuracy and of the share of retrieved pairs, weighted by their number.
+
+    The estimate has the weight of some pairs.
+    """
+    n_estimate = PAIR_EVIDENCE.n_pairs_of_estimate
+    n_retrieved = runs.share * runs.n_pairs
+    return (n_estimate * expected_accuracy + n_retrieved) / (n_estimate + runs.n_pairs)
 
 
 def agreement_with_halves(

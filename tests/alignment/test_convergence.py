@@ -20,11 +20,14 @@ from sklearn_align.alignment import (
 )
 from sklearn_align.alignment._agreement import map_agreement
 from sklearn_align.alignment._convergence import (
+    NO_RUNS_FROM_PAIRS,
     Convergence,
+    RunsFromPairs,
     agreement_with_halves,
     agreement_with_independent_runs,
-    agreement_with_runs_from_pairs,
     check_convergence,
+    corrected_by_pairs,
+    runs_from_pairs,
     warn_unless_converged,
 )
 from sklearn_align.alignment._expected_accuracy import (
@@ -245,10 +248,14 @@ def reduced_without_shape():
 
 def test_runs_from_halves_of_the_pairs_confirm_a_map(reduced_without_shape):
     reduced, R = reduced_without_shape
-    W = reduced.reduce(R)
-    assert agreement_with_runs_from_pairs(reduced, W, np.random.RandomState(0)) > 0.9
+    found = runs_from_pairs(reduced, reduced.reduce(R), np.random.RandomState(0))
+    assert found.agreement > 0.9
+    assert found.share > 0.9
+    assert found.n_pairs == 40
     wrong = reduced.reduce(np.roll(R, 1, axis=1))
-    assert agreement_with_runs_from_pairs(reduced, wrong, np.random.RandomState(0)) < 0.2
+    other = runs_from_pairs(reduced, wrong, np.random.RandomState(0))
+    assert other.agreement < 0.2
+    assert other[1:] == found[1:]
 
 
 def test_wrong_pairs_confirm_no_map_that_is_fitted_to_them(reduced_without_shape):
@@ -258,14 +265,58 @@ def test_wrong_pairs_confirm_no_map_that_is_fitted_to_them(reduced_without_shape
     W = PairStart().initial_map(wrong, np.random.RandomState(0))
     # A map from all of the pairs retrieves them.
     assert retrieval_of_pairs(W, wrong.pairs, wrong.B, np.random.RandomState(0)) == 1
-    assert agreement_with_runs_from_pairs(wrong, W, np.random.RandomState(0)) == 0
+    assert runs_from_pairs(wrong, W, np.random.RandomState(0)) == (0.0, 0.0, 6)
 
 
 @pytest.mark.parametrize("n_pairs", [0, 3])
 def test_too_few_pairs_confirm_nothing(reduced_without_shape, n_pairs):
     reduced, R = reduced_without_shape
     few = reduced.with_pairs(reduced.pairs.take(np.arange(n_pairs)) if n_pairs else None)
-    assert agreement_with_runs_from_pairs(few, reduced.reduce(R), np.random.RandomState(0)) == 0
+    found = runs_from_pairs(few, reduced.reduce(R), np.random.RandomState(0))
+    assert found == NO_RUNS_FROM_PAIRS
+
+
+def test_an_estimate_has_the_weight_of_ten_pairs():
+    assert corrected_by_pairs(0.9, RunsFromPairs(0.8, 0.5, 30)) == pytest.approx(24 / 40)
+    assert corrected_by_pairs(0.5, RunsFromPairs(0.8, 0.5, 4)) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("wide", "of_runs", "of_pairs", "corrected"),
+    [
+        (False, 0.2, 0.8, True),
+        # Other evidence is better: maps that are learned again, or independent runs.
+        (True, 0.2, 0.8, False),
+        (False, 0.7, None, False),
+        # Runs that lead elsewhere, or retrieve no pairs, say nothing.
+        (False, 0.2, 0.69, False),
+        (False, 0.2, 0.0, False),
+    ],
+)
+def test_pairs_correct_the_estimate_of_a_map_that_they_confirm(
+    monkeypatch, wide, of_runs, of_pairs, corrected
+):
+    def from_pairs(*_):
+        assert of_pairs is not None
+        return RunsFromPairs(of_pairs, 0.6, 20)
+
+    figures = RelearnedMaps(0.9, 0.2)
+    monkeypatch.setattr(_convergence, "learn_again", lambda *_: figures)
+    monkeypatch.setattr(_convergence, "relative_score", lambda *_: 1.0)
+    monkeypatch.setattr(_convergence, "agreement_with_independent_runs", lambda *_, **__: of_runs)
+    monkeypatch.setattr(_convergence, "runs_from_pairs", from_pairs)
+    monkeypatch.setattr(_convergence, "follows_pairs", lambda *_: True)
+    problem = SimpleNamespace(A=np.empty((3000, 2)), B=np.empty((3000, 2)), pairs=None)
+    given = SimpleNamespace(
+        A=problem.A, B=problem.B, reduce=lambda W: W, wide=wide, without_copies=lambda _: given
+    )
+    found = check_convergence(problem, given, MAP, [], "start", "stream")
+    agreement = max(of_runs, of_pairs or 0.0)
+    kind = SampleKind(3000, wide=wide)
+    relearned = (figures,) if wide else ()
+    estimate = estimate_accuracy(agreement, 1.0, kind, *relearned)
+    assert found.agreement == agreement
+    assert found.expected_accuracy == ((10 * estimate + 12) / 30 if corrected else estimate)
 
 
 @pytest.mark.parametrize("measured", [True, False])
@@ -403,18 +454,18 @@ def test_how_many_runs_are_made_and_what_counts(
     def pairs(reduced, W, random_state):
         assert (reduced, W, random_state) == (REDUCED, "reduced map", "stream")
         assert with_pairs is not None
-        return with_pairs
+        return RunsFromPairs(with_pairs)
 
     monkeypatch.setattr(_convergence, "relative_score", relative)
     monkeypatch.setattr(_convergence, "agreement_with_independent_runs", runs)
-    monkeypatch.setattr(_convergence, "agreement_with_runs_from_pairs", pairs)
+    monkeypatch.setattr(_convergence, "runs_from_pairs", pairs)
     monkeypatch.setattr(_convergence, "agreement_with_halves", lambda *_: 1.0)
     monkeypatch.setattr(_convergence, "agreement_with_equivalent_maps", lambda *_: 1.0)
     problem = SimpleNamespace(A=np.empty((900, 2)), B=np.empty((800, 2)), pairs=None)
     found = check_convergence(problem, REDUCED, MAP, ["V"] * independent, "start", "stream")
     assert (found.agreement, found.relative_score) == (expected, score)
-    assert found.expected_accuracy == estimate_accuracy(
-        expected, score, SampleKind(800, wide=False)
+    assert found.expected_accuracy == pytest.approx(
+        estimate_accuracy(expected, score, SampleKind(800, wide=False))
     )
     assert (found.measured, found.ambiguous) == (False, False)
     assert found.min_relative_score == 0.6
@@ -546,7 +597,7 @@ def test_maps_without_rivals(
     monkeypatch.setattr(_convergence, "is_unrivalled", rivals)
     monkeypatch.setattr(_convergence, "relative_score", lambda *_: 0.8)
     monkeypatch.setattr(_convergence, "agreement_with_independent_runs", lambda *_, **__: of_runs)
-    monkeypatch.setattr(_convergence, "agreement_with_runs_from_pairs", lambda *_: 0.0)
+    monkeypatch.setattr(_convergence, "runs_from_pairs", lambda *_: NO_RUNS_FROM_PAIRS)
     monkeypatch.setattr(_convergence, "agreement_with_equivalent_maps", others)
     problem = SimpleNamespace(A=given.A, B=given.B, pairs=None)
     found = check_convergence(problem, given, MAP, [], "start", "stream")
@@ -575,7 +626,7 @@ def test_equivalent_maps(monkeypatch, score, of_runs, follows, of_others, expect
 
     monkeypatch.setattr(_convergence, "relative_score", lambda *_: score)
     monkeypatch.setattr(_convergence, "agreement_with_independent_runs", lambda *_, **__: of_runs)
-    monkeypatch.setattr(_convergence, "agreement_with_runs_from_pairs", lambda *_: 0.0)
+    monkeypatch.setattr(_convergence, "runs_from_pairs", lambda *_: NO_RUNS_FROM_PAIRS)
     monkeypatch.setattr(_convergence, "agreement_with_halves", lambda *_: 1.0)
     monkeypatch.setattr(_convergence, "agreement_with_equivalent_maps", others)
     monkeypatch.setattr(_convergence, "follows_pairs", lambda *_: bool(follows))
@@ -741,7 +792,7 @@ def test_runs_on_halves(monkeypatch, score, of_runs, wide, of_others, of_halves,
     for name, value in {
         "relative_score": score,
         "agreement_with_independent_runs": of_runs,
-        "agreement_with_runs_from_pairs": 0.0,
+        "runs_from_pairs": NO_RUNS_FROM_PAIRS,
         "agreement_with_equivalent_maps": of_others,
     }.items():
         monkeypatch.setattr(_convergence, name, lambda *_, value=value, **__: value)
