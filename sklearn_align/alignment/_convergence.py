@@ -21,7 +21,12 @@ from sklearn_align.alignment._expected_accuracy import (
     needed_relative_score,
 )
 from sklearn_align.alignment._held_out import retrieval_of_pairs
-from sklearn_align.alignment._pair_evidence import confirms, follows_pairs, halves_of_pairs
+from sklearn_align.alignment._pair_evidence import (
+    confirms,
+    follows_pairs,
+    halves_of_pairs,
+    some_of,
+)
 from sklearn_align.alignment._problem import AlignmentProblem, ReducedProblem
 from sklearn_align.alignment._recipes import CONVERGENCE, PAIR_EVIDENCE, ROBUST
 from sklearn_align.alignment._relative_score import relative_score
@@ -45,7 +50,7 @@ class RunsFromPairs(NamedTuple):
 
     # Their largest agreement with the map, 0 unless they retrieve pairs of the other half.
     agreement: float = 0.0
-    # Fraction of the pairs of the other half that they retrieve, and the number of all pairs.
+    # Fraction of the pairs of the other half that they retrieve, and the number of these pairs.
     share: float = 0.0
     n_pairs: int = 0
 
@@ -262,16 +267,17 @@ def runs_from_pairs(
     if halves is None:
         return NO_RUNS_FROM_PAIRS
     probe = reduced.sample("A", CONVERGENCE.n_probe_samples, random_state)
-    n_retrieved, agreements = 0.0, []
+    n_retrieved, n_pairs, agreements = 0.0, 0, []
+    one, other = halves
     with on_one_thread():
-        for used, left_out in (halves, halves[::-1]):
+        for used, left_out in ((one, some_of(other)), (other, some_of(one))):
             problem = reduced.with_pairs(used)
             V = PairStart().initial_map(problem, random_state)
             iterations = refine(candidate_refinements(), problem, V, random_state)
             *_, V = islice(iterations, CONVERGENCE.n_iterations_from_pairs)
             n_retrieved += retrieval_of_pairs(V, left_out, reduced.B, random_state) * len(left_out)
+            n_pairs += len(left_out)
             agreements.append(map_agreement(probe, W, V))
-    n_pairs = sum(map(len, halves))
     share = n_retrieved / n_pairs
     return RunsFromPairs(max(agreements) if confirms(share, n_pairs) else 0.0, share, n_pairs)
 

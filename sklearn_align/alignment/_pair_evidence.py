@@ -35,6 +35,12 @@ def halves_of_pairs(
     return pairs.take(~is_second), pairs.take(is_second)
 
 
+def some_of(pairs: KnownPairs) -> KnownPairs:
+    """Return the pairs, or evenly spaced ones of them where all would take memory for nothing."""
+    step = -(-len(pairs) // PAIR_EVIDENCE.max_judged)
+    return pairs if step <= 1 else pairs.take(np.arange(0, len(pairs), step))
+
+
 def needed_share(n_pairs: int) -> float:
     """Fraction of the pairs above which a map does not retrieve them by chance."""
     return max(PAIR_EVIDENCE.min_retrieved / n_pairs, PAIR_EVIDENCE.min_share)
@@ -56,5 +62,6 @@ def follows_pairs(
     """
     if reduced.pairs is None:
         return False
-    share = retrieval_of_pairs(reduced.reduce(W), reduced.pairs, reduced.B, random_state)
-    return confirms(share, len(reduced.pairs))
+    pairs = some_of(reduced.pairs)
+    share = retrieval_of_pairs(reduced.reduce(W), pairs, reduced.B, random_state)
+    return confirms(share, len(pairs))

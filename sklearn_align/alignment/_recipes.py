@@ -406,6 +406,8 @@ class PairEvidenceSettings:
     # What confirms a map without independent runs.
     min_retrieved_to_confirm: int = 3
     min_share_to_confirm: float = 0.2
+    # Pairs that are retrieved at most, each among 1,000 samples.
+    max_judged: int = 1000
     # Pairs that have the standard error of an estimate without pairs.
     n_pairs_of_estimate: int = 10
 

@@ -14,7 +14,7 @@ from sklearn_align._linalg import polar_factor
 from sklearn_align._typing import FloatArray
 from sklearn_align.alignment._agreement import map_agreement
 from sklearn_align.alignment._held_out import retrieval_of_pairs
-from sklearn_align.alignment._pair_evidence import halves_of_pairs, needed_share
+from sklearn_align.alignment._pair_evidence import halves_of_pairs, needed_share, some_of
 from sklearn_align.alignment._problem import AlignmentProblem, KnownPairs, ReducedProblem
 from sklearn_align.alignment._recipes import PAIR_EVIDENCE, REFLECTIONS, SELECTION
 from sklearn_align.alignment._reflections import (
@@ -325,7 +325,7 @@ class SuccessiveHalving:
             problem = self._problem.with_pairs(used)
             W = start.initial_map(problem, stream)
             refinement = refine(candidate_refinements(), problem, W, stream)
-            maps.append(MapFromPairs(W, refinement, left_out))
+            maps.append(MapFromPairs(W, refinement, some_of(left_out)))
         return maps
 
     def _enter(
@@ -364,14 +364,15 @@ class SuccessiveHalving:
         if isinstance(candidate.start, PairStart):
             unseen = [(half.map, half.left_out) for half in candidate.halves]
         else:
-            unseen = [(candidate.map, pairs)]
+            unseen = [(candidate.map, some_of(pairs))]
         # All maps retrieve them among the same target samples.
         stream = np.random.RandomState(int(self._seeds[-1]))
         n_retrieved = sum(
             retrieval_of_pairs(W, left_out, self._problem.B, stream) * len(left_out)
             for W, left_out in unseen
         )
-        return n_retrieved / len(pairs)
+        n_judged = sum(len(left_out) for _, left_out in unseen)
+        return n_retrieved / n_judged if n_judged else 0.0
 
     def _consensus_candidate(self) -> Candidate:
         """Make the candidate that several first maps have in common."""

@@ -12,6 +12,7 @@ from sklearn_align.alignment._pair_evidence import (
     follows_pairs,
     halves_of_pairs,
     needed_share,
+    some_of,
 )
 
 
@@ -63,6 +64,16 @@ def test_too_few_pairs_have_no_halves():
     for n_alone in (0, 1):
         A[n_alone:] = A[-1]
         assert halves_of_pairs(KnownPairs(A, B, 1.0), np.random.RandomState(0)) is None
+
+
+@pytest.mark.parametrize(("n_pairs", "n_some"), [(3, 3), (1000, 1000), (1001, 501), (5000, 1000)])
+def test_many_pairs_are_thinned_out_evenly(n_pairs, n_some):
+    numbers = np.arange(n_pairs)[:, np.newaxis]
+    some = some_of(KnownPairs(numbers, -numbers, 2.0))
+    assert len(some) == n_some
+    assert len(set(np.diff(some.A[:, 0]))) == 1
+    np.testing.assert_array_equal(some.B, -some.A)
+    assert some.weight == 2.0
 
 
 @pytest.mark.parametrize(

@@ -512,6 +512,7 @@ def shares(monkeypatch):
 
     monkeypatch.setattr(_selection, "retrieval_of_pairs", retrieval_of_pairs)
     monkeypatch.setattr(_selection, "halves_of_pairs", lambda pairs, stream: (FIRST, SECOND))
+    monkeypatch.setattr(_selection, "some_of", lambda pairs: pairs)
     return found
 
 
