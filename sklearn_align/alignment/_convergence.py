@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -20,14 +20,8 @@ from sklearn_align.alignment._expected_accuracy import (
     estimate_accuracy,
     needed_relative_score,
 )
-from sklearn_align.alignment._held_out import retrieval_of_pairs
-from sklearn_align.alignment._pair_evidence import (
-    confirms,
-    follows_pairs,
-    halves_of_pairs,
-    some_of,
-)
-from sklearn_align.alignment._problem import AlignmentProblem, ReducedProblem
+from sklearn_align.alignment._pair_evidence import confirms, follows_pairs, share_retrieved
+from sklearn_align.alignment._problem import AlignmentProblem, KnownPairs, ReducedProblem
 from sklearn_align.alignment._recipes import CONVERGENCE, PAIR_EVIDENCE, ROBUST
 from sklearn_align.alignment._relative_score import relative_score
 from sklearn_align.alignment._relearned import RelearnedMaps, is_unrivalled, learn_again
@@ -35,7 +29,7 @@ from sklearn_align.alignment._selection import (
     SuccessiveHalving,
     candidate_refinements,
     limit_components,
-    refine,
+    maps_from_halves,
     same_analysis,
 )
 from sklearn_align.alignment._threads import on_one_thread
@@ -192,7 +186,7 @@ def check_convergence(
         support = 1.0
     ambiguous = False
     succeeds = estimate(support) >= CONVERGENCE.min_expected_accuracy
-    if succeeds and not measured and not follows_pairs(reduced, W, random_state):
+    if succeeds and not measured and not follows_pairs(reduced, reduced.reduce(W), random_state):
         of_others = agreement_with_equivalent_maps(reduced, reduced.reduce(W), random_state)
         ambiguous = of_others < CONVERGENCE.min_agreement
         agreement, support = min(agreement, of_others), min(support, of_others)
@@ -263,23 +257,20 @@ def runs_from_pairs(
     What a map does with pairs that it is fitted to is no evidence: with 30 arbitrary pairs, two
     thirds of them are retrieved even after refinement without pairs.
     """
-    halves = None if reduced.pairs is None else halves_of_pairs(reduced.pairs, random_state)
-    if halves is None:
+    halves = maps_from_halves(PairStart(), reduced, random_state)
+    if not halves:
         return NO_RUNS_FROM_PAIRS
     probe = reduced.sample("A", CONVERGENCE.n_probe_samples, random_state)
-    n_retrieved, n_pairs, agreements = 0.0, 0, []
-    one, other = halves
+
+    def maps() -> Iterator[tuple[FloatArray, KnownPairs]]:
+        for half in halves:
+            half.advance(CONVERGENCE.n_iterations_from_pairs)
+            yield half.map, half.left_out
+
     with on_one_thread():
-        for used, left_out in ((one, some_of(other)), (other, some_of(one))):
-            problem = reduced.with_pairs(used)
-            V = PairStart().initial_map(problem, random_state)
-            iterations = refine(candidate_refinements(), problem, V, random_state)
-            *_, V = islice(iterations, CONVERGENCE.n_iterations_from_pairs)
-            n_retrieved += retrieval_of_pairs(V, left_out, reduced.B, random_state) * len(left_out)
-            n_pairs += len(left_out)
-            agreements.append(map_agreement(probe, W, V))
-    share = n_retrieved / n_pairs
-    return RunsFromPairs(max(agreements) if confirms(share, n_pairs) else 0.0, share, n_pairs)
+        share, n_pairs = share_retrieved(maps(), reduced.B, random_state)
+        agreement = max(map_agreement(probe, W, half.map) for half in halves)
+    return RunsFromPairs(agreement if confirms(share, n_pairs) else 0.0, share, n_pairs)
 
 
 def corrected_by_pairs(expected_accuracy: float, runs: RunsFromPairs) -> float:

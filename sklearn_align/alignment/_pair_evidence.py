@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from sklearn_align._typing import FloatArray
@@ -41,6 +43,19 @@ def some_of(pairs: KnownPairs) -> KnownPairs:
     return pairs if step <= 1 else pairs.take(np.arange(0, len(pairs), step))
 
 
+def share_retrieved(
+    maps: Iterable[tuple[FloatArray, KnownPairs]],
+    B: FloatArray,
+    random_state: np.random.RandomState,
+) -> tuple[float, int]:
+    """Fraction of the pairs that maps retrieve, each map its own pairs, and number of all pairs."""
+    n_retrieved, n_pairs = 0.0, 0
+    for W, pairs in maps:
+        n_retrieved += retrieval_of_pairs(W, pairs, B, random_state) * len(pairs)
+        n_pairs += len(pairs)
+    return (n_retrieved / n_pairs if n_pairs else 0.0), n_pairs
+
+
 def needed_share(n_pairs: int) -> float:
     """Fraction of the pairs above which a map does not retrieve them by chance."""
     return max(PAIR_EVIDENCE.min_retrieved / n_pairs, PAIR_EVIDENCE.min_share)
@@ -55,7 +70,7 @@ def confirms(share: float, n_pairs: int) -> bool:
 def follows_pairs(
     reduced: ReducedProblem, W: FloatArray, random_state: np.random.RandomState
 ) -> bool:
-    """Whether a map at full width retrieves the known pairs and thus is no mirror image.
+    """Whether a map of the reduced problem retrieves the known pairs: it is no mirror image.
 
     The map may be fitted to the pairs as long as other evidence supports it: between symmetric
     spaces, a few pairs do not turn one map into its mirror image.
@@ -63,5 +78,5 @@ def follows_pairs(
     if reduced.pairs is None:
         return False
     pairs = some_of(reduced.pairs)
-    share = retrieval_of_pairs(reduced.reduce(W), pairs, reduced.B, random_state)
+    share = retrieval_of_pairs(W, pairs, reduced.B, random_state)
     return confirms(share, len(pairs))

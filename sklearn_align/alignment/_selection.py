@@ -13,8 +13,12 @@ from joblib import Parallel, delayed
 from sklearn_align._linalg import polar_factor
 from sklearn_align._typing import FloatArray
 from sklearn_align.alignment._agreement import map_agreement
-from sklearn_align.alignment._held_out import retrieval_of_pairs
-from sklearn_align.alignment._pair_evidence import halves_of_pairs, needed_share, some_of
+from sklearn_align.alignment._pair_evidence import (
+    halves_of_pairs,
+    needed_share,
+    share_retrieved,
+    some_of,
+)
 from sklearn_align.alignment._problem import AlignmentProblem, KnownPairs, ReducedProblem
 from sklearn_align.alignment._recipes import PAIR_EVIDENCE, REFLECTIONS, SELECTION
 from sklearn_align.alignment._reflections import (
@@ -114,6 +118,23 @@ def refine(
     for refinement in refinements:
         for W in refinement.iterate(problem, W, random_state):  # noqa: B020
             yield W
+
+
+def maps_from_halves(
+    start: PairStart, problem: ReducedProblem, random_state: np.random.RandomState
+) -> list[MapFromPairs]:
+    """Make a map from each half of the known pairs, to be judged on the other half.
+
+    None if there are too few pairs.
+    """
+    halves = None if problem.pairs is None else halves_of_pairs(problem.pairs, random_state)
+    maps = []
+    for used, left_out in (halves, halves[::-1]) if halves else ():
+        half = problem.with_pairs(used)
+        W = start.initial_map(half, random_state)
+        refinement = refine(candidate_refinements(), half, W, random_state)
+        maps.append(MapFromPairs(W, refinement, some_of(left_out)))
+    return maps
 
 
 def same_analysis(one: Start | None, other: Start | None) -> bool:
@@ -312,21 +333,10 @@ class SuccessiveHalving:
         with self._workers:
             stream = np.random.RandomState(seed)
             W = start.initial_map(self._problem, stream)
-            halves = self._maps_from_halves(start, seed) if isinstance(start, PairStart) else ()
+            halves: Sequence[MapFromPairs] = ()
+            if isinstance(start, PairStart):
+                halves = maps_from_halves(start, self._problem, np.random.RandomState(seed))
             return W, self._enter(W, stream, start, SELECTION.n_initial_iterations, halves)
-
-    def _maps_from_halves(self, start: PairStart, seed: int) -> list[MapFromPairs]:
-        """Make a map from each half of the known pairs, none if there are too few."""
-        assert self._problem.pairs is not None
-        stream = np.random.RandomState(seed)
-        halves = halves_of_pairs(self._problem.pairs, stream)
-        maps = []
-        for used, left_out in (halves, halves[::-1]) if halves else ():
-            problem = self._problem.with_pairs(used)
-            W = start.initial_map(problem, stream)
-            refinement = refine(candidate_refinements(), problem, W, stream)
-            maps.append(MapFromPairs(W, refinement, some_of(left_out)))
-        return maps
 
     def _enter(
         self,
@@ -367,12 +377,8 @@ class SuccessiveHalving:
             unseen = [(candidate.map, some_of(pairs))]
         # All maps retrieve them among the same target samples.
         stream = np.random.RandomState(int(self._seeds[-1]))
-        n_retrieved = sum(
-            retrieval_of_pairs(W, left_out, self._problem.B, stream) * len(left_out)
-            for W, left_out in unseen
-        )
-        n_judged = sum(len(left_out) for _, left_out in unseen)
-        return n_retrieved / n_judged if n_judged else 0.0
+        share, _ = share_retrieved(unseen, self._problem.B, stream)
+        return share
 
     def _consensus_candidate(self) -> Candidate:
         """Make the candidate that several first maps have in common."""

@@ -12,6 +12,7 @@ from sklearn_align.alignment._pair_evidence import (
     follows_pairs,
     halves_of_pairs,
     needed_share,
+    share_retrieved,
     some_of,
 )
 
@@ -31,7 +32,7 @@ def test_halves_are_all_pairs_and_share_no_sample(n_pairs, seed, n_shared):
     A[: min(n_shared, n_pairs // 2)] = A[0]
     B[-2:] = B[-1]
     halves = halves_of_pairs(KnownPairs(A, B, 2.5), np.random.RandomState(seed))
-    # Two groups of pairs and single ones: only four pairs may leave a half of one pair.
+    # No sample is in more than half of the pairs, so that both halves have two pairs or more.
     assert halves is not None
     one, other = halves
     assert len(one) + len(other) == n_pairs
@@ -102,13 +103,24 @@ def test_what_confirms_a_map(share, n_pairs, expected):
     assert confirms(share, n_pairs) is expected
 
 
+def test_every_map_retrieves_its_own_pairs():
+    B = unit_samples(1, 300, 12)
+    R = np.linalg.qr(np.random.default_rng(2).standard_normal((12, 12)))[0]
+    right = KnownPairs(B[:30] @ R.T, B[:30], 1.0)
+    wrong = KnownPairs(right.A[:10], B[100:110], 1.0)
+    stream = np.random.RandomState(0)
+    assert share_retrieved([(R, right), (R, wrong)], B, stream) == (30 / 40, 40)
+    assert share_retrieved([(R, right), (-R, right)], B, stream) == (0.5, 60)
+    assert share_retrieved([], B, stream) == (0.0, 0)
+
+
 @pytest.mark.parametrize("n_right", [0, 2, 4, 20])
 def test_a_map_follows_pairs_that_it_retrieves(n_right):
     B = unit_samples(1, 300, 12)
     R = np.linalg.qr(np.random.default_rng(2).standard_normal((12, 12)))[0]
     A = B @ R.T
     pairs = KnownPairs(A[:20], np.concatenate([B[:n_right], B[100 : 120 - n_right]]), 1.0)
-    reduced = SimpleNamespace(B=B, pairs=pairs, reduce=lambda W: W)
+    reduced = SimpleNamespace(B=B, pairs=pairs)
     # A fifth of the pairs is needed, and three.
     assert follows_pairs(reduced, R, np.random.RandomState(0)) is (n_right >= 4)
     assert follows_pairs(reduced, -R, np.random.RandomState(0)) is False

@@ -11,6 +11,7 @@ from sklearn_align.alignment import (
     ComponentStart,
     KnownPairs,
     PairStart,
+    _pair_evidence,
     _selection,
 )
 from sklearn_align.alignment._agreement import map_agreement
@@ -510,7 +511,7 @@ def shares(monkeypatch):
         assert isinstance(random_state, np.random.RandomState)
         return found.get((W[0, 0], pairs), found.get(W[0, 0], 0.0))
 
-    monkeypatch.setattr(_selection, "retrieval_of_pairs", retrieval_of_pairs)
+    monkeypatch.setattr(_pair_evidence, "retrieval_of_pairs", retrieval_of_pairs)
     monkeypatch.setattr(_selection, "halves_of_pairs", lambda pairs, stream: (FIRST, SECOND))
     monkeypatch.setattr(_selection, "some_of", lambda pairs: pairs)
     return found
@@ -600,7 +601,7 @@ def test_maps_from_halves_are_refined_as_long_as_the_map_from_all_pairs(monkeypa
             seen[pairs].append(W[0, 1])
         return 0.0
 
-    monkeypatch.setattr(_selection, "retrieval_of_pairs", retrieval_of_pairs)
+    monkeypatch.setattr(_pair_evidence, "retrieval_of_pairs", retrieval_of_pairs)
     rounds = rounds_of(CountingProblem(rise=0.01, pairs=PAIRS), [QualityOfPairs(9.0), Quality(1.0)])
     of_pairs = [n for maps, _ in rounds for quality, n in maps if quality == 9]
     assert len(of_pairs) == len(rounds) > 3
