@@ -93,6 +93,8 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
         - "halving": successive halving. Candidates are refined in the leading 128 principal
           directions of each space. The candidates with the highest label-free score are refined
           further, until two independent candidates agree or the score does not increase any more.
+          Between wide spaces, the mean of the best candidate and of those that agree with it is
+          refined, because each of them has other errors.
           Known pairs add a candidate.
         - None: a single initial map is computed at full width and used without a selection.
 

@@ -167,6 +167,10 @@ class SelectionSettings:
     # the best score rises by less than `min_rise` in a final round.
     min_agreement: float = 0.8
     min_rise: float = 0.001
+    # Candidates that map this fraction of samples as the best one does are averaged, and iterations
+    # of their mean.
+    min_agreement_to_average: float = 0.6
+    n_iter_of_mean: int = 30
     # Refinement of candidates: in the first two groups of rounds, and in the final rounds.
     early: Settings = field(
         default_factory=lambda: _settings(

@@ -200,83 +200,129 @@ class SuccessiveHalving:
         # Candidates are generators, which do not leave the process, whatever backend is in force.
         parallel = Parallel(n_jobs=self._n_jobs, prefer="threads", require="sharedmem")
         with on_one_thread(), closing(Workers()) as self._workers, parallel:
-            candidates: list[Candidate] = []
-            step = SELECTION.batch_size
-            for first in range(0, len(self._starts), step):
-                batch = zip(
-                    self._starts[first : first + step],
-                    self._seeds[first : first + step],
-                    strict=False,
-                )
-                created = parallel(delayed(self._create)(start, int(seed)) for start, seed in batch)
-                self._first_maps.extend(W for W, _ in created)
-                candidates.extend(candidate for _, candidate in created)
-                state = self._rank(candidates)
-                yield state
-                if self._is_decided(state):
-                    return
-            for n_iter in SELECTION.full_rounds:
-                candidates = parallel(delayed(self._continue)(c, n_iter) for c in candidates)
-                state = self._rank(candidates)
-                yield state
-                if self._is_decided(state):
-                    return
-            if len(self._starts) == 1:
-                return
-            # Those of low score share a wrong map with one another as often as the right one.
-            better_half = state.candidates[: -(-len(state.candidates) // 2)]
-            refined = [replace(candidate) for candidate in better_half]
-            candidates = [*state.candidates[: SELECTION.n_finalists], self._consensus_candidate()]
-            best_score = state.candidates[0].score
-            best, decided = yield from self._final_rounds(candidates, best_score, parallel)
-            if not decided:
-                yield from self._reflected_rounds(refined, best, parallel)
+            state = yield from self._search(parallel)
+            agreeing = self._agreeing(state.candidates)
+            if len(agreeing) > 1:
+                yield self._with_mean(state, agreeing)
+
+    def _search(self, parallel: Parallel) -> Generator[Round, None, Round]:
+        """Create, refine and drop candidates; returns the last state."""
+        candidates: list[Candidate] = []
+        step = SELECTION.batch_size
+        for first in range(0, len(self._starts), step):
+            batch = zip(
+                self._starts[first : first + step],
+                self._seeds[first : first + step],
+                strict=False,
+            )
+            created = parallel(delayed(self._create)(start, int(seed)) for start, seed in batch)
+            self._first_maps.extend(W for W, _ in created)
+            candidates.extend(candidate for _, candidate in created)
+            state = self._rank(candidates)
+            yield state
+            if self._is_decided(state):
+                return state
+        for n_iter in SELECTION.full_rounds:
+            candidates = parallel(delayed(self._continue)(c, n_iter) for c in candidates)
+            state = self._rank(candidates)
+            yield state
+            if self._is_decided(state):
+                return state
+        if len(self._starts) == 1:
+            return state
+        # Those of low score share a wrong map with one another as often as the right one.
+        better_half = state.candidates[: -(-len(state.candidates) // 2)]
+        refined = [replace(candidate) for candidate in better_half]
+        candidates = [*state.candidates[: SELECTION.n_finalists], self._consensus_candidate()]
+        best_score = state.candidates[0].score
+        state = yield from self._final_rounds(candidates, best_score, parallel)
+        if not self._is_decided(state):
+            state = yield from self._reflected_rounds(refined, state, parallel)
+        return state
+
+    def _agreeing(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """Return the best candidate and those that agree with it, in spaces that are wide.
+
+        Narrow spaces have few components, and candidates that agree have them all in common.
+        """
+        best = candidates[0]
+        others = candidates[1:] if self._problem.wide else []
+        agree = SELECTION.min_agreement_to_average
+        return [best, *(c for c in others if map_agreement(self._probe, best.map, c.map) >= agree)]
+
+    def _with_mean(self, state: Round, agreeing: Sequence[Candidate]) -> Round:
+        """Return the last state with the refined mean of candidates that agree.
+
+        Every candidate sends some leading directions to wrong ones, and no refinement corrects
+        them. Independent candidates err in different directions. The mean is not made orthogonal: a
+        direction in which they differ is short in it and has little effect on the first matching,
+        by which it is learned again.
+        """
+        best = agreeing[0]
+        mean = np.asarray(np.mean([c.map for c in agreeing], axis=0, dtype=best.map.dtype))
+        is_fitted_to_pairs = isinstance(best.start, PairStart)
+        problem = self._problem if is_fitted_to_pairs else self._problem_without_pairs
+        stream = np.random.RandomState(int(self._seeds[-1]))
+        refinement = candidate_refinements()[-1].iterate(problem, mean, stream)
+        candidate = Candidate(mean, refinement, best.start, halves=best.halves)
+        candidate = self._continue(candidate, SELECTION.n_iter_of_mean)
+        others = state.candidates
+        if state.agreement <= SELECTION.min_agreement:
+            # Maps that the mean was made of do not confirm it where they did not before.
+            others = [
+                replace(c, start=None) if any(c is one for one in agreeing[1:]) else c
+                for c in others
+            ]
+        with_mean = self._rank([candidate, *others])
+        with_mean.agreement = state.agreement
+        return with_mean
 
     def _final_rounds(
         self, candidates: list[Candidate], best_score: float, parallel: Parallel
-    ) -> Generator[Round, None, tuple[Candidate, bool]]:
+    ) -> Generator[Round, None, Round]:
         """Continue some candidates while the best score rises and independent ones disagree.
 
-        Returns the best one, and whether independent ones agree.
+        Returns the last state.
         """
         for n_iter in SELECTION.final_rounds:
             candidates = parallel(delayed(self._continue)(c, n_iter) for c in candidates)
             state = self._rank(candidates)
             yield state
-            best = state.candidates[0]
-            decided = self._is_decided(state)
-            if decided or best.score < best_score + SELECTION.min_rise:
+            score = state.candidates[0].score
+            if self._is_decided(state) or score < best_score + SELECTION.min_rise:
                 break
-            best_score = best.score
-        return best, decided
+            best_score = score
+        return state
 
     def _reflected_rounds(
-        self, refined: Sequence[Candidate], best: Candidate, parallel: Parallel
-    ) -> Generator[Round]:
+        self, refined: Sequence[Candidate], state: Round, parallel: Parallel
+    ) -> Generator[Round, None, Round]:
         """Reflect candidates that share a map, and continue those that profit.
 
         Between spaces that are not alike, many initializations lead to maps with the same wrong
         sign of a leading direction. Refinement does not correct it, but the reflection of this
-        direction does. Candidates that are reflected alike are still independent otherwise.
+        direction does. Candidates that are reflected alike are still independent otherwise. Returns
+        the last state.
         """
         if not self._problem.wide:
-            return
+            return state
         shared, weights, strength = shared_map([candidate.map for candidate in refined])
         if strength < REFLECTIONS.min_strength:
-            return
+            return state
         heaviest = np.argsort(-weights, kind="stable")[: REFLECTIONS.n_candidates]
         candidates = [refined[i] for i in heaviest]
         for _ in range(REFLECTIONS.max_reflections):
             reflected = self._best_reflection(shared, candidates, parallel)
             if reflected is None:
-                return
-            best, decided = yield from self._final_rounds(
-                [*reflected, best], _best_score(reflected), parallel
+                break
+            state = yield from self._final_rounds(
+                [*reflected, state.candidates[0]], _best_score(reflected), parallel
             )
-            if decided:
-                return
+            if self._is_decided(state):
+                break
             _, *candidates = reflected
             shared, *_ = shared_map([candidate.map for candidate in reflected])
+        return state
 
     def _best_reflection(
         self, shared: FloatArray, candidates: Sequence[Candidate], parallel: Parallel
@@ -396,7 +442,8 @@ class SuccessiveHalving:
             PAIR_EVIDENCE.min_share_of_best * max(c.share_of_pairs for c in candidates),
         )
         ranked = sorted(candidates, key=lambda c: (c.share_of_pairs < needed, -c.score))
-        for candidate in ranked[1:]:
+        others = [] if isinstance(ranked[0].start, PairStart) else ranked[1:]
+        for candidate in others:
             if isinstance(candidate.start, PairStart):
                 agreement = map_agreement(self._probe, ranked[0].map, candidate.map)
                 if agreement > SELECTION.min_agreement:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from joblib import parallel_config
 
-from sklearn_align._linalg import unit_rows
+from sklearn_align._linalg import polar_factor, unit_rows
 from sklearn_align.alignment import (
     AlignmentProblem,
     AnchorStart,
@@ -635,3 +635,115 @@ def test_only_refinements_of_maps_from_pairs_see_them(monkeypatch):
     assert [record[2] for record in seen] == [
         draws[0][1], draws[0][2], draws[0][3], draws[1][1], draws[2][0]
     ]  # fmt: skip
+
+
+# ------------------------------------------------------- the mean of candidates that agree
+
+
+class WideCountingProblem(CountingProblem):
+    """The same between wide spaces."""
+
+    wide = True
+
+    def with_pairs(self, pairs):
+        return WideCountingProblem(self.rise, self.most, pairs)
+
+
+@pytest.fixture
+def wide_counters(counters, monkeypatch):
+    """Without reflections; the consensus is worse than all other candidates."""
+    monkeypatch.setattr(SuccessiveHalving, "_best_reflection", lambda self, *_: None)
+    monkeypatch.setattr(_selection, "consensus", lambda maps: np.array([[0.0, 0.0]]))
+
+
+def last_states(problem, starts):
+    halving = SuccessiveHalving(problem, starts, random_state=np.random.RandomState(0), n_jobs=1)
+    return list(halving.rounds())[-2:]
+
+
+@pytest.mark.usefixtures("wide_counters")
+@pytest.mark.parametrize(("agreement", "independent"), [(0.6, False), (0.8, False), (0.81, True)])
+def test_the_mean_of_candidates_that_agree_is_refined(monkeypatch, agreement, independent):
+    def agree(probe, W, V):
+        qualities = {round(W[0, 0]), round(V[0, 0])}
+        return agreement if qualities in ({9, 7}, {9, 8}) else 0.59
+
+    monkeypatch.setattr(_selection, "map_agreement", agree)
+    starts = [Quality(9.0), Quality(7.0), Quality(5.0)]
+    for start, components in zip(starts, (1, 2, 3), strict=True):
+        start.analysis = components
+    before, state = last_states(WideCountingProblem(rise=1.0), starts)
+    n_iter = before.candidates[[c.start for c in before.candidates].index(starts[0])].map[0, 1]
+    mean = next(c for c in state.candidates if c.map[0, 0] == 8)
+    # Both have run as many iterations, and 30 more follow.
+    assert mean.map[0, 1] == n_iter + 30
+    assert mean.start is before.candidates[0].start
+    assert state.agreement == before.agreement
+    # Maps that the mean was made of are evidence only where they were before.
+    assert any(V[0, 0] == 7 for V in state.independent_maps) == independent
+
+
+@pytest.mark.usefixtures("wide_counters")
+@pytest.mark.parametrize(
+    ("problem", "agreement"), [(CountingProblem, 0.9), (WideCountingProblem, 0.59)]
+)
+def test_no_mean_between_narrow_spaces_or_of_maps_that_differ(monkeypatch, problem, agreement):
+    monkeypatch.setattr(_selection, "map_agreement", lambda probe, W, V: agreement)
+    states = last_states(problem(rise=1.0), [Quality(9.0), Quality(7.0)])
+    assert {c.map[0, 0] for c in states[-1].candidates} <= {9.0, 7.0, 0.0}
+
+
+@pytest.mark.usefixtures("wide_counters")
+def test_a_mean_of_lower_score_comes_after_the_best_candidate(monkeypatch):
+    monkeypatch.setattr(_selection, "map_agreement", lambda probe, W, V: 0.9)
+    _, state = last_states(WideCountingProblem(), [Quality(9.0), Quality(7.0)])
+    assert [c.map[0, 0] for c in state.candidates] == [9.0, 8.0, 7.0]
+
+
+@pytest.mark.usefixtures("wide_counters", "shares")
+@pytest.mark.parametrize("from_pairs", [True, False])
+def test_the_mean_is_fitted_to_pairs_if_the_best_candidate_is(monkeypatch, from_pairs):
+    monkeypatch.setattr(_selection, "map_agreement", lambda probe, W, V: 0.9)
+    seen = []
+
+    class Recording(Counting):
+        def iterate(self, problem, W, random_state):
+            seen.append(problem.pairs)
+            yield from super().iterate(problem, W, random_state)
+
+    monkeypatch.setattr(_selection, "candidate_refinements", lambda: [Recording()])
+    start = QualityOfPairs(9.0) if from_pairs else Quality(9.0)
+    states = last_states(WideCountingProblem(rise=1.0, pairs=PAIRS), [start, Quality(7.0)])
+    assert states[-1].candidates[0].map[0, 0] == 8
+    assert seen[-1] == (PAIRS if from_pairs else None)
+
+
+def test_the_mean_corrects_what_each_candidate_has_wrong(reduced, monkeypatch):
+    class Projecting:
+        def iterate(self, problem, W, random_state):
+            while True:
+                W = polar_factor(W)
+                yield W
+
+    class Given:
+        """The right map, but for the sign of one direction."""
+
+        def __init__(self, wrong):
+            self.analysis = wrong
+
+        def initial_map(self, problem, random_state):
+            W = right.copy()
+            W[:, self.analysis] *= -1
+            return W
+
+    problem = reduced.without_pairs()
+    problem.wide = True
+    right = polar_factor(np.random.default_rng(0).standard_normal((24, 24)).astype(np.float32))
+    assert problem.A.shape[1] == problem.B.shape[1] == len(right)
+    monkeypatch.setattr(_selection, "candidate_refinements", lambda: [Projecting()])
+    monkeypatch.setattr(ReducedProblem, "score", lambda self, W: np.vdot(W, right) / len(right))
+    halving = SuccessiveHalving(
+        problem, [Given(k) for k in (21, 22, 23)], random_state=np.random.RandomState(0), n_jobs=1
+    )
+    *_, state = halving.rounds()
+    np.testing.assert_allclose(state.candidates[0].map, right, atol=1e-5)

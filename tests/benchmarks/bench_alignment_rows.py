@@ -82,6 +82,7 @@ def measure(spaces: Spaces, n_jobs: int, seed: int, queue: Any) -> None:
             "top1": float(top1_and_cosine(Z, T)[0]),
             "supervised_top1": supervised_top1(spaces),
             "relative_score": float(aligner.relative_score_),
+            "expected_accuracy": float(aligner.expected_accuracy_),
             "converged": bool(aligner.converged_),
             "seconds": seconds,
             "memory": added,
@@ -112,6 +113,7 @@ def write_medians(runs: Runs, path: Path) -> None:
                 pair.replace(":", " -> "),
                 n_samples,
                 float(median["top1"]),
+                float(median["expected_accuracy"]),
                 "" if np.isnan(supervised) else float(supervised),
                 f"{group['converged'].sum()} of {len(group)}",
                 f"{median['seconds']:.0f}",
@@ -119,8 +121,8 @@ def write_medians(runs: Runs, path: Path) -> None:
                 len(group),
             ]
         )
-    header = ["encoders", "samples of each side", "top-1", "supervised map", "converged",
-              "seconds", "GB above the inputs", "seeds"]  # fmt: skip
+    header = ["encoders", "samples of each side", "top-1", "expected accuracy", "supervised map",
+              "converged", "seconds", "GB above the inputs", "seeds"]  # fmt: skip
     write_table(path, header, lines)
 
 
