@@ -14,6 +14,7 @@ from sklearn_align._similarity import max_csls
 from sklearn_align._typing import BoolArray, FloatArray, IntArray
 from sklearn_align.alignment._copies import distinct_samples
 from sklearn_align.alignment._recipes import SCORE, WIDTH
+from sklearn_align.alignment._threads import for_a_small_matrix
 from sklearn_align.alignment.solvers._fastica import Whitening
 
 Side = Literal["A", "B"]
@@ -196,7 +197,8 @@ class AlignmentProblem:
         """
         if self.pairs is not None:
             C = C + self.pairs.weight * (self.pairs.A.T @ self.pairs.B)
-        return polar_factor(C)
+        with for_a_small_matrix():
+            return polar_factor(C)
 
     def score(self, W: FloatArray) -> float:
         """Label-free quality of a map: mean over mapped samples of the largest CSLS value.

@@ -61,6 +61,30 @@ def on_one_thread() -> Any:
     return controller.select(filepath=several).limit(limits=1)
 
 
+@contextmanager
+def for_a_small_matrix() -> Iterator[None]:
+    """Run libraries on one thread, unless another thread of Python may change their number.
+
+    Decompositions of matrices of some hundred rows take two to five times as long on two threads,
+    and far longer where other processes use the same cores, because the threads wait for one
+    another in every step.
+    """
+    lock = _fit_lock
+    if not lock.acquire(blocking=False):
+        yield
+        return
+    try:
+        blas = ThreadpoolController().select(user_api="blas")
+        if all(library.num_threads == 1 for library in blas.lib_controllers):
+            yield
+            return
+        # As in `one_fit_at_a_time`.
+        with blas.limit(limits=None), blas.limit(limits=1):
+            yield
+    finally:
+        lock.release()
+
+
 def share_work(work: Callable[[Sequence[slice]], object], slices: Sequence[slice]) -> None:
     """Call `work` with parts of the slices, on as many threads of Python as BLAS has.
 

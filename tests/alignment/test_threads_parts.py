@@ -237,3 +237,39 @@ def try_lock_elsewhere():
 
 class NoLibrary:
     lib_controllers = ()
+
+
+@pytest.mark.parametrize("error", [None, KeyError])
+def test_small_matrices_have_one_blas_thread_and_leave_them_as_they_were(error):
+    with threadpool_limits(3, user_api="blas"):
+        before = blas_threads()
+        with pytest.raises(error) if error else nullcontext(), _threads.for_a_small_matrix():
+            assert set(blas_threads()) <= {1}
+            assert not try_lock_elsewhere()
+            if error:
+                raise error
+        assert blas_threads() == before
+        assert try_lock_elsewhere()
+
+
+def test_small_matrices_change_no_threads_while_a_fit_runs_elsewhere():
+    with threadpool_limits(3, user_api="blas"), ThreadPoolExecutor(1) as pool:
+        before = blas_threads()
+        pool.submit(_threads._fit_lock.acquire).result(60)
+        try:
+            with _threads.for_a_small_matrix():
+                assert blas_threads() == before
+        finally:
+            pool.submit(_threads._fit_lock.release).result(60)
+        # It can be entered again by the thread of a fit.
+        with _threads._fit_lock, _threads.for_a_small_matrix():
+            assert set(blas_threads()) <= {1}
+
+
+def test_small_matrices_set_no_limit_where_blas_has_one_thread(monkeypatch):
+    # A limit would end by undoing what other threads have set meanwhile.
+    with threadpool_limits(1, user_api="blas"):
+        monkeypatch.setattr(_threads.ThreadpoolController, "limit", None)
+        with _threads.for_a_small_matrix():
+            assert set(blas_threads()) <= {1}
+        monkeypatch.undo()

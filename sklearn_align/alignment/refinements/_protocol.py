@@ -10,6 +10,7 @@ import numpy as np
 from sklearn_align._linalg import polar_factor
 from sklearn_align._typing import FloatArray
 from sklearn_align.alignment._problem import AlignmentProblem
+from sklearn_align.alignment._threads import for_a_small_matrix
 
 
 @runtime_checkable
@@ -80,7 +81,8 @@ def heavy_ball_step(
     Computational Mathematics and Mathematical Physics 4(5), 1964.
     """
     change = momentum * change + (W_new - W)
-    return polar_factor(W + step * change), change
+    with for_a_small_matrix():
+        return polar_factor(W + step * change), change
 
 
 def blend(W: FloatArray, W_new: FloatArray, smoothing: float) -> FloatArray:

@@ -8,6 +8,7 @@ from scipy import linalg
 from sklearn_align._linalg import unit_rows
 from sklearn_align._typing import FloatArray
 from sklearn_align.alignment._recipes import TRANSPORT
+from sklearn_align.alignment._threads import for_a_small_matrix
 
 
 def transport_cross_covariance(
@@ -54,7 +55,8 @@ def partial_whitening(Z: FloatArray, Y: FloatArray, power: float) -> FloatArray:
     all directions equal variance. Applied from the right.
     """
     covariance = (Z.T @ Z).astype(np.float64) / len(Z) + (Y.T @ Y).astype(np.float64) / len(Y)
-    variance, directions = linalg.eigh(covariance)
+    with for_a_small_matrix():
+        variance, directions = linalg.eigh(covariance)
     variance = np.maximum(variance / (variance[-1] or 1), TRANSPORT.min_variance)
     return np.asarray((directions * variance ** (-power / 2)).astype(Y.dtype))
 
