@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from functools import cache
 from itertools import pairwise
 from types import TracebackType
 from typing import Any
@@ -61,6 +62,12 @@ def on_one_thread() -> Any:
     return controller.select(filepath=several).limit(limits=1)
 
 
+@cache
+def _linear_algebra() -> ThreadpoolController:
+    """Libraries that NumPy and SciPy have loaded: finding them takes as long as a decomposition."""
+    return ThreadpoolController().select(user_api="blas")
+
+
 @contextmanager
 def for_a_small_matrix() -> Iterator[None]:
     """Run libraries on one thread, unless another thread of Python may change their number.
@@ -74,7 +81,7 @@ def for_a_small_matrix() -> Iterator[None]:
         yield
         return
     try:
-        blas = ThreadpoolController().select(user_api="blas")
+        blas = _linear_algebra()
         if all(library.num_threads == 1 for library in blas.lib_controllers):
             yield
             return
