@@ -260,12 +260,11 @@ class SuccessiveHalving:
         """
         best = agreeing[0]
         mean = np.asarray(np.mean([c.map for c in agreeing], axis=0, dtype=best.map.dtype))
-        is_fitted_to_pairs = isinstance(best.start, PairStart)
-        problem = self._problem if is_fitted_to_pairs else self._problem_without_pairs
         stream = np.random.RandomState(int(self._seeds[-1]))
-        refinement = candidate_refinements()[-1].iterate(problem, mean, stream)
-        candidate = Candidate(mean, refinement, best.start, halves=best.halves)
-        candidate = self._continue(candidate, SELECTION.n_iter_of_mean)
+        late = candidate_refinements()[-1:]
+        candidate = self._enter(
+            mean, stream, best.start, SELECTION.n_iter_of_mean, best.halves, late
+        )
         others = state.candidates
         if state.agreement <= SELECTION.min_agreement:
             # Maps that the mean was made of do not confirm it where they did not before.
@@ -391,10 +390,11 @@ class SuccessiveHalving:
         start: Start | None,
         n_iter: int,
         halves: Sequence[MapFromPairs] = (),
+        refinements: Sequence[Refinement] | None = None,
     ) -> Candidate:
-        """Make a candidate and run its first iterations."""
+        """Make a candidate and run its first iterations, by default of all refinements."""
         problem = self._problem if isinstance(start, PairStart) else self._problem_without_pairs
-        refinement = refine(candidate_refinements(), problem, W, stream)
+        refinement = refine(refinements or candidate_refinements(), problem, W, stream)
         return self._advance(Candidate(W, refinement, start, halves=halves), n_iter)
 
     def _continue(self, candidate: Candidate, n_iter: int) -> Candidate:

@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from itertools import pairwise
 from types import TracebackType
@@ -68,28 +68,14 @@ def _linear_algebra() -> ThreadpoolController:
     return ThreadpoolController().select(user_api="blas")
 
 
-@contextmanager
-def for_a_small_matrix() -> Iterator[None]:
-    """Run libraries on one thread, unless another thread of Python may change their number.
+def for_a_small_matrix() -> AbstractContextManager[int]:
+    """Return a context in which BLAS has one thread, unless another thread of Python runs a fit.
 
-    Decompositions of matrices of some hundred rows take two to five times as long on two threads,
+    Decompositions of matrices of some hundred rows take up to five times as long on two threads,
     and far longer where other processes use the same cores, because the threads wait for one
     another in every step.
     """
-    lock = _fit_lock
-    if not lock.acquire(blocking=False):
-        yield
-        return
-    try:
-        blas = _linear_algebra()
-        if all(library.num_threads == 1 for library in blas.lib_controllers):
-            yield
-            return
-        # As in `one_fit_at_a_time`.
-        with blas.limit(limits=None), blas.limit(limits=1):
-            yield
-    finally:
-        lock.release()
+    return _one_blas_thread_each(_linear_algebra())
 
 
 def share_work(work: Callable[[Sequence[slice]], object], slices: Sequence[slice]) -> None:
