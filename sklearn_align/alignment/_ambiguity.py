@@ -9,9 +9,10 @@ import numpy as np
 
 from sklearn_align._typing import FloatArray
 from sklearn_align.alignment._agreement import map_agreement
+from sklearn_align.alignment._candidate_refinements import candidate_refinements, refine
 from sklearn_align.alignment._problem import ReducedProblem
 from sklearn_align.alignment._recipes import AMBIGUITY, CONVERGENCE, ROBUST
-from sklearn_align.alignment._selection import candidate_refinements, limit_components, refine
+from sklearn_align.alignment._selection import limit_components
 from sklearn_align.alignment._threads import on_one_thread
 from sklearn_align.alignment.starts import ComponentStart
 

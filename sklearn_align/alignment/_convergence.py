@@ -15,6 +15,7 @@ import numpy as np
 from sklearn_align._typing import FloatArray
 from sklearn_align.alignment._agreement import map_agreement
 from sklearn_align.alignment._ambiguity import agreement_with_equivalent_maps
+from sklearn_align.alignment._candidate_refinements import candidate_refinements
 from sklearn_align.alignment._expected_accuracy import (
     SampleKind,
     estimate_accuracy,
@@ -27,7 +28,6 @@ from sklearn_align.alignment._relative_score import relative_score
 from sklearn_align.alignment._relearned import RelearnedMaps, is_unrivalled, learn_again
 from sklearn_align.alignment._selection import (
     SuccessiveHalving,
-    candidate_refinements,
     limit_components,
     maps_from_halves,
     same_analysis,

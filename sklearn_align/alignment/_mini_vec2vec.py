@@ -94,7 +94,8 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
           directions of each space. The candidates with the highest label-free score are refined
           further, until two independent candidates agree or the score does not increase any more.
           Between wide spaces, the mean of the best candidate and of those that agree with it is
-          refined, because each of them has other errors.
+          refined, because each of them has other errors. Then the best map is learned again from
+          its leading directions, because others may be sent to wrong ones.
           Known pairs add a candidate.
         - None: a single initial map is computed at full width and used without a selection.
 
@@ -791,7 +792,7 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
             if problem.pairs is not None:
                 starts = [PairStart(), *starts]
             halving = SuccessiveHalving(
-                reduced, starts, random_state=random_state, n_jobs=self.n_jobs
+                reduced, starts, random_state=random_state, n_jobs=self.n_jobs, learn_again=True
             )
             with closing(halving.rounds()) as rounds:
                 for state in rounds:
@@ -858,12 +859,14 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
         """Return the map (n_features_in, n_features_target) of a problem with other known pairs.
 
         The first map is the same, unless the known pairs made it, and so are the numbers of
-        iterations at most: a callback may have stopped the first fit.
+        iterations of the refinements at most: a callback may have stopped the first fit.
         """
         W = first_map.copy(order="K")
         if selected is not None and isinstance(selected.candidates[0].start, PairStart):
             reduced = reduce_problem(problem, random_state)
-            halving = SuccessiveHalving(reduced, [PairStart()], random_state=random_state, n_jobs=1)
+            halving = SuccessiveHalving(
+                reduced, [PairStart()], random_state=random_state, n_jobs=1, learn_again=True
+            )
             *_, state = halving.rounds()
             W = reduced.lift(state.candidates[0].map)
         for refinement, record in zip(refinements, self.history_[1:], strict=False):

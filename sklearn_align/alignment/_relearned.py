@@ -10,10 +10,14 @@ import numpy as np
 from sklearn_align._linalg import polar_factor
 from sklearn_align._typing import FloatArray
 from sklearn_align.alignment._agreement import map_agreement
+from sklearn_align.alignment._leading_part import (
+    iterations_from,
+    leading_directions,
+    leading_part,
+)
 from sklearn_align.alignment._problem import AlignmentProblem, ReducedProblem
 from sklearn_align.alignment._recipes import CONVERGENCE, RELEARNING
 from sklearn_align.alignment._relative_score import relative_score
-from sklearn_align.alignment._selection import candidate_refinements
 from sklearn_align.alignment._threads import on_one_thread
 
 
@@ -80,30 +84,9 @@ def is_unrivalled(
     return True
 
 
-def leading_part(problem: AlignmentProblem, W: FloatArray, n_directions: int) -> FloatArray:
-    """Part of a map between its leading directions."""
-    U, V = leading_directions(problem, W, n_directions)
-    return np.asarray(U @ (U.T @ W @ V) @ V.T, dtype=W.dtype)
-
-
-def leading_directions(
-    problem: AlignmentProblem, W: FloatArray, n_directions: int
-) -> tuple[FloatArray, FloatArray]:
-    """Directions of both spaces along which a map sends most variance to most variance, as columns.
-
-    These are the singular vectors of the map, of which rows and columns are multiplied by the
-    standard deviations of the samples along the coordinate axes. Principal directions of both
-    spaces would not do: a map may send a leading one to a direction of little variance.
-    """
-    spread_A, spread_B = (np.sqrt(np.mean(np.square(X), axis=0)) for X in (problem.A, problem.B))
-    U, _, Vt = np.linalg.svd(spread_A[:, np.newaxis] * W * spread_B, full_matrices=False)
-    return U[:, :n_directions], Vt[:n_directions].T
-
-
 def relearn(
     problem: AlignmentProblem, W: FloatArray, random_state: np.random.RandomState
 ) -> FloatArray:
     """Refine a part of a map on the samples of a problem."""
-    iterations = candidate_refinements()[-1].iterate(problem, W, random_state)
-    *_, W = islice(iterations, RELEARNING.n_iterations)
+    *_, W = islice(iterations_from(problem, W, random_state), RELEARNING.n_iterations)
     return W

@@ -13,6 +13,8 @@ from joblib import Parallel, delayed
 from sklearn_align._linalg import polar_factor
 from sklearn_align._typing import FloatArray
 from sklearn_align.alignment._agreement import map_agreement
+from sklearn_align.alignment._candidate_refinements import candidate_refinements, refine
+from sklearn_align.alignment._leading_part import learn_again_from_leading_part
 from sklearn_align.alignment._pair_evidence import (
     halves_of_pairs,
     needed_share,
@@ -20,7 +22,7 @@ from sklearn_align.alignment._pair_evidence import (
     some_of,
 )
 from sklearn_align.alignment._problem import AlignmentProblem, KnownPairs, ReducedProblem
-from sklearn_align.alignment._recipes import PAIR_EVIDENCE, REFLECTIONS, SELECTION
+from sklearn_align.alignment._recipes import LEARNING_AGAIN, PAIR_EVIDENCE, REFLECTIONS, SELECTION
 from sklearn_align.alignment._reflections import (
     consensus,
     principal_directions,
@@ -28,7 +30,7 @@ from sklearn_align.alignment._reflections import (
     shared_map,
 )
 from sklearn_align.alignment._threads import Workers, on_one_thread
-from sklearn_align.alignment.refinements import Refinement, TransportRefinement
+from sklearn_align.alignment.refinements import Refinement
 from sklearn_align.alignment.starts import ComponentStart, PairStart, Start
 
 
@@ -103,23 +105,6 @@ def reduce_problem(
     )
 
 
-def candidate_refinements() -> list[Refinement]:
-    """Return the refinements of candidates, one after the other."""
-    return [TransportRefinement(**SELECTION.early), TransportRefinement(**SELECTION.late)]
-
-
-def refine(
-    refinements: Sequence[Refinement],
-    problem: AlignmentProblem,
-    W: FloatArray,
-    random_state: np.random.RandomState,
-) -> Iterator[FloatArray]:
-    """Yield the map after every iteration of several refinements."""
-    for refinement in refinements:
-        for W in refinement.iterate(problem, W, random_state):  # noqa: B020
-            yield W
-
-
 def maps_from_halves(
     start: PairStart, problem: ReducedProblem, random_state: np.random.RandomState
 ) -> list[MapFromPairs]:
@@ -169,6 +154,9 @@ def _best_trials(trials: Sequence[Trial], n_kept: int) -> list[Trial]:
 class SuccessiveHalving:
     """Refines candidates in rounds until two independent ones agree or none improves.
 
+    With `learn_again`, the best map between wide spaces is learned again at the end from its
+    leading directions, see `_leading_part`.
+
     Wrong maps differ from one another, right ones do not. So agreement between maps that were found
     independently tells success without labels, and ends the selection. So do known pairs that a map
     retrieves without being fitted to them. Where a candidate retrieves some, those that retrieve
@@ -184,8 +172,11 @@ class SuccessiveHalving:
         *,
         random_state: np.random.RandomState,
         n_jobs: int | None,
+        learn_again: bool = False,
     ) -> None:
         self._problem = problem
+        self._random_state = random_state
+        self._learns_again = learn_again and problem.wide
         # Only the initialization from pairs sees the pairs, so that agreement with it is evidence.
         self._problem_without_pairs = problem.without_pairs()
         self._probe = problem.sample("A", SELECTION.n_probe_samples, random_state)
@@ -203,7 +194,10 @@ class SuccessiveHalving:
             state = yield from self._search(parallel)
             agreeing = self._agreeing(state.candidates)
             if len(agreeing) > 1:
-                yield self._with_mean(state, agreeing)
+                state = self._with_mean(state, agreeing)
+                yield state
+            if self._learns_again:
+                yield self._with_map_learned_again(state, parallel)
 
     def _search(self, parallel: Parallel) -> Generator[Round, None, Round]:
         """Create, refine and drop candidates; returns the last state."""
@@ -216,7 +210,8 @@ class SuccessiveHalving:
                 strict=False,
             )
             created = parallel(delayed(self._create)(start, int(seed)) for start, seed in batch)
-            self._first_maps.extend(W for W, _ in created)
+            # Known pairs that made a part of a map could not be used to judge it.
+            self._first_maps.extend(W for W, c in created if not isinstance(c.start, PairStart))
             candidates.extend(candidate for _, candidate in created)
             state = self._rank(candidates)
             yield state
@@ -232,8 +227,10 @@ class SuccessiveHalving:
             return state
         # Those of low score share a wrong map with one another as often as the right one.
         better_half = state.candidates[: -(-len(state.candidates) // 2)]
-        refined = [replace(candidate) for candidate in better_half]
-        candidates = [*state.candidates[: SELECTION.n_finalists], self._consensus_candidate()]
+        refined = [replace(c) for c in better_half if not isinstance(c.start, PairStart)]
+        candidates = state.candidates[: SELECTION.n_finalists]
+        if self._first_maps:
+            candidates.append(self._consensus_candidate())
         best_score = state.candidates[0].score
         state = yield from self._final_rounds(candidates, best_score, parallel)
         if not self._is_decided(state):
@@ -243,12 +240,19 @@ class SuccessiveHalving:
     def _agreeing(self, candidates: Sequence[Candidate]) -> list[Candidate]:
         """Return the best candidate and those that agree with it, in spaces that are wide.
 
-        Narrow spaces have few components, and candidates that agree have them all in common.
+        Narrow spaces have few components, and candidates that agree have them all in common. A map
+        from known pairs agrees only with itself, because pairs that made a part of a mean could not
+        be used to judge it.
         """
         best = candidates[0]
-        others = candidates[1:] if self._problem.wide else []
-        agree = SELECTION.min_agreement_to_average
-        return [best, *(c for c in others if map_agreement(self._probe, best.map, c.map) >= agree)]
+        others = [
+            c
+            for c in candidates[1:]
+            if self._problem.wide
+            and not isinstance(c.start, PairStart)
+            and map_agreement(self._probe, best.map, c.map) >= SELECTION.min_agreement_to_average
+        ]
+        return [best, *others]
 
     def _with_mean(self, state: Round, agreeing: Sequence[Candidate]) -> Round:
         """Return the last state with the refined mean of candidates that agree.
@@ -265,16 +269,37 @@ class SuccessiveHalving:
         candidate = self._enter(
             mean, stream, best.start, SELECTION.n_iter_of_mean, best.halves, late
         )
-        others = state.candidates
-        if state.agreement <= SELECTION.min_agreement:
+        with_mean = self._add_descendant(state, candidate)
+        if with_mean.candidates[0] is candidate and state.agreement <= SELECTION.min_agreement:
             # Maps that the mean was made of do not confirm it where they did not before.
-            others = [
-                replace(c, start=None) if any(c is one for one in agreeing[1:]) else c
-                for c in others
+            made_of = [c.map for c in agreeing]
+            with_mean.independent_maps = [
+                V for V in state.independent_maps if not any(V is W for W in made_of)
             ]
-        with_mean = self._rank([candidate, *others])
-        with_mean.agreement = state.agreement
         return with_mean
+
+    def _with_map_learned_again(self, state: Round, parallel: Parallel) -> Round:
+        """Return the last state with the best map learned again from its leading directions."""
+        best = state.candidates[0]
+        problem = self._problem_of(best.start)
+        for n_directions in LEARNING_AGAIN.n_directions:
+            W = learn_again_from_leading_part(
+                problem, best.map, n_directions, self._random_state, self._workers, parallel
+            )
+            candidate = self._advance(replace(best, map=W, refinement=iter(())), 0)
+            if candidate.score >= best.score:
+                break
+        return self._add_descendant(state, candidate)
+
+    def _add_descendant(self, state: Round, candidate: Candidate) -> Round:
+        """Return the state with a candidate that was made of the best one.
+
+        The evidence remains: neither of the two confirms the other.
+        """
+        extended = self._rank([candidate, *state.candidates])
+        extended.agreement = state.agreement
+        extended.independent_maps = state.independent_maps
+        return extended
 
     def _final_rounds(
         self, candidates: list[Candidate], best_score: float, parallel: Parallel
@@ -303,7 +328,7 @@ class SuccessiveHalving:
         direction does. Candidates that are reflected alike are still independent otherwise. Returns
         the last state.
         """
-        if not self._problem.wide:
+        if not (self._problem.wide and refined):
             return state
         shared, weights, strength = shared_map([candidate.map for candidate in refined])
         if strength < REFLECTIONS.min_strength:
@@ -393,9 +418,12 @@ class SuccessiveHalving:
         refinements: Sequence[Refinement] | None = None,
     ) -> Candidate:
         """Make a candidate and run its first iterations, by default of all refinements."""
-        problem = self._problem if isinstance(start, PairStart) else self._problem_without_pairs
-        refinement = refine(refinements or candidate_refinements(), problem, W, stream)
+        refinements = refinements or candidate_refinements()
+        refinement = refine(refinements, self._problem_of(start), W, stream)
         return self._advance(Candidate(W, refinement, start, halves=halves), n_iter)
+
+    def _problem_of(self, start: Start | None) -> ReducedProblem:
+        return self._problem if isinstance(start, PairStart) else self._problem_without_pairs
 
     def _continue(self, candidate: Candidate, n_iter: int) -> Candidate:
         """Run further iterations."""

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from sklearn_align import MiniVec2Vec
-from sklearn_align.alignment import TransportRefinement
+from sklearn_align.alignment import TransportRefinement, _pair_evidence, _selection
 from sklearn_align.datasets import load_sentence_embeddings, make_rotated_embeddings
+from tests.alignment.counting import FIRST, SECOND, Counting
 
 
 def quick_aligner(**params):
@@ -52,3 +53,26 @@ def twins():
     rng = np.random.default_rng(0)
     R = np.linalg.qr(rng.standard_normal((24, 24)))[0]
     return X, R, rng.permutation(800)
+
+
+@pytest.fixture
+def counters(monkeypatch):
+    """A selection of candidates that differ and whose iterations are counted."""
+    monkeypatch.setattr(_selection, "candidate_refinements", lambda: [Counting()])
+    monkeypatch.setattr(_selection, "map_agreement", lambda probe, W, V: 0.0)
+    monkeypatch.setattr(_selection, "consensus", lambda maps: np.array([[50.0 + len(maps), 0.0]]))
+
+
+@pytest.fixture
+def shares(monkeypatch):
+    """Fractions of pairs that maps of a given quality retrieve."""
+    found = {}
+
+    def retrieval_of_pairs(W, pairs, B, random_state):
+        assert isinstance(random_state, np.random.RandomState)
+        return found.get((W[0, 0], pairs), found.get(W[0, 0], 0.0))
+
+    monkeypatch.setattr(_pair_evidence, "retrieval_of_pairs", retrieval_of_pairs)
+    monkeypatch.setattr(_selection, "halves_of_pairs", lambda pairs, stream: (FIRST, SECOND))
+    monkeypatch.setattr(_selection, "some_of", lambda pairs: pairs)
+    return found

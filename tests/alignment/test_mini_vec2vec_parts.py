@@ -329,8 +329,8 @@ def test_start_with_a_selection(aligner, stop_after, with_pairs, monkeypatch):
     closed = []
 
     class Halving:
-        def __init__(self, reduced, starts, *, random_state, n_jobs):
-            self.arguments = (reduced, starts, random_state, n_jobs)
+        def __init__(self, reduced, starts, *, random_state, n_jobs, learn_again):
+            self.arguments = (reduced, starts, random_state, n_jobs, learn_again)
             made.append(self)
 
         def rounds(self):
@@ -365,7 +365,7 @@ def test_start_with_a_selection(aligner, stop_after, with_pairs, monkeypatch):
     ]
     (halving,) = made
     assert halving.arguments[0] is reduced
-    assert halving.arguments[2:] == (random_state, 3)
+    assert halving.arguments[2:] == (random_state, 3, True)
     starts = halving.arguments[1]
     assert starts[-1] is given[0]
     assert [type(start) for start in starts[:-1]] == [PairStart] * with_pairs
@@ -398,6 +398,49 @@ def test_a_refinement_without_iterations(aligner):
     monitor, (W,) = Monitor(), maps(1)
     assert aligner._refine(Nothing(), W, Problem(), monitor, None) == (W, False)
     assert monitor.stages == [("Nothing", None)]
+
+
+@pytest.mark.parametrize("from_pairs", [False, True])
+def test_a_second_fit_selects_a_map_only_if_pairs_made_the_first_one(
+    aligner, from_pairs, monkeypatch
+):
+    aligner.correction = None
+    # A callback stopped the refinement after two iterations.
+    aligner.history_ = [{"n_iter": 3}, {"n_iter": 2}]
+    problem, random_state = Problem(), np.random.RandomState(0)
+    first, selected_again = maps(2)
+    made = []
+
+    class Halving:
+        def __init__(self, *arguments, **options):
+            made.append((arguments, options))
+
+        def rounds(self):
+            for W in (first, selected_again):
+                yield SimpleNamespace(candidates=[SimpleNamespace(map=W)])
+
+    class Steps:
+        def iterate(self, given, W, stream):
+            assert given is problem
+            assert stream is random_state
+            for _ in range(5):
+                W = W + np.arange(2)
+                yield W
+
+    reduced = SimpleNamespace(lift=lambda W: 2 * W)
+    monkeypatch.setattr(module, "SuccessiveHalving", Halving)
+    monkeypatch.setattr(module, "reduce_problem", lambda *arguments: reduced)
+    start = PairStart() if from_pairs else AnchorStart()
+    selected = SimpleNamespace(candidates=[SimpleNamespace(start=start)])
+    W = aligner._fit_again(first, selected, [Steps()], random_state, problem)
+    begin = 2 * selected_again if from_pairs else first
+    np.testing.assert_allclose(W, polar_factor(begin + 2 * np.arange(2)))
+    assert len(made) == from_pairs
+    for (given, starts), options in made:
+        assert given is reduced
+        assert [type(one) for one in starts] == [PairStart]
+        # As the first fit does.
+        assert options == {"random_state": random_state, "n_jobs": 1, "learn_again": True}
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -8,14 +8,13 @@ import numpy as np
 import pytest
 
 from sklearn_align._linalg import polar_factor, unit_rows
-from sklearn_align.alignment import AlignmentProblem, KnownPairs, _relearned
+from sklearn_align.alignment import AlignmentProblem, KnownPairs, _leading_part, _relearned
 from sklearn_align.alignment._agreement import map_agreement
+from sklearn_align.alignment._leading_part import leading_directions, leading_part
 from sklearn_align.alignment._recipes import RelearningSettings
 from sklearn_align.alignment._relearned import (
     RelearnedMaps,
     is_unrivalled,
-    leading_directions,
-    leading_part,
     learn_again,
     relearn,
 )
@@ -69,41 +68,6 @@ def test_a_map_that_fits_samples_of_unrelated_spaces_does_not_fit_others(wide):
     *_, V = candidate_refinements()[-1].iterate(unrelated, W, stream)
     assert map_agreement(unrelated.A, W, V) > 0.8
     assert again(unrelated, W).score < 0.1
-
-
-def test_the_leading_part_lies_between_the_leading_directions_of_both_spaces():
-    """Samples vary along the coordinate axes, the map permutes them."""
-    spread = np.array([9.0, 4.0, 3.0, 2.0, 1.0])
-    rng = np.random.default_rng(0)
-    A, B = (rng.choice([-1, 1], size=(400, 5)) * spread for _ in range(2))
-    problem = AlignmentProblem(A, B)
-    W = np.zeros((5, 5))
-    W[np.arange(5), [2, 4, 1, 3, 0]] = [1, 1, 1, -1, 1]
-    # Products of the standard deviations: 27, 4, 12, 4, 9.
-    for n_directions, rows in ((1, [0]), (2, [0, 2]), (3, [0, 2, 4]), (5, [0, 1, 2, 3, 4])):
-        expected = np.zeros((5, 5))
-        expected[rows] = W[rows]
-        found = leading_part(problem, W, n_directions)
-        np.testing.assert_allclose(found, expected, atol=1e-12)
-
-
-def test_the_leading_part_turns_with_the_axes():
-    rng = np.random.default_rng(0)
-    A, B = (rng.standard_normal((300, 6)) * np.linspace(3, 1, 6) for _ in range(2))
-    W = polar_factor(rng.standard_normal((6, 6)))
-    signs, order = rng.choice([-1, 1], size=6), rng.permutation(6)
-    part = leading_part(AlignmentProblem(A, B), W, 2)
-    turned = leading_part(AlignmentProblem(A * signs, B[:, order]), signs[:, None] * W[:, order], 2)
-    np.testing.assert_allclose(turned, signs[:, None] * part[:, order], atol=1e-10)
-    assert np.linalg.matrix_rank(part, tol=1e-8) == 2
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_all_directions_are_the_map(reduced, truth, dtype):
-    W = truth.astype(dtype)
-    part = leading_part(reduced, W, 128)
-    assert part.dtype == dtype
-    np.testing.assert_allclose(part, W, atol=1e-4)
 
 
 def test_known_pairs_are_not_used(wide, reduced, truth):
@@ -242,5 +206,5 @@ def test_iterations_of_the_last_refinement_of_candidates(monkeypatch):
                 made.append(number)
                 yield number
 
-    monkeypatch.setattr(_relearned, "candidate_refinements", lambda: [None, Steps()])
+    monkeypatch.setattr(_leading_part, "candidate_refinements", lambda: [None, Steps()])
     assert relearn("half", 0, "stream") == made[-1] == RelearningSettings().n_iterations == 60

@@ -29,6 +29,15 @@ from sklearn_align.alignment._selection import (
     same_analysis,
 )
 from sklearn_align.alignment._steps import list_starts
+from tests.alignment.counting import (
+    FIRST,
+    PAIRS,
+    SECOND,
+    Counting,
+    CountingProblem,
+    Quality,
+    QualityOfPairs,
+)
 
 COMPONENT_STARTS = list_starts("components", "auto", "halving")
 
@@ -330,62 +339,6 @@ def test_starts_ask_for_no_more_components_than_the_narrower_space_has(n_A, n_B)
 # ------------------------------------------------------- rounds with maps that are counters
 
 
-class Counting:
-    """Refinement whose maps count their iterations."""
-
-    def iterate(self, problem, W, random_state):
-        while True:
-            W = W + [[0.0, 1.0]]
-            yield W
-
-
-class CountingProblem:
-    """Problem of maps ``[[quality, number of iterations]]``; scores rise with both.
-
-    After `most` iterations they do not rise any more.
-    """
-
-    wide = False
-
-    def __init__(self, rise=0.0, most=1000, pairs=None):
-        self.A = self.B = np.zeros((1, 1))
-        self.rise = rise
-        self.most = most
-        self.pairs = pairs
-
-    def without_pairs(self):
-        return self.with_pairs(None)
-
-    def with_pairs(self, pairs):
-        return CountingProblem(self.rise, self.most, pairs)
-
-    def sample(self, side, size, random_state):
-        assert (side, size) == ("A", 1500)
-        return random_state.random_sample(3)
-
-    def score(self, W):
-        return W[0, 0] + self.rise * min(W[0, 1], self.most)
-
-
-class Quality:
-    """Initialization with a given quality that records the problem and its random stream."""
-
-    def __init__(self, quality):
-        self.quality = quality
-
-    def initial_map(self, problem, random_state):
-        self.problem = problem
-        self.draw = random_state.random_sample()
-        return np.array([[self.quality, 0.0]])
-
-
-@pytest.fixture
-def counters(monkeypatch):
-    monkeypatch.setattr(_selection, "candidate_refinements", lambda: [Counting()])
-    monkeypatch.setattr(_selection, "map_agreement", lambda probe, W, V: 0.0)
-    monkeypatch.setattr(_selection, "consensus", lambda maps: np.array([[50.0 + len(maps), 0.0]]))
-
-
 def rounds_of(problem, starts, **options):
     halving = SuccessiveHalving(
         problem, starts, random_state=np.random.RandomState(0), n_jobs=1, **options
@@ -494,29 +447,6 @@ def test_every_candidate_has_its_own_random_stream():
         assert start.draw == np.random.RandomState(seed).random_sample()
 
 
-class QualityOfPairs(Quality, PairStart):
-    """The initialization from pairs, with a given quality."""
-
-
-# Known pairs, and what a half leaves out.
-PAIRS, FIRST, SECOND = tuple(range(40)), tuple(range(30)), tuple(range(30, 40))
-
-
-@pytest.fixture
-def shares(monkeypatch):
-    """Fractions of pairs that maps of a given quality retrieve."""
-    found = {}
-
-    def retrieval_of_pairs(W, pairs, B, random_state):
-        assert isinstance(random_state, np.random.RandomState)
-        return found.get((W[0, 0], pairs), found.get(W[0, 0], 0.0))
-
-    monkeypatch.setattr(_pair_evidence, "retrieval_of_pairs", retrieval_of_pairs)
-    monkeypatch.setattr(_selection, "halves_of_pairs", lambda pairs, stream: (FIRST, SECOND))
-    monkeypatch.setattr(_selection, "some_of", lambda pairs: pairs)
-    return found
-
-
 @pytest.mark.usefixtures("counters")
 @pytest.mark.parametrize(
     ("retrieved", "expected"),
@@ -609,6 +539,13 @@ def test_maps_from_halves_are_refined_as_long_as_the_map_from_all_pairs(monkeypa
 
 
 @pytest.mark.usefixtures("counters", "shares")
+def test_maps_from_pairs_alone_have_no_consensus():
+    starts = [QualityOfPairs(3.0), QualityOfPairs(2.0)]
+    maps, _ = rounds_of(CountingProblem(rise=0.01, pairs=PAIRS), starts)[-1]
+    assert sorted(quality for quality, _ in maps) == [2.0, 3.0]
+
+
+@pytest.mark.usefixtures("counters", "shares")
 def test_only_refinements_of_maps_from_pairs_see_them(monkeypatch):
     seen = []
 
@@ -624,7 +561,8 @@ def test_only_refinements_of_maps_from_pairs_see_them(monkeypatch):
         (2.0, FIRST),
         (2.0, SECOND),
         (1.0, None),
-        (52.0, None),
+        # The consensus is that of the others.
+        (51.0, None),
     ]
     stream = np.random.RandomState(0)
     stream.random_sample(3)
@@ -635,87 +573,6 @@ def test_only_refinements_of_maps_from_pairs_see_them(monkeypatch):
     assert [record[2] for record in seen] == [
         draws[0][1], draws[0][2], draws[0][3], draws[1][1], draws[2][0]
     ]  # fmt: skip
-
-
-# ------------------------------------------------------- the mean of candidates that agree
-
-
-class WideCountingProblem(CountingProblem):
-    """The same between wide spaces."""
-
-    wide = True
-
-    def with_pairs(self, pairs):
-        return WideCountingProblem(self.rise, self.most, pairs)
-
-
-@pytest.fixture
-def wide_counters(counters, monkeypatch):
-    """Without reflections; the consensus is worse than all other candidates."""
-    monkeypatch.setattr(SuccessiveHalving, "_best_reflection", lambda self, *_: None)
-    monkeypatch.setattr(_selection, "consensus", lambda maps: np.array([[0.0, 0.0]]))
-
-
-def last_states(problem, starts):
-    halving = SuccessiveHalving(problem, starts, random_state=np.random.RandomState(0), n_jobs=1)
-    return list(halving.rounds())[-2:]
-
-
-@pytest.mark.usefixtures("wide_counters")
-@pytest.mark.parametrize(("agreement", "independent"), [(0.6, False), (0.8, False), (0.81, True)])
-def test_the_mean_of_candidates_that_agree_is_refined(monkeypatch, agreement, independent):
-    def agree(probe, W, V):
-        qualities = {round(W[0, 0]), round(V[0, 0])}
-        return agreement if qualities in ({9, 7}, {9, 8}) else 0.59
-
-    monkeypatch.setattr(_selection, "map_agreement", agree)
-    starts = [Quality(9.0), Quality(7.0), Quality(5.0)]
-    for start, components in zip(starts, (1, 2, 3), strict=True):
-        start.analysis = components
-    before, state = last_states(WideCountingProblem(rise=1.0), starts)
-    n_iter = before.candidates[[c.start for c in before.candidates].index(starts[0])].map[0, 1]
-    mean = next(c for c in state.candidates if c.map[0, 0] == 8)
-    # Both have run as many iterations, and 30 more follow.
-    assert mean.map[0, 1] == n_iter + 30
-    assert mean.start is before.candidates[0].start
-    assert state.agreement == before.agreement
-    # Maps that the mean was made of are evidence only where they were before.
-    assert any(V[0, 0] == 7 for V in state.independent_maps) == independent
-
-
-@pytest.mark.usefixtures("wide_counters")
-@pytest.mark.parametrize(
-    ("problem", "agreement"), [(CountingProblem, 0.9), (WideCountingProblem, 0.59)]
-)
-def test_no_mean_between_narrow_spaces_or_of_maps_that_differ(monkeypatch, problem, agreement):
-    monkeypatch.setattr(_selection, "map_agreement", lambda probe, W, V: agreement)
-    states = last_states(problem(rise=1.0), [Quality(9.0), Quality(7.0)])
-    assert {c.map[0, 0] for c in states[-1].candidates} <= {9.0, 7.0, 0.0}
-
-
-@pytest.mark.usefixtures("wide_counters")
-def test_a_mean_of_lower_score_comes_after_the_best_candidate(monkeypatch):
-    monkeypatch.setattr(_selection, "map_agreement", lambda probe, W, V: 0.9)
-    _, state = last_states(WideCountingProblem(), [Quality(9.0), Quality(7.0)])
-    assert [c.map[0, 0] for c in state.candidates] == [9.0, 8.0, 7.0]
-
-
-@pytest.mark.usefixtures("wide_counters", "shares")
-@pytest.mark.parametrize("from_pairs", [True, False])
-def test_the_mean_is_fitted_to_pairs_if_the_best_candidate_is(monkeypatch, from_pairs):
-    monkeypatch.setattr(_selection, "map_agreement", lambda probe, W, V: 0.9)
-    seen = []
-
-    class Recording(Counting):
-        def iterate(self, problem, W, random_state):
-            seen.append(problem.pairs)
-            yield from super().iterate(problem, W, random_state)
-
-    monkeypatch.setattr(_selection, "candidate_refinements", lambda: [Recording()])
-    start = QualityOfPairs(9.0) if from_pairs else Quality(9.0)
-    states = last_states(WideCountingProblem(rise=1.0, pairs=PAIRS), [start, Quality(7.0)])
-    assert states[-1].candidates[0].map[0, 0] == 8
-    assert seen[-1] == (PAIRS if from_pairs else None)
 
 
 def test_the_mean_corrects_what_each_candidate_has_wrong(reduced, monkeypatch):
