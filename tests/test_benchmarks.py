@@ -14,6 +14,7 @@ PAGE = (ROOT / "docs" / "benchmarks.rst").read_text(encoding="utf-8")
 # Inspect parts of the algorithm that have no public name.
 WITH_PRIVATE_IMPORTS = {
     "bench_alignment_centres",
+    "bench_alignment_lost_directions",
     "bench_alignment_starts",
     "bench_own_code",
     "plot_convergence",

@@ -35,18 +35,19 @@ COUNTERPART = 0.5
 
 
 class ReducedSpaces:
-    """The leading principal directions of both spaces and the supervised map between them."""
+    """The spaces, their leading principal directions and the supervised map between them."""
 
-    def __init__(self, spaces: Spaces) -> None:
+    def __init__(self, spaces: Spaces, seed: int = 0) -> None:
         if spaces.XA_counterparts is None:
-            raise SystemExit("--data is needed")
+            raise SystemExit(f"{spaces.name}: the archive has no counterparts")
         mean_A, mean_B = spaces.XA.mean(axis=0), spaces.XB.mean(axis=0)
         A, B = unit_rows(spaces.XA, mean_A), unit_rows(spaces.XB, mean_B)
+        self.random_state = np.random.RandomState(seed)
+        self.full_problem = AlignmentProblem(A, B, random_state=self.random_state)
+        self.problem = reduce_problem(self.full_problem, self.random_state)
         supervised = polar_factor(A.T @ unit_rows(spaces.XA_counterparts, mean_B))
-        random_state = np.random.RandomState(0)
-        problem = AlignmentProblem(A, B, random_state=random_state)
-        self.problem = reduce_problem(problem, random_state)
-        self.supervised = polar_factor(self.problem.reduce(supervised))
+        self.part_of_supervised = self.problem.reduce(supervised)
+        self.supervised = polar_factor(self.part_of_supervised)
         self.A_test = unit_rows(spaces.XA_test, mean_A)
         self.B_test = unit_rows(spaces.XB_test, mean_B)
 
