@@ -144,6 +144,8 @@ class StochasticTransportSettings:
     n_first_updates: int = 2
     update_power: float = 0.5
     min_mass: float = 0.05
+    # Similarities that several passes need are kept up to this size.
+    max_kept_bytes: int = 128 * 2**20
 
 
 @dataclass(frozen=True)

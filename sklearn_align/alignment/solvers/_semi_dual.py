@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+
 import numpy as np
 
 from sklearn_align._linalg import scale_to_unit_length, unit_rows
 from sklearn_align._similarity import row_blocks
-from sklearn_align._typing import FloatArray, IntArray
+from sklearn_align._typing import Float64Array, FloatArray, IntArray
 from sklearn_align.alignment._recipes import STOCHASTIC_TRANSPORT
-from sklearn_align.alignment.solvers._sinkhorn import partial_whitening
+from sklearn_align.alignment.solvers._sinkhorn import second_moment, whitening_by
 
 
 class SemiDual:
@@ -47,45 +50,80 @@ class SemiDual:
         Y, weights = self._Y[chosen], self.weights[chosen]
         mapped, compared = X @ W, Y
         if self._whitening:
-            D = partial_whitening(mapped, Y, self._whitening)
+            drawn = not isinstance(chosen, slice)
+            moment_Y = second_moment(Y) if drawn else self._moment_of_targets
+            D = whitening_by(second_moment(mapped) + moment_Y, self._whitening).astype(Y.dtype)
             mapped, compared = mapped @ D, unit_rows(Y @ D)
         scale_to_unit_length(mapped)
         mapped /= X.dtype.type(self._epsilon)
+        kernel = _Kernel(mapped, compared)
         unseen = ~self._is_seen[chosen]
         if unseen.any():
+            kernel.keep()
             for _ in range(STOCHASTIC_TRANSPORT.n_first_updates):
-                masses = self._masses(mapped, compared, weights)
+                masses = _masses(kernel, weights)
                 weights = np.where(unseen, _balanced(weights, masses, 1.0), weights)
             self._is_seen[chosen] = True
         images = np.empty((len(X), Y.shape[1]), dtype=X.dtype)
-        masses = self._masses(mapped, compared, weights, (weights[:, None] * Y, images))
+        masses = _masses(kernel, weights, (weights[:, None] * Y, images))
         self.weights[chosen] = _balanced(weights, masses, STOCHASTIC_TRANSPORT.update_power)
         return np.asarray(X.T @ images) / len(X)
 
-    def _masses(
-        self,
-        mapped: FloatArray,
-        Y: FloatArray,
-        weights: FloatArray,
-        averages: tuple[FloatArray, FloatArray] | None = None,
-    ) -> FloatArray:
-        """Mass (n_Y,) that target samples receive, 1 on average.
+    @cached_property
+    def _moment_of_targets(self) -> Float64Array:
+        return second_moment(self._Y)
 
-        `averages` are the weighted target samples and an array (n_mapped, n_features) for their
-        averages under the plan.
-        """
-        masses = np.zeros(len(Y), dtype=Y.dtype)
-        for block in row_blocks(len(mapped), len(Y), Y.dtype):
-            plan = mapped[block] @ Y.T
-            # Keeps the exponential in range; the scaling of each row absorbs it.
-            plan -= plan.max(axis=1, keepdims=True)
-            np.exp(plan, out=plan)
-            row = 1 / np.maximum(plan @ weights, np.finfo(Y.dtype).tiny)
-            masses += row @ plan
-            if averages is not None:
-                weighted, images = averages
-                images[block] = row[:, None] * (plan @ weighted)
-        return np.asarray(masses * weights * (len(Y) / len(mapped)))
+
+class _Kernel:
+    """Exponentials of the similarities of `mapped` (n_X, n_features) and `Y`, in blocks of rows.
+
+    Each row is divided by its largest entry, which keeps it in range. Blocks are computed again in
+    every pass, unless they are kept.
+    """
+
+    def __init__(self, mapped: FloatArray, Y: FloatArray) -> None:
+        self._mapped = mapped
+        self._Y = Y
+        self._blocks: Iterable[tuple[slice, FloatArray]] | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return len(self._mapped), len(self._Y)
+
+    def keep(self) -> None:
+        """Keep all blocks for further passes, if they need little memory."""
+        n_bytes = len(self._mapped) * len(self._Y) * self._Y.dtype.itemsize
+        if n_bytes <= STOCHASTIC_TRANSPORT.max_kept_bytes:
+            self._blocks = list(self)
+
+    def __iter__(self) -> Iterator[tuple[slice, FloatArray]]:
+        if self._blocks is not None:
+            yield from self._blocks
+            return
+        for block in row_blocks(*self.shape, self._Y.dtype):
+            kernel = self._mapped[block] @ self._Y.T
+            kernel -= kernel.max(axis=1, keepdims=True)
+            np.exp(kernel, out=kernel)
+            yield block, kernel
+
+
+def _masses(
+    kernel: _Kernel, weights: FloatArray, averages: tuple[FloatArray, FloatArray] | None = None
+) -> FloatArray:
+    """Mass (n_Y,) that target samples receive, 1 on average.
+
+    `averages` are the weighted target samples and an array (n_X, n_features) for their averages
+    under the plan.
+    """
+    n_samples, n_targets = kernel.shape
+    masses = np.zeros(n_targets, dtype=weights.dtype)
+    for block, values in kernel:
+        row = 1 / np.maximum(values @ weights, np.finfo(weights.dtype).tiny)
+        masses += row @ values
+        if averages is not None:
+            weighted, images = averages
+            images[block] = row[:, None] * (values @ weighted)
+    return np.asarray(masses * weights * (n_targets / n_samples))
 
 
 def _balanced(weights: FloatArray, masses: FloatArray, power: float) -> FloatArray:

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import linalg
 
 from sklearn_align._linalg import unit_rows
-from sklearn_align._typing import FloatArray
+from sklearn_align._typing import Float64Array, FloatArray
 from sklearn_align.alignment._recipes import TRANSPORT
 from sklearn_align.alignment._threads import for_a_small_matrix
 
@@ -54,11 +54,21 @@ def partial_whitening(Z: FloatArray, Y: FloatArray, power: float) -> FloatArray:
     The spread is that of the samples of `Z` and `Y` together; 0 leaves samples as they are, 1 gives
     all directions equal variance. Applied from the right.
     """
-    covariance = (Z.T @ Z).astype(np.float64) / len(Z) + (Y.T @ Y).astype(np.float64) / len(Y)
+    covariance = second_moment(Z) + second_moment(Y)
+    return whitening_by(covariance, power).astype(Y.dtype)
+
+
+def second_moment(X: FloatArray) -> Float64Array:
+    """``X.T @ X / len(X)``: the products are sums in the precision of the samples."""
+    return np.asarray((X.T @ X).astype(np.float64) / len(X))
+
+
+def whitening_by(covariance: Float64Array, power: float) -> Float64Array:
+    """Matrix that divides directions by a power of the spread that a covariance gives them."""
     with for_a_small_matrix():
         variance, directions = linalg.eigh(covariance)
     variance = np.maximum(variance / (variance[-1] or 1), TRANSPORT.min_variance)
-    return np.asarray((directions * variance ** (-power / 2)).astype(Y.dtype))
+    return np.asarray(directions * variance ** (-power / 2))
 
 
 def sinkhorn_scaling(K: FloatArray, n_rounds: int) -> tuple[FloatArray, FloatArray]:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from sklearn_align import _similarity
+from sklearn_align._similarity import row_blocks
+from sklearn_align.alignment._recipes import STOCHASTIC_TRANSPORT
+from sklearn_align.alignment.solvers import _semi_dual
 from sklearn_align.alignment.solvers._semi_dual import SemiDual
 from sklearn_align.alignment.solvers._sinkhorn import partial_whitening, sinkhorn_scaling
 
@@ -65,6 +70,45 @@ def test_blocks_do_not_change_the_result(stream, monkeypatch):
     whole = SemiDual(Y, 0.1).cross_covariance(X, W, None, stream)
     monkeypatch.setattr(_similarity, "_BLOCK_BYTES", 70 * 8 * 3)
     np.testing.assert_allclose(SemiDual(Y, 0.1).cross_covariance(X, W, None, stream), whole)
+
+
+@pytest.mark.parametrize("n_targets", [None, 40])
+def test_similarities_that_are_kept_do_not_change_the_result(n_targets, monkeypatch):
+    X, Y, W = unit_samples(0, 50), unit_samples(1, 70), np.eye(6)
+
+    def results(max_kept_bytes):
+        monkeypatch.setattr(
+            _semi_dual,
+            "STOCHASTIC_TRANSPORT",
+            replace(STOCHASTIC_TRANSPORT, max_kept_bytes=max_kept_bytes),
+        )
+        transport, stream = SemiDual(Y, 0.1, 0.4), np.random.RandomState(0)
+        return [transport.cross_covariance(X, W, n_targets, stream) for _ in range(3)]
+
+    for kept, computed_again in zip(results(2**20), results(0), strict=True):
+        np.testing.assert_array_equal(kept, computed_again)
+
+
+def test_similarities_of_unseen_targets_are_computed_once(stream, monkeypatch):
+    blocks = []
+
+    def counted(*shape):
+        blocks.append(shape)
+        return row_blocks(*shape)
+
+    monkeypatch.setattr(_semi_dual, "row_blocks", counted)
+    SemiDual(unit_samples(1, 70), 0.1).cross_covariance(
+        unit_samples(0, 50), np.eye(6), None, stream
+    )
+    assert len(blocks) == 1
+
+
+def test_whitening_is_that_of_the_targets_that_were_drawn():
+    X, Y, W = unit_samples(0, 50), unit_samples(1, 70), np.eye(6)
+    C = SemiDual(Y, 0.3, 0.8).cross_covariance(X, W, 20, np.random.RandomState(3))
+    drawn = np.random.RandomState(3).choice(70, 20, replace=False)
+    alone = SemiDual(Y[drawn], 0.3, 0.8).cross_covariance(X, W, None, np.random.RandomState(3))
+    np.testing.assert_allclose(C, alone)
 
 
 def test_whitened_samples_are_compared_and_targets_themselves_averaged(stream):
