@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, cycle, islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -74,6 +74,21 @@ class Convergence:
     def converged(self) -> bool:
         """Whether the expected accuracy is that of a success."""
         return self.expected_accuracy >= CONVERGENCE.min_expected_accuracy
+
+    @property
+    def fitted_attributes(self) -> dict[str, Any]:
+        """The attributes of the estimator that tell the evidence."""
+        return {
+            "expected_accuracy_": self.expected_accuracy,
+            "accuracy_measured_": self.measured,
+            "ambiguous_": self.ambiguous,
+            "agreement_": self.agreement,
+            "relative_score_": self.relative_score,
+            "min_relative_score_": self.min_relative_score,
+            "relearned_agreement_": self.relearned.agreement,
+            "relearned_score_": self.relearned.score,
+            "converged_": self.converged,
+        }
 
     @property
     def reason(self) -> str:

@@ -10,8 +10,23 @@ from scipy.special import logsumexp
 
 from sklearn_align._linalg import unit_rows
 from sklearn_align._typing import Float64Array, FloatArray
-from sklearn_align.alignment._problem import KnownPairs
+from sklearn_align.alignment._problem import AlignmentProblem, KnownPairs
 from sklearn_align.alignment._recipes import CORRECTION
+
+
+def correction_by_pairs(
+    W: FloatArray, problem: AlignmentProblem, correction: str | None
+) -> tuple[FloatArray | None, float]:
+    """Return the corrected map (float64) if there is one, and the strength of the correction.
+
+    `correction` is the parameter of the estimator: "auto" needs enough pairs, "ridge" any.
+    """
+    min_pairs = CORRECTION.min_pairs if correction == "auto" else 1
+    if correction is None or problem.pairs is None or len(problem.pairs) < min_pairs:
+        return None, float("inf")
+    step = -(-len(problem.B) // CORRECTION.n_reference_samples)
+    corrected, strength = correct_map(W, problem.pairs, problem.B[::step])
+    return (corrected if np.isfinite(strength) else None), strength
 
 
 def correct_map(

@@ -1,4 +1,4 @@
-"""Validation of the second space and of known pairs."""
+"""Validation of the second space and of known pairs, and the problem that they make."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from sklearn_align._sklearn import called_from_cross_validation
 from sklearn_align._typing import FloatArray, IntArray
 from sklearn_align.alignment._names import Names, check_names
 from sklearn_align.alignment._normalizer import CentredNormalizer
-from sklearn_align.alignment._problem import KnownPairs
-from sklearn_align.alignment._recipes import UNSEEN
+from sklearn_align.alignment._problem import AlignmentProblem, KnownPairs
+from sklearn_align.alignment._recipes import HELD_OUT, UNSEEN
 from sklearn_align.exceptions import SmallSampleWarning, warn_user
 
 
@@ -99,6 +99,41 @@ def draw_samples(
             "differ."
         )
     return samples, unseen
+
+
+def draw_problem(
+    source: FloatArray,
+    target: FloatArray,
+    known: KnownPairs | None,
+    normalizers: tuple[CentredNormalizer, CentredNormalizer],
+    random_state: np.random.RandomState,
+    *,
+    max_samples: int | None,
+    score_sample_size: int,
+    leave_out: bool,
+) -> tuple[AlignmentProblem, AlignmentProblem | None]:
+    """Normalise both sides in float32; the search sees at most `max_samples` of each.
+
+    Also returns some of the samples that it does not see, None without enough of them, or where
+    known pairs measure the accuracy. `leave_out` lets the search do without some of many samples.
+    """
+    measured = known is not None and len(known) >= HELD_OUT.min_pairs
+    many = min(len(source), len(target)) >= UNSEEN.min_samples
+    leave_out = leave_out and many and not measured
+    drawn = (
+        draw_samples(name, samples, max_samples, random_state, leave_out=leave_out)
+        for name, samples in (("X", source), ("the target space", target))
+    )
+    (A, unseen_A), (B, unseen_B) = (
+        [normalizer.transform(some).astype(np.float32, copy=False) for some in side]
+        for side, normalizer in zip(drawn, normalizers, strict=True)
+    )
+    problem = AlignmentProblem(
+        A, B, known, score_sample_size=score_sample_size, random_state=random_state
+    )
+    if measured or min(len(unseen_A), len(unseen_B)) < UNSEEN.n_samples:
+        return problem, None
+    return problem, AlignmentProblem(unseen_A, unseen_B)
 
 
 def check_pairs(

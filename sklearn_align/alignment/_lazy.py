@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 # By package and class, so that none of the packages is imported.
@@ -45,6 +46,15 @@ def refuse_lazy(X: Any, name: str, *, method: str, width: int = 0) -> None:
         f"{name} is a {package} {kind}, which is not computed yet and may be larger than the "
         f"memory. {method} {what}. Use {remedy}."
     )
+
+
+def refuse_lazy_sides(X: Any, y: Any, XB: Any, pairs: Any, *, method: str) -> None:
+    """Raise for a lazy collection among the arguments of `fit` or `assess`."""
+    given = {"X": X, "y": y, "XB": XB} if XB is None else {"X": X, "XB": XB}
+    if isinstance(pairs, Sequence) and not isinstance(pairs, str | bytes):
+        given |= {f"pairs[{i}]": side for i, side in enumerate(pairs[:2])}
+    for name, samples in given.items():
+        refuse_lazy(samples, name, method=method)
 
 
 def _remedies_of_dask(X: Any) -> tuple[str, str]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
 from functools import partial
-from itertools import islice
 from numbers import Integral
 from typing import Any, ClassVar, Self
 
@@ -23,23 +21,24 @@ from sklearn_align._state import all_or_nothing
 from sklearn_align._typing import FloatArray
 from sklearn_align.alignment._agreement import map_agreement
 from sklearn_align.alignment._convergence import check_convergence, warn_unless_converged
-from sklearn_align.alignment._correction import correct_map
+from sklearn_align.alignment._correction import correction_by_pairs
 from sklearn_align.alignment._fitted_map import EVIDENCE, FittedMap
 from sklearn_align.alignment._held_out import accuracy_of_given_map, accuracy_on_pairs
 from sklearn_align.alignment._inputs import (
     check_pairs,
     choose_target,
-    draw_samples,
+    draw_problem,
     refuse_labels,
 )
-from sklearn_align.alignment._lazy import refuse_lazy
+from sklearn_align.alignment._lazy import refuse_lazy_sides
 from sklearn_align.alignment._monitor import FitMonitor
 from sklearn_align.alignment._names import Names, check_names, names_of, numbered
 from sklearn_align.alignment._normalizer import CentredNormalizer
 from sklearn_align.alignment._problem import AlignmentProblem, ReducedProblem
-from sklearn_align.alignment._recipes import CONVERGENCE, CORRECTION, HELD_OUT, UNSEEN
+from sklearn_align.alignment._recipes import CONVERGENCE
 from sklearn_align.alignment._sample_lengths import warn_unless_as_long
-from sklearn_align.alignment._selection import Round, SuccessiveHalving, reduce_problem
+from sklearn_align.alignment._search import MapSearch
+from sklearn_align.alignment._selection import Round, reduce_problem
 from sklearn_align.alignment._steps import list_refinements, list_starts
 from sklearn_align.alignment._threads import one_fit_at_a_time
 from sklearn_align.alignment.refinements import (
@@ -47,7 +46,7 @@ from sklearn_align.alignment.refinements import (
     NeighborRefinement,
     Refinement,
 )
-from sklearn_align.alignment.starts import AnchorStart, PairStart, Start
+from sklearn_align.alignment.starts import AnchorStart, Start
 
 # Removed when a fit begins, so that callbacks do not take them for those of the new map. Those in
 # `metadata_` describe the map of a file.
@@ -539,7 +538,7 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
         SmallSampleWarning
             If a number of clusters or neighbors was reduced to the number of samples.
         """
-        self._refuse_lazy_samples(X, y, XB, pairs)
+        refuse_lazy_sides(X, y, XB, pairs, method="fit")
         target_given = choose_target(XB, y, type(self).__name__)
         source = check_samples(X, input_name="X", estimator=self, reset=True, ensure_min_samples=2)
         target = check_samples(
@@ -569,17 +568,17 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
         self.history_ = monitor.history
         monitor.begin(context)
         reduced = reduce_problem(problem, random_state)
-        first_map, selected, stopped = self._start(starts, problem, reduced, monitor, random_state)
-        W = first_map
-        maps = [W]
-        for refinement in refinements:
-            if stopped:
-                break
-            # A refinement may update its map in place, and that before it is used again.
-            W = W.copy(order="K")
-            W, stopped = self._refine(refinement, W, problem, monitor, random_state)
-            maps.append(W)
-
+        search = MapSearch(
+            starts,
+            refinements,
+            selection=self.selection,
+            n_jobs=self.n_jobs,
+            random_state=random_state,
+            monitor=monitor,
+            attributes=self._state_now,
+        )
+        maps = search.run(problem, reduced)
+        W = maps[-1]
         for name, value in self._fitted_map(W).items():
             setattr(self, name, value)
         self.target_sample_ = problem.sample("B", self.score_sample_size, random_state).astype(
@@ -587,14 +586,14 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
         )
         self._set_maps(maps)
         self.n_iter_ = sum(record["n_iter"] for record in self.history_)
-        self.correction_strength_, self._corrected_map = self._correct(self.map_, problem)
-        self.expected_accuracy_ = accuracy_on_pairs(
-            problem,
-            partial(self._fit_again, first_map, selected, refinements, random_state),
-            random_state,
-            wide=reduced.wide,
+        corrected, self.correction_strength_ = correction_by_pairs(
+            self.map_, problem, self.correction
         )
-        self._check_convergence(problem, reduced, W, selected, random_state, unseen)
+        self._corrected_map = None if corrected is None else corrected.astype(self._dtype)
+        self.expected_accuracy_ = accuracy_on_pairs(
+            problem, partial(self._fit_again, search), random_state, wide=reduced.wide
+        )
+        self._check_convergence(problem, reduced, W, search.selected, random_state, unseen)
         monitor.end(context, dict)
         return self
 
@@ -679,7 +678,7 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
         True
         """
         check_is_fitted(self)
-        self._refuse_lazy_samples(X, y, XB, pairs, method="assess")
+        refuse_lazy_sides(X, y, XB, pairs, method="assess")
         target_given = choose_target(XB, y, type(self).__name__, method="assess")
         source = check_samples(X, input_name="X", estimator=self, reset=False, ensure_min_samples=2)
         warn_unless_as_long("X", source, self._source_normalizer)
@@ -717,14 +716,6 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
         )
         return orthogonal if agreement >= CONVERGENCE.min_agreement else W
 
-    @staticmethod
-    def _refuse_lazy_samples(X: Any, y: Any, XB: Any, pairs: Any, method: str = "fit") -> None:
-        given = {"X": X, "y": y, "XB": XB} if XB is None else {"X": X, "XB": XB}
-        if isinstance(pairs, Sequence) and not isinstance(pairs, str | bytes):
-            given |= {f"pairs[{i}]": side for i, side in enumerate(pairs[:2])}
-        for name, samples in given.items():
-            refuse_lazy(samples, name, method=method)
-
     def _make_problem(
         self,
         source: FloatArray,
@@ -734,16 +725,13 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
         *,
         leave_out: bool = True,
     ) -> tuple[AlignmentProblem, AlignmentProblem | None]:
-        """Normalise both sides in float32; the search sees at most `max_samples` of each.
-
-        Also returns some of the samples that it does not see, None without enough of them, or where
-        known pairs measure the accuracy.
-        """
+        """Return the problem of the search and that of samples that it does not see, if any."""
+        normalizers = (self._source_normalizer, self._target_normalizer)
         known = check_pairs(
             pairs,
             source,
             target,
-            normalizers=(self._source_normalizer, self._target_normalizer),
+            normalizers=normalizers,
             names=(
                 getattr(self, "feature_names_in_", None),
                 getattr(self, "feature_names_target_in_", None),
@@ -751,75 +739,16 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
             weight=float(self.pair_weight),
             estimator=self,
         )
-        measured = known is not None and len(known) >= HELD_OUT.min_pairs
-        many = min(len(source), len(target)) >= UNSEEN.min_samples
-        sides = (
-            draw_samples(
-                name,
-                samples,
-                self.max_samples,
-                random_state,
-                leave_out=leave_out and many and not measured,
-            )
-            for name, samples in (("X", source), ("the target space", target))
+        return draw_problem(
+            source,
+            target,
+            known,
+            normalizers,
+            random_state,
+            max_samples=self.max_samples,
+            score_sample_size=self.score_sample_size,
+            leave_out=leave_out,
         )
-        normalizers = (self._source_normalizer, self._target_normalizer)
-        (A, unseen_A), (B, unseen_B) = (
-            [normalizer.transform(some).astype(np.float32, copy=False) for some in drawn]
-            for drawn, normalizer in zip(sides, normalizers, strict=True)
-        )
-        problem = AlignmentProblem(
-            A, B, known, score_sample_size=self.score_sample_size, random_state=random_state
-        )
-        if measured or min(len(unseen_A), len(unseen_B)) < UNSEEN.n_samples:
-            return problem, None
-        return problem, AlignmentProblem(unseen_A, unseen_B)
-
-    def _start(
-        self,
-        starts: list[Start],
-        problem: AlignmentProblem,
-        reduced: ReducedProblem,
-        monitor: FitMonitor,
-        random_state: np.random.RandomState,
-    ) -> tuple[FloatArray, Round | None, bool]:
-        """Return the first map, the last round of the selection, and whether to stop the fit."""
-        with monitor.stage("start", max_iter=None) as stage:
-            if self.selection is None:
-                W = starts[0].initial_map(problem, random_state)
-                stage.iteration(problem.score(W), partial(self._state_now, W, problem))
-                return W, None, stage.stop_requested
-            if problem.pairs is not None:
-                starts = [PairStart(), *starts]
-            halving = SuccessiveHalving(
-                reduced, starts, random_state=random_state, n_jobs=self.n_jobs, learn_again=True
-            )
-            with closing(halving.rounds()) as rounds:
-                for state in rounds:
-                    best = state.candidates[0]
-                    W = reduced.lift(best.map)
-                    stage.append("start_scores", [c.score for c in state.candidates])
-                    stage.append("agreement", state.agreement)
-                    if stage.iteration(best.score, partial(self._state_now, W, problem)):
-                        break
-        return W, state, stage.stop_requested
-
-    def _refine(
-        self,
-        refinement: Refinement,
-        W: FloatArray,
-        problem: AlignmentProblem,
-        monitor: FitMonitor,
-        random_state: np.random.RandomState,
-    ) -> tuple[FloatArray, bool]:
-        """Return the refined map and whether a callback asked to stop the fit."""
-        name = type(refinement).__name__
-        with monitor.stage(name, max_iter=getattr(refinement, "max_iter", None)) as stage:
-            for W_new in refinement.iterate(problem, W, random_state):
-                W = W_new
-                if stage.iteration(problem.score(W), partial(self._state_now, W, problem)):
-                    break
-        return W, stage.stop_requested
 
     def _set_maps(self, maps: Sequence[FloatArray]) -> None:
         """Keep the maps after the stages in `history_`, if asked for."""
@@ -839,42 +768,10 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
         target_sample = problem._score_B.astype(self._dtype)
         return {**self._fitted_map(W), "target_sample_": target_sample}
 
-    def _correct(self, W: FloatArray, problem: AlignmentProblem) -> tuple[float, FloatArray | None]:
-        """Return the strength of the correction by known pairs, and the corrected map if any."""
-        min_pairs = CORRECTION.min_pairs if self.correction == "auto" else 1
-        if self.correction is None or problem.pairs is None or len(problem.pairs) < min_pairs:
-            return float("inf"), None
-        step = -(-len(problem.B) // CORRECTION.n_reference_samples)
-        corrected, strength = correct_map(W, problem.pairs, problem.B[::step])
-        return strength, corrected.astype(self._dtype) if np.isfinite(strength) else None
-
-    def _fit_again(
-        self,
-        first_map: FloatArray,
-        selected: Round | None,
-        refinements: Sequence[Refinement],
-        random_state: np.random.RandomState,
-        problem: AlignmentProblem,
-    ) -> FloatArray:
-        """Return the map (n_features_in, n_features_target) of a problem with other known pairs.
-
-        The first map is the same, unless the known pairs made it, and so are the numbers of
-        iterations of the refinements at most: a callback may have stopped the first fit.
-        """
-        W = first_map.copy(order="K")
-        if selected is not None and isinstance(selected.candidates[0].start, PairStart):
-            reduced = reduce_problem(problem, random_state)
-            halving = SuccessiveHalving(
-                reduced, [PairStart()], random_state=random_state, n_jobs=1, learn_again=True
-            )
-            *_, state = halving.rounds()
-            W = reduced.lift(state.candidates[0].map)
-        for refinement, record in zip(refinements, self.history_[1:], strict=False):
-            iterations = refinement.iterate(problem, W, random_state)
-            for W_new in islice(iterations, record["n_iter"]):
-                W = W_new
-        W = polar_factor(W)
-        _, corrected = self._correct(W, problem)
+    def _fit_again(self, search: MapSearch, problem: AlignmentProblem) -> FloatArray:
+        """Return what samples are mapped by (float32) after a fit with other known pairs."""
+        W = search.again(problem)
+        corrected, _ = correction_by_pairs(W, problem, self.correction)
         return W if corrected is None else corrected.astype(W.dtype)
 
     def _check_convergence(
@@ -900,15 +797,7 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
             unseen=unseen,
             expected_accuracy=self.expected_accuracy_,
         )
-        self.expected_accuracy_ = evidence.expected_accuracy
-        self.accuracy_measured_ = evidence.measured
-        self.ambiguous_ = evidence.ambiguous
-        self.agreement_ = evidence.agreement
-        self.relative_score_ = evidence.relative_score
-        self.min_relative_score_ = evidence.min_relative_score
-        self.relearned_agreement_ = evidence.relearned.agreement
-        self.relearned_score_ = evidence.relearned.score
-        self.converged_ = evidence.converged
+        self.__dict__.update(evidence.fitted_attributes)
         warn_unless_converged(evidence)
 
     def _set_target_names(self, names: Names | None) -> None:

@@ -7,9 +7,14 @@ import pytest
 from sklearn.linear_model import Ridge, RidgeCV
 
 from sklearn_align import MiniVec2Vec
-from sklearn_align.alignment import KnownPairs, PairStart
+from sklearn_align.alignment import AlignmentProblem, KnownPairs, PairStart
 from sklearn_align.alignment import _correction as module
-from sklearn_align.alignment._correction import _left_out, _Retrieval, correct_map
+from sklearn_align.alignment._correction import (
+    _left_out,
+    _Retrieval,
+    correct_map,
+    correction_by_pairs,
+)
 from sklearn_align.alignment._recipes import CORRECTION
 from sklearn_align.metrics import retrieval_accuracy
 
@@ -260,3 +265,53 @@ def test_a_second_fit_forgets_the_correction(stretched):
     fitted.set_params(init="components").fit(A, XB=B)
     assert fitted.correction_strength_ == np.inf
     np.testing.assert_array_equal(fitted.linear_map_, fitted.map_)
+
+
+@pytest.mark.parametrize(
+    ("correction", "n_pairs", "asked"),
+    [
+        ("auto", 50, True),
+        ("auto", 49, False),
+        ("ridge", 1, True),
+        (None, 99, False),
+        ("ridge", 0, False),
+    ],
+)
+@pytest.mark.parametrize("strength", [0.5, np.inf])
+def test_when_a_correction_is_computed(correction, n_pairs, asked, strength, monkeypatch):
+    calls = []
+
+    def correct(W, pairs, reference):
+        calls.append((W, pairs, reference))
+        return W.astype(np.float64) + 1, strength
+
+    monkeypatch.setattr(module, "correct_map", correct)
+    rng = np.random.default_rng(0)
+    W = semi_orthogonal(rng).astype(np.float32)
+    A, B = rng.random((20, WIDTH_A)), rng.random((3001, WIDTH_B))
+    pairs = KnownPairs(rng.random((n_pairs, WIDTH_A)), rng.random((n_pairs, WIDTH_B)), 1.0)
+    corrected, found = correction_by_pairs(W, AlignmentProblem(A, B, pairs), correction)
+    assert found == (strength if asked else np.inf)
+    assert len(calls) == asked
+    if asked:
+        assert calls[0][0] is W
+        assert calls[0][1] is pairs
+        # At most 1500 samples, spread over the rows.
+        np.testing.assert_array_equal(calls[0][2], B[::3])
+    if asked and strength == 0.5:
+        np.testing.assert_array_equal(corrected, W.astype(np.float64) + 1)
+    else:
+        assert corrected is None
+
+
+@pytest.mark.parametrize(("n_target", "n_reference"), [(1500, 1500), (1501, 751)])
+def test_reference_samples_of_a_correction(n_target, n_reference, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        module, "correct_map", lambda W, pairs, reference: (seen.append(reference), (W, np.inf))[1]
+    )
+    rng = np.random.default_rng(0)
+    A, B = rng.random((9, WIDTH_A)), rng.random((n_target, WIDTH_B))
+    problem = AlignmentProblem(A, B, KnownPairs(A, B[:9], 1.0))
+    correction_by_pairs(semi_orthogonal(rng), problem, "ridge")
+    assert len(seen[0]) == n_reference

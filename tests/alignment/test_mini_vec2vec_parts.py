@@ -16,12 +16,10 @@ import sklearn_align.alignment._mini_vec2vec as module
 from sklearn_align import MiniVec2Vec
 from sklearn_align._linalg import polar_factor
 from sklearn_align.alignment import (
-    AlignmentProblem,
     AnchorStart,
-    KnownPairs,
     NeighborRefinement,
-    PairStart,
 )
+from sklearn_align.alignment._convergence import Convergence
 from sklearn_align.alignment._normalizer import CentredNormalizer
 from sklearn_align.alignment._recipes import UnseenSettings
 from sklearn_align.alignment._relearned import RelearnedMaps
@@ -194,8 +192,7 @@ def test_samples_that_the_search_does_not_use(
     monkeypatch, n_A, n_B, n_pairs, leave_out, max_samples, searched, unseen
 ):
     settings = UnseenSettings(n_samples=10, min_samples=60)
-    for changed in (module, _inputs):
-        monkeypatch.setattr(changed, "UNSEEN", settings)
+    monkeypatch.setattr(_inputs, "UNSEEN", settings)
     rng = np.random.default_rng(0)
     A, B = rng.standard_normal((n_A, WIDTH_A)), rng.standard_normal((n_B, WIDTH_B))
     aligner, _, _ = by_hand(max_samples=max_samples)
@@ -245,34 +242,6 @@ def test_pairs_with_other_names_than_their_space(side):
         make_problem(aligner, A, B, pairs)
 
 
-class Monitor:
-    """Notes the stages of a fit; `stop_after` iterations the callbacks ask for the end."""
-
-    def __init__(self, stop_after=None, stop_requested=False):
-        self.stages = []
-        self.iterations = []
-        self.lists = []
-        self.stop_after = stop_after
-        self.stop_requested = stop_requested
-
-    def stage(self, name, max_iter):
-        self.stages.append((name, max_iter))
-        return self
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        return None
-
-    def iteration(self, score, reconstruct):
-        self.iterations.append((score, reconstruct()))
-        return len(self.iterations) == self.stop_after
-
-    def append(self, name, value):
-        self.lists.append((name, value))
-
-
 class Problem:
     """A problem whose score is the first entry of the map."""
 
@@ -287,160 +256,11 @@ def maps(n_maps):
     return [W + i for i, W in enumerate(np.random.default_rng(0).random((n_maps, 3, 2)))]
 
 
-def check_iterations(monitor, expected):
-    assert [score for score, _ in monitor.iterations] == [float(W[0, 0]) for W in expected]
-    for (_, attributes), W in zip(monitor.iterations, expected, strict=True):
-        np.testing.assert_allclose(attributes["map_"], polar_factor(W))
-
-
 @pytest.fixture
 def aligner():
     aligner = MiniVec2Vec()
     aligner._dtype = np.dtype(np.float64)
     return aligner
-
-
-@pytest.mark.parametrize("stop", [False, True])
-def test_start_without_a_selection(aligner, stop):
-    aligner.selection = None
-    problem, random_state, monitor = Problem(), np.random.RandomState(0), Monitor(None, stop)
-    (W,) = maps(1)
-
-    class OneMap:
-        def initial_map(self, *arguments):
-            assert arguments == (problem, random_state)
-            return W
-
-    assert aligner._start([OneMap()], problem, None, monitor, random_state) == (W, None, stop)
-    assert monitor.stages == [("start", None)]
-    check_iterations(monitor, [W])
-
-
-@pytest.mark.parametrize("stop_after", [None, 2])
-@pytest.mark.parametrize("with_pairs", [False, True])
-def test_start_with_a_selection(aligner, stop_after, with_pairs, monkeypatch):
-    rounds = [
-        SimpleNamespace(
-            candidates=[SimpleNamespace(map=W, score=float(2 * W[0, 0])), SimpleNamespace(score=i)],
-            agreement=i / 10,
-        )
-        for i, W in enumerate(maps(3))
-    ]
-    closed = []
-
-    class Halving:
-        def __init__(self, reduced, starts, *, random_state, n_jobs, learn_again):
-            self.arguments = (reduced, starts, random_state, n_jobs, learn_again)
-            made.append(self)
-
-        def rounds(self):
-            try:
-                yield from rounds
-            finally:
-                closed.append(True)
-
-    made = []
-    monkeypatch.setattr(module, "SuccessiveHalving", Halving)
-    aligner.n_jobs = 3
-    problem, random_state, monitor = Problem(), np.random.RandomState(0), Monitor(stop_after, "yes")
-    if with_pairs:
-        problem.pairs = "some"
-    reduced = SimpleNamespace(lift=lambda W: 2 * W)
-    given = [AnchorStart()]
-    W, state, stopped = aligner._start(given, problem, reduced, monitor, random_state)
-    n_rounds = stop_after or 3
-    np.testing.assert_array_equal(W, 2 * rounds[n_rounds - 1].candidates[0].map)
-    assert state is rounds[n_rounds - 1]
-    assert stopped == "yes"
-    assert closed == [True]
-    assert monitor.stages == [("start", None)]
-    check_iterations(monitor, [2 * one.candidates[0].map for one in rounds[:n_rounds]])
-    assert monitor.lists == [
-        entry
-        for one in rounds[:n_rounds]
-        for entry in (
-            ("start_scores", [c.score for c in one.candidates]),
-            ("agreement", one.agreement),
-        )
-    ]
-    (halving,) = made
-    assert halving.arguments[0] is reduced
-    assert halving.arguments[2:] == (random_state, 3, True)
-    starts = halving.arguments[1]
-    assert starts[-1] is given[0]
-    assert [type(start) for start in starts[:-1]] == [PairStart] * with_pairs
-
-
-@pytest.mark.parametrize(("stop_after", "n_iter"), [(None, 4), (2, 2)])
-def test_iterations_of_a_refinement(aligner, stop_after, n_iter):
-    problem, random_state, monitor = Problem(), np.random.RandomState(0), Monitor(stop_after, "yes")
-    first, *others = maps(5)
-
-    class Steps:
-        max_iter = 17
-
-        def iterate(self, *arguments):
-            assert arguments == (problem, first, random_state)
-            yield from others
-
-    W, stopped = aligner._refine(Steps(), first, problem, monitor, random_state)
-    assert W is others[n_iter - 1]
-    assert stopped == "yes"
-    assert monitor.stages == [("Steps", 17)]
-    check_iterations(monitor, others[:n_iter])
-
-
-def test_a_refinement_without_iterations(aligner):
-    class Nothing:
-        def iterate(self, problem, W, random_state):
-            return iter(())
-
-    monitor, (W,) = Monitor(), maps(1)
-    assert aligner._refine(Nothing(), W, Problem(), monitor, None) == (W, False)
-    assert monitor.stages == [("Nothing", None)]
-
-
-@pytest.mark.parametrize("from_pairs", [False, True])
-def test_a_second_fit_selects_a_map_only_if_pairs_made_the_first_one(
-    aligner, from_pairs, monkeypatch
-):
-    aligner.correction = None
-    # A callback stopped the refinement after two iterations.
-    aligner.history_ = [{"n_iter": 3}, {"n_iter": 2}]
-    problem, random_state = Problem(), np.random.RandomState(0)
-    first, selected_again = maps(2)
-    made = []
-
-    class Halving:
-        def __init__(self, *arguments, **options):
-            made.append((arguments, options))
-
-        def rounds(self):
-            for W in (first, selected_again):
-                yield SimpleNamespace(candidates=[SimpleNamespace(map=W)])
-
-    class Steps:
-        def iterate(self, given, W, stream):
-            assert given is problem
-            assert stream is random_state
-            for _ in range(5):
-                W = W + np.arange(2)
-                yield W
-
-    reduced = SimpleNamespace(lift=lambda W: 2 * W)
-    monkeypatch.setattr(module, "SuccessiveHalving", Halving)
-    monkeypatch.setattr(module, "reduce_problem", lambda *arguments: reduced)
-    start = PairStart() if from_pairs else AnchorStart()
-    selected = SimpleNamespace(candidates=[SimpleNamespace(start=start)])
-    W = aligner._fit_again(first, selected, [Steps()], random_state, problem)
-    begin = 2 * selected_again if from_pairs else first
-    np.testing.assert_allclose(W, polar_factor(begin + 2 * np.arange(2)))
-    assert len(made) == from_pairs
-    for (given, starts), options in made:
-        assert given is reduced
-        assert [type(one) for one in starts] == [PairStart]
-        # As the first fit does.
-        assert options == {"random_state": random_state, "n_jobs": 1, "learn_again": True}
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -456,69 +276,17 @@ def test_fitted_map_is_orthogonal(aligner, dtype):
     np.testing.assert_array_equal(attributes["map_"], expected)
 
 
-@pytest.mark.parametrize(
-    ("correction", "n_pairs", "asked"),
-    [
-        ("auto", 50, True),
-        ("auto", 49, False),
-        ("ridge", 1, True),
-        (None, 99, False),
-        ("ridge", 0, False),
-    ],
-)
-@pytest.mark.parametrize("strength", [0.5, np.inf])
-def test_when_a_correction_is_computed(correction, n_pairs, asked, strength, monkeypatch):
-    calls = []
-
-    def correct(W, pairs, reference):
-        calls.append((W, pairs, reference))
-        return W.astype(np.float64) + 1, strength
-
-    monkeypatch.setattr(module, "correct_map", correct)
-    aligner, _, _ = by_hand(np.float32, correction=correction)
-    rng = np.random.default_rng(0)
-    A, B = rng.random((20, WIDTH_A)), rng.random((3001, WIDTH_B))
-    pairs = KnownPairs(rng.random((n_pairs, WIDTH_A)), rng.random((n_pairs, WIDTH_B)), 1.0)
-    found, aligner._corrected_map = aligner._correct(aligner.map_, AlignmentProblem(A, B, pairs))
-    assert found == (strength if asked else np.inf)
-    assert len(calls) == asked
-    if asked:
-        assert calls[0][0] is aligner.map_
-        assert calls[0][1] is pairs
-        # At most 1500 samples, spread over the rows.
-        np.testing.assert_array_equal(calls[0][2], B[::3])
-    if asked and strength == 0.5:
-        assert aligner.linear_map_.dtype == np.float32
-        np.testing.assert_array_equal(aligner.linear_map_, aligner.map_ + 1)
-    else:
-        assert aligner.linear_map_ is aligner.map_
-
-
-@pytest.mark.parametrize("n_target", [1500, 1501])
-def test_reference_samples_of_a_correction(n_target, monkeypatch):
-    seen = []
-    monkeypatch.setattr(
-        module, "correct_map", lambda W, pairs, reference: (seen.append(reference), (W, np.inf))[1]
-    )
-    aligner, _, _ = by_hand(correction="ridge")
-    rng = np.random.default_rng(0)
-    A, B = rng.random((9, WIDTH_A)), rng.random((n_target, WIDTH_B))
-    aligner._correct(aligner.map_, AlignmentProblem(A, B, KnownPairs(A, B[:9], 1.0)))
-    assert len(seen[0]) == (1500 if n_target == 1500 else 751)
-
-
 @pytest.mark.parametrize("selected", [True, False])
 def test_evidence_of_the_convergence_check(aligner, selected, monkeypatch):
     calls, warned = [], []
-    evidence = SimpleNamespace(
+    evidence = Convergence(
         agreement=0.25,
         relative_score=0.5,
         min_relative_score=0.3,
         relearned=RelearnedMaps(0.875, 0.125),
-        converged="perhaps",
         expected_accuracy=0.625,
         measured=True,
-        ambiguous="maybe",
+        ambiguous=True,
     )
 
     def check(*arguments, unseen, expected_accuracy):
@@ -554,8 +322,8 @@ def test_evidence_of_the_convergence_check(aligner, selected, monkeypatch):
     assert (aligner.expected_accuracy_, aligner.accuracy_measured_) == (0.625, True)
     assert aligner.min_relative_score_ == 0.3
     assert (aligner.relearned_agreement_, aligner.relearned_score_) == (0.875, 0.125)
-    assert aligner.ambiguous_ == "maybe"
-    assert aligner.converged_ == "perhaps"
+    assert aligner.ambiguous_ is True
+    assert aligner.converged_ is True
 
 
 def test_names_of_the_target_are_set_and_forgotten(aligner):

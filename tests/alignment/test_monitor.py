@@ -193,6 +193,11 @@ def test_a_callback_ends_the_remaining_stages(fit, stage, expected):
     assert np.abs(aligner.map_.T @ aligner.map_ - np.eye(24)).max() < 1e-5
 
 
+def test_a_callback_ends_a_fit_without_a_selection_after_its_initialization(fit):
+    aligner = fit(Recorder(stop="start"), selection=None)
+    assert [record["stage"] for record in aligner.history_] == ["start"]
+
+
 def test_the_estimator_of_an_iteration_is_usable(fit, spaces):
     seen = {}
 
