@@ -30,6 +30,17 @@ def test_named_files_exist(name):
     assert (ROOT / name).exists()
 
 
+@pytest.mark.parametrize("folder", ["alignment", "fusion"])
+def test_every_module_is_named(folder):
+    folders = {name.rstrip("/") for name in named_files()}
+    modules = {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "sklearn_align" / folder).glob("*.py")
+        if path.name != "__init__.py"
+    }
+    assert sorted(modules - folders) == []
+
+
 def test_the_tests_of_the_guarantees_exist():
     page = (ROOT / "docs" / "user_guide" / "guarantees.rst").read_text(encoding="utf-8")
     names = re.findall(r"``([\w/]+\.py)``", page)

@@ -93,9 +93,9 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
           directions of each space. The candidates with the highest label-free score are refined
           further, until two independent candidates agree or the score does not increase any more.
           Between wide spaces, the mean of the best candidate and of those that agree with it is
-          refined, because each of them has other errors. Then the best map is learned again from
-          its leading directions, because others may be sent to wrong ones.
-          Known pairs add a candidate.
+          refined, because each of them has other errors, and the best map is learned again from its
+          leading directions, because others may be sent to wrong ones. Known pairs add a candidate
+          and judge the others, which are not fitted to them.
         - None: a single initial map is computed at full width and used without a selection.
 
     refinements : {"robust", "paper"} or list of refinements, default="robust"

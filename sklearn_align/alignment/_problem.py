@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 
@@ -160,6 +160,27 @@ class AlignmentProblem:
         if size is None or size >= len(samples):
             return samples
         return samples[random_state.choice(len(samples), size, replace=False)]
+
+    def without_pairs(self) -> Self:
+        """Return the same problem without its known pairs."""
+        return self.with_pairs(None)
+
+    def with_pairs(self, pairs: KnownPairs | None) -> Self:
+        """Return the same problem with other known pairs.
+
+        Parameters
+        ----------
+        pairs : KnownPairs or None
+            Unit samples in the coordinates of `A` and `B`.
+
+        Returns
+        -------
+        AlignmentProblem
+            Problem of the same samples.
+        """
+        problem = copy.copy(self)
+        problem.pairs = pairs
+        return problem
 
     def solve(self, X: FloatArray, Y: FloatArray) -> FloatArray:
         """Solve orthogonal Procrustes for matched samples and the known pairs.
@@ -323,27 +344,6 @@ class ReducedProblem(AlignmentProblem):
             score_sample_size=score_sample_size,
             random_state=random_state,
         )
-
-    def without_pairs(self) -> ReducedProblem:
-        """Return the same problem without its known pairs."""
-        return self.with_pairs(None)
-
-    def with_pairs(self, pairs: KnownPairs | None) -> ReducedProblem:
-        """Return the same problem with other known pairs.
-
-        Parameters
-        ----------
-        pairs : KnownPairs or None
-            Unit samples in the principal coordinates of both spaces.
-
-        Returns
-        -------
-        ReducedProblem
-            Problem of the same samples.
-        """
-        problem = copy.copy(self)
-        problem.pairs = pairs
-        return problem
 
     def without_copies(self, random_state: np.random.RandomState) -> ReducedProblem:
         """Return the problem without known pairs and with one sample of near copies.

@@ -49,6 +49,8 @@ class MapSearch:
         self._monitor = monitor
         self._attributes = attributes
         self._first_map: FloatArray
+        # Rounds after which a callback stopped the selection.
+        self._max_rounds: int | None = None
         self._n_iterations: list[int] = []
         self.selected: Round | None = None
 
@@ -68,48 +70,60 @@ class MapSearch:
     def again(self, problem: AlignmentProblem) -> FloatArray:
         """Return the orthogonal map of a problem with other known pairs.
 
-        The first map is the same, unless the known pairs made it, and so are the numbers of
-        iterations of the refinements at most: a callback may have stopped the first search.
+        The first map is the same, unless the known pairs made it. The search stops where a callback
+        has stopped the first one.
         """
         W = self._first_map.copy(order="K")
-        if self.selected and isinstance(self.selected.candidates[0].start, PairStart):
-            reduced = reduce_problem(problem, self._random_state)
-            *_, state = self._halving(reduced, [PairStart()], n_jobs=1).rounds()
-            W = reduced.lift(state.candidates[0].map)
+        made_by = self.selected.candidates[0].start if self.selected else self._starts[0]
+        if isinstance(made_by, PairStart):
+            W = self._map_from_pairs(made_by, problem)
         for refinement, n_iter in zip(self._refinements, self._n_iterations, strict=False):
             iterations = refinement.iterate(problem, W, self._random_state)
             for W_new in islice(iterations, n_iter):
                 W = W_new
         return polar_factor(W)
 
+    def _map_from_pairs(self, start: PairStart, problem: AlignmentProblem) -> FloatArray:
+        if self._selection is None:
+            return start.initial_map(problem, self._random_state)
+        reduced = reduce_problem(problem, self._random_state)
+        with closing(self._halving(reduced, [start]).rounds()) as rounds:
+            *_, state = islice(rounds, self._max_rounds)
+        return reduced.lift(state.candidates[0].map)
+
     def _start(self, problem: AlignmentProblem, reduced: ReducedProblem) -> bool:
         """Set the first map and the last round of the selection; whether to stop the fit."""
         with self._monitor.stage("start", max_iter=None) as stage:
             if self._selection is None:
-                W = self._starts[0].initial_map(problem, self._random_state)
+                (start,) = self._starts
+                # Pairs measure the accuracy of maps that they have not made.
+                seen = problem if isinstance(start, PairStart) else problem.without_pairs()
+                W = start.initial_map(seen, self._random_state)
                 stage.iteration(problem.score(W), partial(self._attributes, W, problem))
             else:
                 starts = self._starts
-                if problem.pairs is not None:
+                if problem.pairs is not None and not any(isinstance(s, PairStart) for s in starts):
                     starts = [PairStart(), *starts]
-                halving = self._halving(reduced, starts, n_jobs=self._n_jobs)
-                with closing(halving.rounds()) as rounds:
-                    for state in rounds:
+                with closing(self._halving(reduced, starts).rounds()) as rounds:
+                    for n_rounds, state in enumerate(rounds, start=1):
                         best = state.candidates[0]
                         W = reduced.lift(best.map)
                         stage.append("start_scores", [c.score for c in state.candidates])
                         stage.append("agreement", state.agreement)
                         if stage.iteration(best.score, partial(self._attributes, W, problem)):
+                            self._max_rounds = n_rounds
                             break
                 self.selected = state
         self._first_map = W
         return stage.stop_requested
 
-    def _halving(
-        self, reduced: ReducedProblem, starts: Sequence[Start], n_jobs: int | None
-    ) -> SuccessiveHalving:
+    def _halving(self, reduced: ReducedProblem, starts: Sequence[Start]) -> SuccessiveHalving:
         return SuccessiveHalving(
-            reduced, starts, random_state=self._random_state, n_jobs=n_jobs, learn_again=True
+            reduced,
+            starts,
+            random_state=self._random_state,
+            n_jobs=self._n_jobs,
+            learn_again=True,
         )
 
     def _refine(

@@ -53,7 +53,8 @@ class Candidate:
     """A map in the selection.
 
     `refinement` yields the map after each further iteration; `start` is the initialization that
-    made the first map, None for the consensus of all. `share_of_pairs` is the fraction of known
+    made the first map, None for the consensus of several. A map that is made of the best one has
+    the initialization of that one. `share_of_pairs` is the fraction of known
     pairs that the map retrieves without being fitted to them. A map from all pairs has that of maps
     from `halves` of them.
     """
@@ -83,9 +84,10 @@ class Round:
             if c.start is not None and not same_analysis(c.start, best.start)
         ]
         agreements = [map_agreement(probe, best.map, c.map) for c in others]
-        if best.start is None and others:
+        part_of_consensus = [i for i, c in enumerate(others) if not isinstance(c.start, PairStart)]
+        if best.start is None and part_of_consensus:
             # The consensus may depend on the candidate that agrees with it most.
-            closest = int(np.argmax(agreements))
+            closest = max(part_of_consensus, key=lambda i: agreements[i])
             del others[closest], agreements[closest]
         self.candidates = candidates
         self.independent_maps = [c.map for c in others]
@@ -110,7 +112,7 @@ def maps_from_halves(
 ) -> list[MapFromPairs]:
     """Make a map from each half of the known pairs, to be judged on the other half.
 
-    None if there are too few pairs.
+    No maps if there are too few pairs.
     """
     halves = None if problem.pairs is None else halves_of_pairs(problem.pairs, random_state)
     maps = []
@@ -124,6 +126,8 @@ def maps_from_halves(
 
 def same_analysis(one: Start | None, other: Start | None) -> bool:
     """Whether two initializations rest on the same analysis and are no independent runs."""
+    if isinstance(one, PairStart) and isinstance(other, PairStart):
+        return True
     analysis = getattr(one, "analysis", None)
     return analysis is not None and analysis == getattr(other, "analysis", None)
 
@@ -134,6 +138,16 @@ def limit_components(starts: Sequence[Start], problem: AlignmentProblem) -> list
     return [
         start.limited_to(width) if isinstance(start, ComponentStart) else start for start in starts
     ]
+
+
+def _judge_as(candidate: Candidate, best: Candidate) -> None:
+    """Let a map from pairs that was made of another one have the evidence of that one.
+
+    Maps from halves of the pairs are evidence for maps from all of them, but no such map is
+    averaged or learned again.
+    """
+    if isinstance(best.start, PairStart):
+        candidate.halves, candidate.share_of_pairs = best.halves, best.share_of_pairs
 
 
 # A direction that is reflected, and the candidates after the reflection.
@@ -241,8 +255,8 @@ class SuccessiveHalving:
         """Return the best candidate and those that agree with it, in spaces that are wide.
 
         Narrow spaces have few components, and candidates that agree have them all in common. A map
-        from known pairs agrees only with itself, because pairs that made a part of a mean could not
-        be used to judge it.
+        from known pairs is no part of the mean of others: pairs that made a part of a mean could
+        not be used to judge it.
         """
         best = candidates[0]
         others = [
@@ -267,8 +281,9 @@ class SuccessiveHalving:
         stream = np.random.RandomState(int(self._seeds[-1]))
         late = candidate_refinements()[-1:]
         candidate = self._enter(
-            mean, stream, best.start, SELECTION.n_iter_of_mean, best.halves, late
+            mean, stream, best.start, SELECTION.n_iter_of_mean, refinements=late
         )
+        _judge_as(candidate, best)
         with_mean = self._add_descendant(state, candidate)
         if with_mean.candidates[0] is candidate and state.agreement <= SELECTION.min_agreement:
             # Maps that the mean was made of do not confirm it where they did not before.
@@ -286,17 +301,21 @@ class SuccessiveHalving:
             W = learn_again_from_leading_part(
                 problem, best.map, n_directions, self._random_state, self._workers, parallel
             )
-            candidate = self._advance(replace(best, map=W, refinement=iter(())), 0)
-            if candidate.score >= best.score:
+            candidate = self._advance(Candidate(W, iter(()), best.start), 0)
+            _judge_as(candidate, best)
+            if self._rank([candidate, best]).candidates[0] is candidate:
                 break
         return self._add_descendant(state, candidate)
 
     def _add_descendant(self, state: Round, candidate: Candidate) -> Round:
         """Return the state with a candidate that was made of the best one.
 
-        The evidence remains: neither of the two confirms the other.
+        The evidence remains: neither of the two confirms the other. It would be none for a third
+        map, so that one of the two stays the best.
         """
-        extended = self._rank([candidate, *state.candidates])
+        best, _ = self._rank([candidate, state.candidates[0]]).candidates
+        ranked = self._rank([candidate, *state.candidates]).candidates
+        extended = Round([best, *(c for c in ranked if c is not best)], self._probe)
         extended.agreement = state.agreement
         extended.independent_maps = state.independent_maps
         return extended
@@ -402,7 +421,7 @@ class SuccessiveHalving:
         """Return a first map and its candidate after the initial iterations."""
         with self._workers:
             stream = np.random.RandomState(seed)
-            W = start.initial_map(self._problem, stream)
+            W = start.initial_map(self._problem_of(start), stream)
             halves: Sequence[MapFromPairs] = ()
             if isinstance(start, PairStart):
                 halves = maps_from_halves(start, self._problem, np.random.RandomState(seed))

@@ -10,7 +10,14 @@ from scipy.special import expit, logit
 
 from sklearn_align import MiniVec2Vec
 from sklearn_align._linalg import unit_rows
-from sklearn_align.alignment import AlignmentProblem, KnownPairs, TransportRefinement, _held_out
+from sklearn_align.alignment import (
+    AlignmentProblem,
+    AnchorStart,
+    KnownPairs,
+    PairStart,
+    TransportRefinement,
+    _held_out,
+)
 from sklearn_align.alignment._held_out import (
     accuracy_on_pairs,
     leave_out,
@@ -243,6 +250,27 @@ def test_the_second_fit_stops_where_a_callback_stopped_the_first(data, monkeypat
 
 def test_wrong_pairs_are_not_retrieved(data):
     aligner = fit(data, wrong=1)
+    assert aligner.expected_accuracy_ < 0.2
+    assert aligner.converged_ is False
+
+
+@pytest.mark.parametrize("init", [PairStart(), AnchorStart(8, n_runs=2, n_neighbors=5)])
+def test_pairs_do_not_measure_a_map_that_they_have_made(init):
+    """Between unrelated wide spaces, arbitrary pairs are retrieved by a map that is fitted to them."""
+    rng = np.random.default_rng(0)
+    A, B = (rng.standard_normal((500, 160)) for _ in range(2))
+    pairs = tuple(rng.standard_normal((60, 160)) for _ in range(2))
+    aligner = MiniVec2Vec(
+        init=init,
+        selection=None,
+        refinements=[],
+        correction=None,
+        pair_weight=10.0,
+        random_state=0,
+    )
+    with warnings.catch_warnings(action="ignore", category=AlignmentWarning):
+        aligner.fit(A, XB=B, pairs=pairs)
+    assert aligner.accuracy_measured_ is True
     assert aligner.expected_accuracy_ < 0.2
     assert aligner.converged_ is False
 

@@ -22,6 +22,8 @@ from sklearn_align.alignment import (
     ComponentStart,
     TransportRefinement,
     _convergence,
+    _leading_part,
+    _problem,
     _selection,
 )
 from tests.repetitions import repetitions
@@ -44,6 +46,18 @@ def few_iterations(monkeypatch):
     monkeypatch.setattr(_selection, "SELECTION", selection)
     convergence = replace(_convergence.CONVERGENCE, min_runs=2, max_runs=3)
     monkeypatch.setattr(_convergence, "CONVERGENCE", convergence)
+
+
+@pytest.fixture
+def wide(monkeypatch):
+    """Let small spaces count as wide, in which the selected map is learned again."""
+    width = replace(_problem.WIDTH, min_features=1, n_leading=1)
+    monkeypatch.setattr(_problem, "WIDTH", width)
+    learning_again = replace(
+        _leading_part.LEARNING_AGAIN, n_directions=(2, 3), n_runs=2, n_iter=2, n_averaged=1
+    )
+    for module in (_leading_part, _selection):
+        monkeypatch.setattr(module, "LEARNING_AGAIN", learning_again)
 
 
 def tiny(**parameters):
@@ -157,6 +171,41 @@ def check_interrupts(n_interrupts, seed):
 
 def test_a_few_interrupts():
     check_interrupts(6, seed=0)
+
+
+@pytest.mark.usefixtures("wide")
+def test_interrupts_while_a_map_is_learned_again(monkeypatch):
+    begun = []
+
+    def mean_of_run(*arguments):
+        begun.append(arguments)
+        return _mean_of_run(*arguments)
+
+    _mean_of_run = _leading_part._mean_of_run
+    monkeypatch.setattr(_leading_part, "_mean_of_run", mean_of_run)
+    check_interrupts(6, seed=0)
+    assert begun
+
+
+@pytest.mark.usefixtures("wide")
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_an_error_while_a_map_is_learned_again(n_jobs, fitted_before, monkeypatch):
+    def fail(problem, W, seed, workers):
+        with workers:
+            raise MemoryError
+
+    monkeypatch.setattr(_leading_part, "_mean_of_run", fail)
+    fitted, fresh = deepcopy(fitted_before), tiny(n_jobs=n_jobs)
+    fitted.set_params(n_jobs=n_jobs)
+    before = state(fitted)
+    threads = [pool["num_threads"] for pool in threadpool_info()]
+    for aligner in (fitted, fresh):
+        with pytest.raises(MemoryError):
+            aligner.fit(*spaces(1))
+    assert state(fitted) == before
+    with pytest.raises(NotFittedError):
+        check_is_fitted(fresh)
+    assert [pool["num_threads"] for pool in threadpool_info()] == threads
 
 
 @pytest.mark.slow

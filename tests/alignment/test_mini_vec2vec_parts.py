@@ -25,6 +25,7 @@ from sklearn_align.alignment._recipes import UnseenSettings
 from sklearn_align.alignment._relearned import RelearnedMaps
 from sklearn_align.exceptions import PairingWarning, SampleLengthWarning
 from sklearn_align.metrics import csls_score
+from tests.alignment.stand_ins import Problem, maps
 
 WIDTH_A, WIDTH_B = 5, 4
 
@@ -240,20 +241,6 @@ def test_pairs_with_other_names_than_their_space(side):
     pairs[side] = pairs[side].iloc[:, ::-1]
     with pytest.raises(ValueError, match=rf"pairs\[{side}\]: The feature names should"):
         make_problem(aligner, A, B, pairs)
-
-
-class Problem:
-    """A problem whose score is the first entry of the map."""
-
-    pairs = None
-    _score_B = np.eye(2, dtype=np.float32)
-
-    def score(self, W):
-        return float(W[0, 0])
-
-
-def maps(n_maps):
-    return [W + i for i, W in enumerate(np.random.default_rng(0).random((n_maps, 3, 2)))]
 
 
 @pytest.fixture

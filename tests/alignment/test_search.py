@@ -11,6 +11,7 @@ import sklearn_align.alignment._search as module
 from sklearn_align._linalg import polar_factor
 from sklearn_align.alignment import AnchorStart, PairStart
 from sklearn_align.alignment._search import MapSearch
+from tests.alignment.stand_ins import Problem, maps
 
 
 class Monitor:
@@ -41,20 +42,6 @@ class Monitor:
 
     def append(self, name, value):
         self.lists.append((name, value))
-
-
-class Problem:
-    """A problem whose score is the first entry of the map."""
-
-    pairs = None
-    _score_B = np.eye(2, dtype=np.float32)
-
-    def score(self, W):
-        return float(W[0, 0])
-
-
-def maps(n_maps):
-    return [W + i for i, W in enumerate(np.random.default_rng(0).random((n_maps, 3, 2)))]
 
 
 def check_iterations(monitor, expected):
@@ -94,20 +81,32 @@ class Steps:
             yield W
 
 
+@pytest.mark.parametrize("from_pairs", [False, True])
+def test_only_a_map_from_pairs_sees_them_without_a_selection(from_pairs):
+    """Pairs that made a map could not measure its accuracy in further fits."""
+    given = []
+    (W,) = maps(1)
+
+    class OneMap(PairStart if from_pairs else object):
+        def initial_map(self, problem, random_state):
+            given.append((problem.pairs, random_state))
+            return len(given) * W
+
+    search = make_search([OneMap()], selection=None)
+    search.run(Problem(pairs="all"), None)
+    random_state = search._random_state
+    assert given == [("all" if from_pairs else None, random_state)]
+    again = search.again(Problem(pairs="some"))
+    assert given[1:] == ([("some", random_state)] if from_pairs else [])
+    np.testing.assert_allclose(again, polar_factor(W))
+
+
 @pytest.mark.parametrize("stop", [False, True])
 def test_search_without_a_selection(stop):
-    problem, monitor, (W, step) = Problem(), Monitor(stop_at_end=stop), maps(2)
-    given = []
-
-    class OneMap:
-        def initial_map(self, *arguments):
-            given.append(arguments)
-            return W
-
-    search = make_search([OneMap()], [Steps(step)], monitor=monitor, selection=None)
-    found = search.run(problem, None)
+    monitor, (W, step) = Monitor(stop_at_end=stop), maps(2)
+    search = make_search([one_start(W)], [Steps(step)], monitor=monitor, selection=None)
+    found = search.run(Problem(), None)
     np.testing.assert_array_equal(found, [W] if stop else [W, W + step])
-    assert given == [(problem, search._random_state)]
     assert search.selected is None
     assert monitor.stages == [("start", None), ("Steps", 17)][: len(found)]
     check_iterations(monitor, found)
@@ -115,7 +114,8 @@ def test_search_without_a_selection(stop):
 
 @pytest.mark.parametrize("stop_after", [None, 2])
 @pytest.mark.parametrize("with_pairs", [False, True])
-def test_search_with_a_selection(stop_after, with_pairs, monkeypatch):
+@pytest.mark.parametrize("given", [AnchorStart(), PairStart()])
+def test_search_with_a_selection(stop_after, with_pairs, given, monkeypatch):
     rounds = [
         SimpleNamespace(
             candidates=[SimpleNamespace(map=W, score=float(2 * W[0, 0])), SimpleNamespace(score=i)],
@@ -138,12 +138,10 @@ def test_search_with_a_selection(stop_after, with_pairs, monkeypatch):
 
     made = []
     monkeypatch.setattr(module, "SuccessiveHalving", Halving)
-    problem, monitor = Problem(), Monitor(stop_after, stop_at_end=True)
-    if with_pairs:
-        problem.pairs = "some"
+    problem = Problem(pairs="some" if with_pairs else None)
+    monitor = Monitor(stop_after, stop_at_end=True)
     reduced = SimpleNamespace(lift=lambda W: 2 * W)
-    given = [AnchorStart()]
-    search = make_search(given, [Steps(1)], monitor=monitor, n_jobs=3)
+    search = make_search([given], [Steps(1)], monitor=monitor, n_jobs=3)
     (W,) = search.run(problem, reduced)
     n_rounds = stop_after or 3
     np.testing.assert_array_equal(W, 2 * rounds[n_rounds - 1].candidates[0].map)
@@ -163,8 +161,10 @@ def test_search_with_a_selection(stop_after, with_pairs, monkeypatch):
     assert halving.arguments[0] is reduced
     assert halving.arguments[2:] == (search._random_state, 3, True)
     starts = halving.arguments[1]
-    assert starts[-1] is given[0]
-    assert [type(start) for start in starts[:-1]] == [PairStart] * with_pairs
+    assert starts[-1] is given
+    # One map from pairs is enough.
+    added = with_pairs and not isinstance(given, PairStart)
+    assert [type(start) for start in starts[:-1]] == [PairStart] * added
 
 
 @pytest.mark.parametrize("stop_after", [None, 2])
@@ -216,20 +216,25 @@ def test_a_refinement_without_iterations():
 
 
 @pytest.mark.parametrize("from_pairs", [False, True])
-def test_a_second_search_selects_a_map_only_if_pairs_made_the_first_one(from_pairs, monkeypatch):
-    first, selected_again = maps(2)
+@pytest.mark.parametrize(("stop_after", "n_rounds", "n_iter"), [(None, 3, 5), (5, 3, 2), (2, 2, 5)])
+def test_a_second_search_repeats_what_depends_on_pairs(
+    from_pairs, stop_after, n_rounds, n_iter, monkeypatch
+):
+    rounds, rounds_again = maps(3), [W + 5 for W in maps(3)]
     start = PairStart() if from_pairs else AnchorStart()
-    made = []
+    made, closed = [], []
 
     class Halving:
         def __init__(self, *arguments, **options):
             made.append((arguments, options))
 
         def rounds(self):
-            best = first if len(made) == 1 else selected_again
-            for W in (first + 1, best):
-                candidate = SimpleNamespace(map=W, score=0.0, start=start)
-                yield SimpleNamespace(candidates=[candidate], agreement=0.0)
+            try:
+                for W in rounds if len(made) == 1 else rounds_again:
+                    candidate = SimpleNamespace(map=W, score=0.0, start=start)
+                    yield SimpleNamespace(candidates=[candidate], agreement=0.0)
+            finally:
+                closed.append(True)
 
     reduced, reduced_again = (SimpleNamespace(lift=lambda W, k=k: k * W) for k in (2, 3))
     problem, other = Problem(), Problem()
@@ -239,25 +244,25 @@ def test_a_second_search_selects_a_map_only_if_pairs_made_the_first_one(from_pai
         "reduce_problem",
         lambda given, random_state: reduced_again if given is other else None,
     )
-    # A callback stopped the refinement after two iterations: two rounds came before.
-    monitor = Monitor(stop_after=4)
-    search = make_search([start], [Steps(*np.arange(1, 6))], monitor=monitor)
+    # A callback stops the selection after two rounds, or the refinement after two iterations.
+    monitor = Monitor(stop_after)
+    steps = np.arange(1, 6)
+    search = make_search([start], [Steps(*steps)], monitor=monitor, n_jobs=3)
     search.run(problem, reduced)
-    begin = 3 * selected_again if from_pairs else 2 * first
+    begin = 3 * rounds_again[n_rounds - 1] if from_pairs else 2 * rounds[n_rounds - 1]
     # As often as asked: the measured accuracy needs several fits.
     for _ in range(2):
-        np.testing.assert_allclose(search.again(other), polar_factor(begin + 1 + 2))
+        expected = polar_factor(begin + steps[:n_iter].sum())
+        np.testing.assert_allclose(search.again(other), expected)
     again = made[1:]
     assert len(again) == 2 * from_pairs
+    assert len(closed) == len(made)
     for (given, starts), options in again:
         assert given is reduced_again
-        assert [type(one) for one in starts] == [PairStart]
+        assert starts == [start]
         # As the first search does.
-        assert options == {
-            "random_state": search._random_state,
-            "n_jobs": 1,
-            "learn_again": True,
-        }
+        assert options == made[0][1]
+        assert options["n_jobs"] == 3
 
 
 def test_a_second_search_without_a_selection():

@@ -443,7 +443,7 @@ def test_every_candidate_has_its_own_random_stream():
     stream.random_sample(3)
     seeds = stream.randint(2**31 - 1, size=5)
     for start, seed in zip(starts, seeds, strict=False):
-        assert start.problem is problem
+        assert start.problem.pairs is None
         assert start.draw == np.random.RandomState(seed).random_sample()
 
 
@@ -536,6 +536,49 @@ def test_maps_from_halves_are_refined_as_long_as_the_map_from_all_pairs(monkeypa
     of_pairs = [n for maps, _ in rounds for quality, n in maps if quality == 9]
     assert len(of_pairs) == len(rounds) > 3
     assert seen == {FIRST: of_pairs, SECOND: of_pairs}
+
+
+@pytest.mark.usefixtures("counters", "shares")
+def test_only_initializations_from_pairs_see_them():
+    starts = [QualityOfPairs(3.0), Quality(2.0)]
+    rounds_of(CountingProblem(pairs=PAIRS), starts)
+    # The last map is that of half of the pairs.
+    assert starts[0].problem.pairs == SECOND
+    assert starts[1].problem.pairs is None
+
+
+@pytest.mark.usefixtures("counters", "shares")
+def test_maps_from_the_same_pairs_do_not_confirm_one_another(monkeypatch):
+    monkeypatch.setattr(_selection, "map_agreement", lambda probe, W, V: 0.9)
+    starts = [QualityOfPairs(3.0), QualityOfPairs(2.0)]
+    halving = SuccessiveHalving(
+        CountingProblem(rise=0.01, pairs=PAIRS),
+        starts,
+        random_state=np.random.RandomState(0),
+        n_jobs=1,
+    )
+    states = list(halving.rounds())
+    assert len(states) > 1
+    assert {state.agreement for state in states} == {0.0}
+
+
+@pytest.mark.usefixtures("counters", "shares")
+def test_a_consensus_confirms_no_part_of_it_but_maps_from_pairs(monkeypatch):
+    """With one other candidate, it is the first map of that one."""
+    monkeypatch.setattr(
+        _selection, "map_agreement", lambda probe, W, V: 0.75 if V[0, 0] == 3 else 0.7
+    )
+    starts = [QualityOfPairs(3.0), Quality(2.0)]
+    halving = SuccessiveHalving(
+        CountingProblem(rise=0.01, pairs=PAIRS),
+        starts,
+        random_state=np.random.RandomState(0),
+        n_jobs=1,
+    )
+    *_, state = halving.rounds()
+    assert state.candidates[0].start is None
+    assert [V[0, 0] for V in state.independent_maps] == [3.0]
+    assert state.agreement == 0.75
 
 
 @pytest.mark.usefixtures("counters", "shares")

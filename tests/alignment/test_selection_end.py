@@ -7,7 +7,15 @@ import pytest
 
 from sklearn_align.alignment import _selection
 from sklearn_align.alignment._selection import SuccessiveHalving
-from tests.alignment.counting import PAIRS, Counting, CountingProblem, Quality, QualityOfPairs
+from tests.alignment.counting import (
+    FIRST,
+    PAIRS,
+    SECOND,
+    Counting,
+    CountingProblem,
+    Quality,
+    QualityOfPairs,
+)
 
 
 class WideCountingProblem(CountingProblem):
@@ -107,6 +115,52 @@ def test_a_map_from_pairs_is_no_part_of_the_mean_of_others(monkeypatch):
     assert {9.0, 7.0, 5.0, 14 / 3} <= qualities
 
 
+@pytest.mark.usefixtures("wide_counters", "shares")
+@pytest.mark.parametrize("relearned", [False, True])
+def test_a_map_made_of_the_best_one_does_not_make_a_third_one_the_best(monkeypatch, relearned):
+    """The evidence is that for the best one, and a part of it is the third map."""
+    made = 10.0 if relearned else 8.0
+
+    def agree(probe, W, V):
+        qualities = {W[0, 0], V[0, 0]}
+        if qualities == {made, 6.0}:
+            # The map from pairs.
+            return 0.85
+        return 0.7 if qualities == {9.0, 7.0} and not relearned else 0.5
+
+    monkeypatch.setattr(_selection, "map_agreement", agree)
+    monkeypatch.setattr(
+        _selection, "learn_again_from_leading_part", lambda *_: np.array([[10.0, 0.0]])
+    )
+    problem = WideCountingProblem(rise=0 if relearned else 1.0, pairs=PAIRS)
+    starts = [Quality(9.0), QualityOfPairs(6.0), Quality(7.0)]
+    before, state = last_states(problem, starts, learn_again=relearned)
+    best = state.candidates[0]
+    assert best.map[0, 0] == made
+    assert best.start is starts[0]
+    assert all(V[0, 0] not in (9.0, made) for V in state.independent_maps)
+    assert state.agreement == before.agreement
+
+
+@pytest.mark.usefixtures("wide_counters")
+def test_halves_of_the_pairs_judge_maps_made_of_the_best_one_as_that_one(monkeypatch, shares):
+    """Their maps are neither averaged nor learned again."""
+    monkeypatch.setattr(_selection, "map_agreement", lambda probe, W, V: 0.7)
+    monkeypatch.setattr(
+        _selection, "learn_again_from_leading_part", lambda *_: np.array([[7.0, 0.0]])
+    )
+    shares.update({(9.0, FIRST): 0.06, (9.0, SECOND): 0.06})
+    starts = [QualityOfPairs(9.0), Quality(8.0)]
+    problem = WideCountingProblem(rise=1.0, pairs=PAIRS)
+    *_, state = last_states(problem, starts, learn_again=True)
+    of_pairs = [c for c in state.candidates if c.start is starts[0]]
+    # The consensus, 0, is a part of the mean.
+    assert {c.map[0, 0] for c in of_pairs} == {9.0, 17 / 3, 7.0}
+    assert {c.share_of_pairs for c in of_pairs} == {0.06}
+    halves = {id(half) for c in of_pairs for half in c.halves}
+    assert len(halves) == 2
+
+
 @pytest.fixture
 def learned(monkeypatch):
     """Calls that learn a map again, and the qualities of their results."""
@@ -160,13 +214,31 @@ def test_when_no_map_is_learned_again(learned, problem, asked):
 
 @pytest.mark.usefixtures("wide_counters")
 @pytest.mark.parametrize("from_pairs", [True, False])
-@pytest.mark.parametrize(("share", "kept"), [(0.4, True), (0.2, False)])
-def test_known_pairs_and_a_map_that_is_learned_again(learned, shares, from_pairs, share, kept):
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        # Pairs and scores of maps that are learned from 8 and 16 directions.
+        ((10.0, 0.4), None, 10.0),
+        ((10.0, 0.2), (9.5, 0.4), 9.5),
+        ((10.0, 0.2), (11.0, 0.2), 9.0),
+        # Twice as many pairs count more than the score.
+        ((8.5, 0.95), (9.5, 0.4), 8.5),
+    ],
+)
+def test_known_pairs_and_a_map_that_is_learned_again(
+    learned, shares, from_pairs, first, second, expected
+):
     """They are used if they made the map; if not, they judge both maps."""
-    shares.update({9.0: 0.45, 10.0: share})
+    given = [first] if second is None else [first, second]
+    learned.qualities = [quality for quality, _ in given]
+    shares.update({9.0: 0.45, **dict(given)})
     start = QualityOfPairs(9.0) if from_pairs else Quality(9.0)
     *_, state = last_states(WideCountingProblem(pairs=PAIRS), [start], learn_again=True)
-    ((problem, *_),) = learned
-    assert problem.pairs == (PAIRS if from_pairs else None)
-    # Maps from halves, by which a map from pairs is judged, are not learned again.
-    assert state.candidates[0].map[0, 0] == (10 if kept or from_pairs else 9)
+    best = state.candidates[0].map[0, 0]
+    if from_pairs:
+        # Maps from halves, by which a map from pairs is judged, are not learned again.
+        expected = first[0] if first[0] > 9 else second[0]
+    assert best == expected
+    assert {problem.pairs for problem, *_ in learned} == {PAIRS if from_pairs else None}
+    # A map that is better ends it.
+    assert len(learned) == (1 if best == first[0] else len(given))

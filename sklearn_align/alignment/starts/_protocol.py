@@ -18,6 +18,9 @@ class Start(Protocol):
     addition to `random_state`. For the convergence check, two initializations with equal `analysis`
     are not independent runs.
 
+    Known pairs are in the problem (``problem.pairs``) for :class:`PairStart` and classes derived
+    from it only. The pairs judge the maps of other initializations, which they must not make.
+
     See Also
     --------
     ComponentStart : Matches independent components, the default.
