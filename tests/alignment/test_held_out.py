@@ -256,7 +256,7 @@ def test_wrong_pairs_are_not_retrieved(data):
 
 @pytest.mark.parametrize("init", [PairStart(), AnchorStart(8, n_runs=2, n_neighbors=5)])
 def test_pairs_do_not_measure_a_map_that_they_have_made(init):
-    """Between unrelated wide spaces, arbitrary pairs are retrieved by a map that is fitted to them."""
+    """Between unrelated wide spaces, such a map retrieves arbitrary pairs."""
     rng = np.random.default_rng(0)
     A, B = (rng.standard_normal((500, 160)) for _ in range(2))
     pairs = tuple(rng.standard_normal((60, 160)) for _ in range(2))
