@@ -339,14 +339,18 @@ def test_starts_ask_for_no_more_components_than_the_narrower_space_has(n_A, n_B)
 # ------------------------------------------------------- rounds with maps that are counters
 
 
-def rounds_of(problem, starts, **options):
+def states_of(problem, starts, **options):
     halving = SuccessiveHalving(
         problem, starts, random_state=np.random.RandomState(0), n_jobs=1, **options
     )
+    return halving.rounds()
+
+
+def rounds_of(problem, starts, **options):
     # Maps are replaced as the selection goes on.
     return [
         ([tuple(c.map[0]) for c in state.candidates], [c.start for c in state.candidates])
-        for state in halving.rounds()
+        for state in states_of(problem, starts, **options)
     ]
 
 
@@ -551,13 +555,7 @@ def test_only_initializations_from_pairs_see_them():
 def test_maps_from_the_same_pairs_do_not_confirm_one_another(monkeypatch):
     monkeypatch.setattr(_selection, "map_agreement", lambda probe, W, V: 0.9)
     starts = [QualityOfPairs(3.0), QualityOfPairs(2.0)]
-    halving = SuccessiveHalving(
-        CountingProblem(rise=0.01, pairs=PAIRS),
-        starts,
-        random_state=np.random.RandomState(0),
-        n_jobs=1,
-    )
-    states = list(halving.rounds())
+    states = list(states_of(CountingProblem(rise=0.01, pairs=PAIRS), starts))
     assert len(states) > 1
     assert {state.agreement for state in states} == {0.0}
 
@@ -569,13 +567,7 @@ def test_a_consensus_confirms_no_part_of_it_but_maps_from_pairs(monkeypatch):
         _selection, "map_agreement", lambda probe, W, V: 0.75 if V[0, 0] == 3 else 0.7
     )
     starts = [QualityOfPairs(3.0), Quality(2.0)]
-    halving = SuccessiveHalving(
-        CountingProblem(rise=0.01, pairs=PAIRS),
-        starts,
-        random_state=np.random.RandomState(0),
-        n_jobs=1,
-    )
-    *_, state = halving.rounds()
+    *_, state = states_of(CountingProblem(rise=0.01, pairs=PAIRS), starts)
     assert state.candidates[0].start is None
     assert [V[0, 0] for V in state.independent_maps] == [3.0]
     assert state.agreement == 0.75
