@@ -512,10 +512,10 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
             (indices of samples in `X` and in the target samples, from 0 on), or matrices with the
             paired samples themselves. A sample may be in several pairs. Pairs make a candidate
             (:class:`~sklearn_align.alignment.PairStart`), have a weight in every Procrustes problem
-            (`pair_weight`) and decide between candidates: those that retrieve less than half as
-            many pairs as another one are not selected, whatever their score. Two lists or tuples of
-            length two raise an error, because ``[(0, 5), (1, 6)]`` could also be a list of two
-            pairs: pass arrays in this case.
+            of the refinements (`pair_weight`) and decide between candidates: those that retrieve
+            less than half as many pairs as another one are not selected, whatever their score. Two
+            lists or tuples of length two raise an error, because ``[(0, 5), (1, 6)]`` could also be
+            a list of two pairs: pass arrays in this case.
 
         Returns
         -------
