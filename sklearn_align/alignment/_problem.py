@@ -162,7 +162,13 @@ class AlignmentProblem:
         return samples[random_state.choice(len(samples), size, replace=False)]
 
     def without_pairs(self) -> Self:
-        """Return the same problem without its known pairs."""
+        """Return the same problem without its known pairs.
+
+        Returns
+        -------
+        AlignmentProblem
+            Problem of the same samples.
+        """
         return self.with_pairs(None)
 
     def with_pairs(self, pairs: KnownPairs | None) -> Self:
