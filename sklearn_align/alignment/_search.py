@@ -14,7 +14,12 @@ from sklearn_align._linalg import polar_factor
 from sklearn_align._typing import FloatArray
 from sklearn_align.alignment._monitor import FitMonitor
 from sklearn_align.alignment._problem import AlignmentProblem, ReducedProblem
-from sklearn_align.alignment._selection import Round, SuccessiveHalving, reduce_problem
+from sklearn_align.alignment._selection import (
+    Round,
+    SuccessiveHalving,
+    problem_seen_by,
+    reduce_problem,
+)
 from sklearn_align.alignment.refinements import Refinement
 from sklearn_align.alignment.starts import PairStart, Start
 
@@ -96,9 +101,7 @@ class MapSearch:
         with self._monitor.stage("start", max_iter=None) as stage:
             if self._selection is None:
                 (start,) = self._starts
-                # Pairs measure the accuracy of maps that they have not made.
-                seen = problem if isinstance(start, PairStart) else problem.without_pairs()
-                W = start.initial_map(seen, self._random_state)
+                W = start.initial_map(problem_seen_by(start, problem), self._random_state)
                 stage.iteration(problem.score(W), partial(self._attributes, W, problem))
             else:
                 starts = self._starts

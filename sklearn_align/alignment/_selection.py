@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
+from typing import TypeVar
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -32,6 +34,8 @@ from sklearn_align.alignment._reflections import (
 from sklearn_align.alignment._threads import Workers, on_one_thread
 from sklearn_align.alignment.refinements import Refinement
 from sklearn_align.alignment.starts import ComponentStart, PairStart, Start
+
+Problem = TypeVar("Problem", bound=AlignmentProblem)
 
 
 @dataclass
@@ -124,6 +128,14 @@ def maps_from_halves(
     return maps
 
 
+def problem_seen_by(start: Start | None, problem: Problem) -> Problem:
+    """Return the problem with its known pairs only for an initialization from them.
+
+    The pairs judge the maps of others, which they must not make.
+    """
+    return problem if isinstance(start, PairStart) else problem.without_pairs()
+
+
 def same_analysis(one: Start | None, other: Start | None) -> bool:
     """Whether two initializations rest on the same analysis and are no independent runs."""
     if isinstance(one, PairStart) and isinstance(other, PairStart):
@@ -191,8 +203,6 @@ class SuccessiveHalving:
         self._problem = problem
         self._random_state = random_state
         self._learns_again = learn_again and problem.wide
-        # Only the initialization from pairs sees the pairs, so that agreement with it is evidence.
-        self._problem_without_pairs = problem.without_pairs()
         self._probe = problem.sample("A", SELECTION.n_probe_samples, random_state)
         self._seeds = random_state.randint(np.iinfo(np.int32).max, size=len(starts) + 1)
         self._starts = limit_components(starts, problem)
@@ -296,14 +306,14 @@ class SuccessiveHalving:
     def _with_map_learned_again(self, state: Round, parallel: Parallel) -> Round:
         """Return the last state with the best map learned again from its leading directions."""
         best = state.candidates[0]
-        problem = self._problem_of(best.start)
+        problem = problem_seen_by(best.start, self._problem)
         for n_directions in LEARNING_AGAIN.n_directions:
             W = learn_again_from_leading_part(
                 problem, best.map, n_directions, self._random_state, self._workers, parallel
             )
             candidate = self._advance(Candidate(W, iter(()), best.start), 0)
             _judge_as(candidate, best)
-            if self._rank([candidate, best]).candidates[0] is candidate:
+            if self._ranked([candidate, best])[0] is candidate:
                 break
         return self._add_descendant(state, candidate)
 
@@ -313,11 +323,10 @@ class SuccessiveHalving:
         The evidence remains: neither of the two confirms the other. It would be none for a third
         map, so that one of the two stays the best.
         """
-        best, _ = self._rank([candidate, state.candidates[0]]).candidates
-        ranked = self._rank([candidate, *state.candidates]).candidates
-        extended = Round([best, *(c for c in ranked if c is not best)], self._probe)
-        extended.agreement = state.agreement
-        extended.independent_maps = state.independent_maps
+        best, _ = self._ranked([candidate, state.candidates[0]])
+        ranked = self._ranked([candidate, *state.candidates])
+        extended = copy.copy(state)
+        extended.candidates = [best, *(c for c in ranked if c is not best)]
         return extended
 
     def _final_rounds(
@@ -421,7 +430,7 @@ class SuccessiveHalving:
         """Return a first map and its candidate after the initial iterations."""
         with self._workers:
             stream = np.random.RandomState(seed)
-            W = start.initial_map(self._problem_of(start), stream)
+            W = start.initial_map(problem_seen_by(start, self._problem), stream)
             halves: Sequence[MapFromPairs] = ()
             if isinstance(start, PairStart):
                 halves = maps_from_halves(start, self._problem, np.random.RandomState(seed))
@@ -438,11 +447,8 @@ class SuccessiveHalving:
     ) -> Candidate:
         """Make a candidate and run its first iterations, by default of all refinements."""
         refinements = refinements or candidate_refinements()
-        refinement = refine(refinements, self._problem_of(start), W, stream)
+        refinement = refine(refinements, problem_seen_by(start, self._problem), W, stream)
         return self._advance(Candidate(W, refinement, start, halves=halves), n_iter)
-
-    def _problem_of(self, start: Start | None) -> ReducedProblem:
-        return self._problem if isinstance(start, PairStart) else self._problem_without_pairs
 
     def _continue(self, candidate: Candidate, n_iter: int) -> Candidate:
         """Run further iterations."""
@@ -480,6 +486,9 @@ class SuccessiveHalving:
         return self._enter(consensus(self._first_maps), stream, None, n_iter)
 
     def _rank(self, candidates: Sequence[Candidate]) -> Round:
+        return Round(self._ranked(candidates), self._probe)
+
+    def _ranked(self, candidates: Sequence[Candidate]) -> list[Candidate]:
         """Order candidates by score, but those that retrieve far fewer pairs than others last.
 
         If the best one and the map from pairs agree, that map is better: it is fitted to the pairs.
@@ -496,7 +505,7 @@ class SuccessiveHalving:
                 if agreement > SELECTION.min_agreement:
                     ranked = [candidate, *(c for c in ranked if c is not candidate)]
                 break
-        return Round(ranked, self._probe)
+        return ranked
 
     def _needed_share(self) -> float:
         pairs = self._problem.pairs
