@@ -62,6 +62,20 @@ def on_one_thread() -> Any:
     return controller.select(filepath=several).limit(limits=1)
 
 
+def _openmp_on_one_thread(libraries: ThreadpoolController) -> Any:
+    """Return a context in which OpenMP, and BLAS built on it, has one thread in this thread.
+
+    Each thread of Python has its own number of threads for OpenMP, which a limit that another
+    thread has set does not change. What libraries on one thread have is left alone.
+    """
+    several = [
+        one.filepath
+        for one in libraries.lib_controllers
+        if "openmp" in (one.user_api, getattr(one, "threading_layer", None)) and one.num_threads > 1
+    ]
+    return libraries.select(filepath=several).limit(limits=1)
+
+
 @cache
 def _linear_algebra() -> ThreadpoolController:
     """Libraries that NumPy and SciPy have loaded: finding them takes as long as a decomposition."""
@@ -94,7 +108,7 @@ def share_work(work: Callable[[Sequence[slice]], object], slices: Sequence[slice
             if n_threads == 1:
                 work(some)
             else:
-                _call_on_threads(work, some, n_threads)
+                _call_on_threads(work, some, n_threads, blas)
 
 
 @contextmanager
@@ -118,13 +132,21 @@ def _one_blas_thread_each(blas: ThreadpoolController) -> Iterator[int]:
 
 
 def _call_on_threads(
-    work: Callable[[Sequence[slice]], object], slices: Sequence[slice], n_threads: int
+    work: Callable[[Sequence[slice]], object],
+    slices: Sequence[slice],
+    n_threads: int,
+    blas: ThreadpoolController,
 ) -> None:
     """Call `work` on threads, this one among them, with neighbouring slices each."""
+
+    def work_alone(some: Sequence[slice]) -> None:
+        with _openmp_on_one_thread(blas):
+            work(some)
+
     bounds = [len(slices) * k // n_threads for k in range(n_threads + 1)]
     own, *others = [slices[i:j] for i, j in pairwise(bounds) if i < j]
     with ThreadPoolExecutor(n_threads - 1) as pool:
-        futures = [pool.submit(work, some) for some in others]
+        futures = [pool.submit(work_alone, some) for some in others]
         try:
             work(own)
         finally:
@@ -134,22 +156,26 @@ def _call_on_threads(
 
 
 class Workers:
-    """Threads that work for a fit: each is entered while it works, and `close` waits for them.
+    """Threads that work for a fit: each enters while it works, and `close` waits for them.
 
     joblib does not wait for its threads after an error or an interrupt. They must not outlast the
-    limit on the threads of the linear algebra.
+    limit on the threads of the linear algebra. Each has one thread of OpenMP while it works.
     """
 
     def __init__(self) -> None:
         self._condition = threading.Condition()
         self._working: set[threading.Thread] = set()
         self._closed = False
+        self._libraries = ThreadpoolController()
+        self._limits = threading.local()
 
     def __enter__(self) -> None:
         with self._condition:
             if self._closed:
                 raise RuntimeError("The fit has ended.")
             self._working.add(threading.current_thread())
+        self._limits.of_openmp = _openmp_on_one_thread(self._libraries)
+        self._limits.of_openmp.__enter__()
 
     def __exit__(
         self,
@@ -157,6 +183,7 @@ class Workers:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._limits.of_openmp.__exit__(kind, error, traceback)
         with self._condition:
             self._working.discard(threading.current_thread())
             self._condition.notify_all()

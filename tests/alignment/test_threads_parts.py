@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -79,6 +83,36 @@ def test_the_end_notices_that_a_thread_has_gone_without_a_word():
     assert not ended.wait(0.1)
     release.set()
     assert ended.wait(60)
+
+
+def test_a_thread_that_works_has_one_thread_of_openmp_and_no_other_has():
+    def openmp_threads():
+        return {
+            pool["filepath"]: pool["num_threads"]
+            for pool in threadpool_info()
+            if "openmp" in (pool["user_api"], pool.get("threading_layer"))
+        }
+
+    def work():
+        with threadpool_limits(2):
+            before = openmp_threads()
+            with workers:
+                inside = openmp_threads(), elsewhere(openmp_threads)
+            return before, inside, openmp_threads()
+
+    workers = Workers()
+    before, (inside, outside), after = elsewhere(work)
+    if set(before.values()) != {2}:
+        pytest.skip("OpenMP has one thread here")
+    assert set(inside.values()) == {1}
+    assert outside == elsewhere(openmp_threads)
+    assert after == before
+
+
+def elsewhere(function):
+    """What a function returns on another thread."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(function).result(60)
 
 
 class Library:
@@ -161,6 +195,11 @@ def test_an_error_of_any_thread_is_raised_after_all_have_ended(failing, monkeypa
     assert sorted(one.start for one in ended) == [k for k in range(4) if k != failing]
 
 
+def load_blas_on_openmp():
+    """Load a library whose BLAS is built on OpenMP, as that of NumPy is elsewhere."""
+    return importlib.util.find_spec("faiss") and importlib.import_module("faiss")
+
+
 @pytest.mark.parametrize("error", [None, KeyError])
 def test_shared_work_has_one_blas_thread_and_leaves_them_as_they_were(error):
     seen = []
@@ -170,6 +209,7 @@ def test_shared_work_has_one_blas_thread_and_leaves_them_as_they_were(error):
         if error:
             raise error("stop")
 
+    load_blas_on_openmp()
     with threadpool_limits(2, user_api="blas"):
         before = blas_threads()
         if before != {2}:
@@ -222,6 +262,11 @@ def blas_threads():
     return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
 
 
+def linear_algebra_threads():
+    """Threads of the libraries that NumPy and SciPy call: others may have BLAS of their own."""
+    return {library.num_threads for library in _threads._linear_algebra().lib_controllers}
+
+
 def try_lock_elsewhere():
     """Whether another thread can take the lock of fits at once."""
 
@@ -231,8 +276,7 @@ def try_lock_elsewhere():
             _threads._fit_lock.release()
         return taken
 
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(take).result()
+    return elsewhere(take)
 
 
 class NoLibrary:
@@ -244,7 +288,7 @@ def test_small_matrices_have_one_blas_thread_and_leave_them_as_they_were(error):
     with threadpool_limits(3, user_api="blas"):
         before = blas_threads()
         with pytest.raises(error) if error else nullcontext(), _threads.for_a_small_matrix():
-            assert set(blas_threads()) <= {1}
+            assert linear_algebra_threads() <= {1}
             assert not try_lock_elsewhere()
             if error:
                 raise error
@@ -263,7 +307,7 @@ def test_small_matrices_change_no_threads_while_a_fit_runs_elsewhere():
             pool.submit(_threads._fit_lock.release).result(60)
         # It can be entered again by the thread of a fit.
         with _threads._fit_lock, _threads.for_a_small_matrix():
-            assert set(blas_threads()) <= {1}
+            assert linear_algebra_threads() <= {1}
 
 
 def test_small_matrices_set_no_limit_where_blas_has_one_thread(monkeypatch):
@@ -271,5 +315,43 @@ def test_small_matrices_set_no_limit_where_blas_has_one_thread(monkeypatch):
     with threadpool_limits(1, user_api="blas"):
         monkeypatch.setattr(_threads.ThreadpoolController, "limit", None)
         with _threads.for_a_small_matrix():
-            assert set(blas_threads()) <= {1}
+            assert linear_algebra_threads() <= {1}
         monkeypatch.undo()
+
+
+THREADS_BEFORE_AND_AFTER_ANOTHER_LIBRARY = """
+import json
+import numpy, scipy.linalg
+from threadpoolctl import threadpool_info, threadpool_limits
+from sklearn_align.alignment._threads import for_a_small_matrix
+
+def threads():
+    return {pool["filepath"]: pool["num_threads"] for pool in threadpool_info()
+            if pool["user_api"] == "blas"}
+
+seen = []
+with threadpool_limits(3, user_api="blas"):
+    with for_a_small_matrix():
+        seen.append(threads())
+import faiss
+with threadpool_limits(3, user_api="blas"):
+    with for_a_small_matrix():
+        seen.append(threads())
+print(json.dumps(seen))
+"""
+
+
+@pytest.mark.slow
+def test_a_library_with_blas_of_its_own_may_be_loaded_later():
+    pytest.importorskip("faiss")
+    run = subprocess.run(
+        [sys.executable, "-c", THREADS_BEFORE_AND_AFTER_ANOTHER_LIBRARY],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    before, after = json.loads(run.stdout)
+    assert before
+    assert set(before.values()) == {1}
+    assert {path: after[path] for path in before} == before
