@@ -191,7 +191,7 @@ def check_convergence(
         )
         agreement = max(agreement, more)
     from_pairs = NO_RUNS_FROM_PAIRS
-    if agreement < CONVERGENCE.min_agreement:
+    if agreement < CONVERGENCE.min_agreement or not measured:
         from_pairs = runs_from_pairs(reduced, reduced.reduce(W), random_state)
         agreement = max(agreement, from_pairs.agreement)
     support = agreement
@@ -211,9 +211,8 @@ def check_convergence(
                 agreement = support = of_halves
     if not measured:
         expected_accuracy = estimate(support)
-        agrees = from_pairs.agreement >= CONVERGENCE.min_agreement
-        if agrees and not (kind.relearned or kind.unseen):
-            # Such runs agree on accidents of the samples, but the pairs do not.
+        if from_pairs.agreement >= CONVERGENCE.min_agreement and not ambiguous:
+            # Other runs may agree on accidents of the samples, which do not retrieve pairs.
             expected_accuracy = corrected_by_pairs(expected_accuracy, from_pairs)
     return Convergence(
         agreement,

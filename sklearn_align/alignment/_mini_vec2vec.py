@@ -229,8 +229,8 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
         others add is estimated. With fewer than 50 pairs, it is an estimate: from `relative_score_`
         alone if that is computed on samples that the search has not used; if there is a
         `relearned_agreement_`, from it, `relearned_score_` and `relative_score_`; otherwise from
-        `agreement_`, `relative_score_` and the number of samples. If then only runs from halves of
-        the known pairs agree, it is the mean of the estimate, with the weight of ten pairs, and of
+        `agreement_`, `relative_score_` and the number of samples. If runs from halves of the known
+        pairs lead to the map, it is the mean of the estimate, with the weight of ten pairs, and of
         the fraction of pairs that these runs retrieve of the other half. An error of 0.1 is usual,
         and larger errors occur. If `agreement_` is below 0.7, or `relative_score_` below 0.6
         (0.4 where neither space is narrow) on samples of the search, the estimate is below 0.5. The

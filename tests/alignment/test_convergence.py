@@ -285,11 +285,13 @@ def test_an_estimate_has_the_weight_of_ten_pairs():
     ("wide", "of_runs", "of_pairs", "corrected"),
     [
         (False, 0.2, 0.8, True),
-        # Other evidence is better: maps that are learned again, or independent runs.
-        (True, 0.2, 0.8, False),
-        (False, 0.7, None, False),
+        (True, 0.2, 0.8, True),
+        # Other runs agree on accidents of the samples, too.
+        (False, 0.9, 0.7, True),
+        (True, 0.9, 0.7, True),
         # Runs that lead elsewhere, or retrieve no pairs, say nothing.
         (False, 0.2, 0.69, False),
+        (True, 0.9, 0.69, False),
         (False, 0.2, 0.0, False),
     ],
 )
@@ -297,7 +299,6 @@ def test_pairs_correct_the_estimate_of_a_map_that_they_confirm(
     monkeypatch, wide, of_runs, of_pairs, corrected
 ):
     def from_pairs(*_):
-        assert of_pairs is not None
         return RunsFromPairs(of_pairs, 0.6, 20)
 
     figures = RelearnedMaps(0.9, 0.2)
@@ -311,12 +312,27 @@ def test_pairs_correct_the_estimate_of_a_map_that_they_confirm(
         A=problem.A, B=problem.B, reduce=lambda W: W, wide=wide, without_copies=lambda _: given
     )
     found = check_convergence(problem, given, MAP, [], "start", "stream")
-    agreement = max(of_runs, of_pairs or 0.0)
+    agreement = max(of_runs, of_pairs)
     kind = SampleKind(3000, wide=wide)
     relearned = (figures,) if wide else ()
     estimate = estimate_accuracy(agreement, 1.0, kind, *relearned)
     assert found.agreement == agreement
     assert found.expected_accuracy == ((10 * estimate + 12) / 30 if corrected else estimate)
+
+
+def test_pairs_that_an_ambiguous_map_does_not_retrieve_do_not_confirm_it(monkeypatch):
+    runs = RunsFromPairs(0.8, 0.6, 20)
+    monkeypatch.setattr(_convergence, "relative_score", lambda *_: 1.0)
+    monkeypatch.setattr(_convergence, "agreement_with_independent_runs", lambda *_, **__: 0.9)
+    monkeypatch.setattr(_convergence, "runs_from_pairs", lambda *_: runs)
+    monkeypatch.setattr(_convergence, "follows_pairs", lambda *_: False)
+    monkeypatch.setattr(_convergence, "agreement_with_equivalent_maps", lambda *_: 0.1)
+    problem = SimpleNamespace(A=np.empty((3000, 2)), B=np.empty((3000, 2)), pairs=None)
+    given = SimpleNamespace(A=problem.A, B=problem.B, reduce=lambda W: W, wide=False)
+    found = check_convergence(problem, given, MAP, [], "start", "stream")
+    assert found.ambiguous
+    expected = estimate_accuracy(0.1, 1.0, SampleKind(3000, wide=False))
+    assert found.expected_accuracy == expected < 0.1
 
 
 @pytest.mark.parametrize("measured", [True, False])
