@@ -212,8 +212,7 @@ def check_convergence(
     if not measured:
         expected_accuracy = estimate(support)
         if from_pairs.agreement >= CONVERGENCE.min_agreement and not ambiguous:
-            # Other runs may agree on accidents of the samples, which do not retrieve pairs.
-            expected_accuracy = corrected_by_pairs(expected_accuracy, from_pairs)
+            expected_accuracy = corrected_by_pairs(expected_accuracy, from_pairs, kind)
     return Convergence(
         agreement,
         score,
@@ -287,11 +286,16 @@ def runs_from_pairs(
     return RunsFromPairs(agreement if confirms(share, n_pairs) else 0.0, share, n_pairs)
 
 
-def corrected_by_pairs(expected_accuracy: float, runs: RunsFromPairs) -> float:
-    """Mean of the estimated accuracy and of the share of retrieved pairs, weighted by their number.
+def corrected_by_pairs(expected_accuracy: float, runs: RunsFromPairs, kind: SampleKind) -> float:
+    """Estimate of the accuracy together with the share of pairs that runs from others retrieve.
 
-    The estimate has the weight of some pairs.
+    Runs from half of the pairs in the leading directions of large wide spaces are less accurate
+    than the map: the accuracy is not below their share. Elsewhere, estimates rest on other runs,
+    which may agree on accidents of the samples: the result is the mean of both, in which the
+    estimate has the weight of some pairs.
     """
+    if kind.relearned or kind.unseen:
+        return max(expected_accuracy, runs.share)
     n_estimate = PAIR_EVIDENCE.n_pairs_of_estimate
     n_retrieved = runs.share * runs.n_pairs
     return (n_estimate * expected_accuracy + n_retrieved) / (n_estimate + runs.n_pairs)

@@ -277,8 +277,17 @@ def test_too_few_pairs_confirm_nothing(reduced_without_shape, n_pairs):
 
 
 def test_an_estimate_has_the_weight_of_ten_pairs():
-    assert corrected_by_pairs(0.9, RunsFromPairs(0.8, 0.5, 30)) == pytest.approx(24 / 40)
-    assert corrected_by_pairs(0.5, RunsFromPairs(0.8, 0.5, 4)) == pytest.approx(0.5)
+    for kind in (SampleKind(3000, wide=False), SampleKind(1499, wide=True)):
+        found = [corrected_by_pairs(0.9, RunsFromPairs(0.8, 0.5, n), kind) for n in (30, 4)]
+        np.testing.assert_allclose(found, [24 / 40, 11 / 14])
+        assert corrected_by_pairs(0.5, RunsFromPairs(0.8, 0.5, 4), kind) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("unseen", [False, True])
+def test_the_accuracy_is_not_below_the_share_of_retrieved_pairs(unseen):
+    kind = SampleKind(1500, wide=True, unseen=unseen)
+    assert corrected_by_pairs(0.1, RunsFromPairs(0.8, 0.5, 30), kind) == 0.5
+    assert corrected_by_pairs(0.9, RunsFromPairs(0.8, 0.5, 30), kind) == 0.9
 
 
 @pytest.mark.parametrize(
@@ -301,7 +310,7 @@ def test_pairs_correct_the_estimate_of_a_map_that_they_confirm(
     def from_pairs(*_):
         return RunsFromPairs(of_pairs, 0.6, 20)
 
-    figures = RelearnedMaps(0.9, 0.2)
+    figures = RelearnedMaps(0.9, 0.1)
     monkeypatch.setattr(_convergence, "learn_again", lambda *_: figures)
     monkeypatch.setattr(_convergence, "relative_score", lambda *_: 1.0)
     monkeypatch.setattr(_convergence, "agreement_with_independent_runs", lambda *_, **__: of_runs)
@@ -317,7 +326,10 @@ def test_pairs_correct_the_estimate_of_a_map_that_they_confirm(
     relearned = (figures,) if wide else ()
     estimate = estimate_accuracy(agreement, 1.0, kind, *relearned)
     assert found.agreement == agreement
-    assert found.expected_accuracy == ((10 * estimate + 12) / 30 if corrected else estimate)
+    if corrected:
+        estimate = corrected_by_pairs(estimate, RunsFromPairs(of_pairs, 0.6, 20), kind)
+    assert found.expected_accuracy == estimate
+    assert not wide or not corrected or estimate == 0.6
 
 
 def test_pairs_that_an_ambiguous_map_does_not_retrieve_do_not_confirm_it(monkeypatch):
@@ -441,13 +453,14 @@ REDUCED = SimpleNamespace(
         (0.59, 1, [0.2], 0.9, 0.9, [2]),
         (1.51, 1, [0.2], 0.0, 0.2, [2]),
         (0.1, 5, [0.1], 0.0, 0.1, [-2]),
-        # Pairs are not asked where runs agree.
-        (1.0, 3, [0.7], None, 0.7, [13]),
+        # Runs from pairs are made where others agree, too.
+        (1.0, 3, [0.7], 0.0, 0.7, [13]),
+        (1.0, 3, [0.7], 0.9, 0.9, [13]),
         # Agreement that is no chance brings further runs, unless there were many.
-        (1.6, 1, [0.35, 0.9], None, 0.9, [2, 13]),
+        (1.6, 1, [0.35, 0.9], 0.0, 0.9, [2, 13]),
         (1.6, 1, [0.69, 0.1], 0.2, 0.69, [2, 13]),
         (1.6, 1, [0.34], 0.0, 0.34, [2]),
-        (1.6, 1, [0.7], None, 0.7, [2]),
+        (1.6, 1, [0.7], 0.2, 0.7, [2]),
         (1.0, 1, [0.5], 0.0, 0.5, [15]),
         (0.3, 1, [0.5], 0.0, 0.5, [2]),
     ],
@@ -469,7 +482,6 @@ def test_how_many_runs_are_made_and_what_counts(
 
     def pairs(reduced, W, random_state):
         assert (reduced, W, random_state) == (REDUCED, "reduced map", "stream")
-        assert with_pairs is not None
         return RunsFromPairs(with_pairs)
 
     monkeypatch.setattr(_convergence, "relative_score", relative)
