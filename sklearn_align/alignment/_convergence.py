@@ -287,18 +287,16 @@ def runs_from_pairs(
 
 
 def corrected_by_pairs(expected_accuracy: float, runs: RunsFromPairs, kind: SampleKind) -> float:
-    """Estimate of the accuracy together with the share of pairs that runs from others retrieve.
+    """Mean of the estimated accuracy and of the share of retrieved pairs, weighted by their number.
 
-    Runs from half of the pairs in the leading directions of large wide spaces are less accurate
-    than the map: the accuracy is not below their share. Elsewhere, estimates rest on other runs,
-    which may agree on accidents of the samples: the result is the mean of both, in which the
-    estimate has the weight of some pairs.
+    The estimate has the weight of some pairs. Runs from half of the pairs in the leading directions
+    of large wide spaces are less accurate than the map, so that they do not lower the estimate.
+    Elsewhere, it rests on other runs, which may agree on accidents of the samples.
     """
-    if kind.relearned or kind.unseen:
-        return max(expected_accuracy, runs.share)
     n_estimate = PAIR_EVIDENCE.n_pairs_of_estimate
     n_retrieved = runs.share * runs.n_pairs
-    return (n_estimate * expected_accuracy + n_retrieved) / (n_estimate + runs.n_pairs)
+    mean = (n_estimate * expected_accuracy + n_retrieved) / (n_estimate + runs.n_pairs)
+    return max(mean, expected_accuracy) if kind.relearned or kind.unseen else mean
 
 
 def agreement_with_halves(

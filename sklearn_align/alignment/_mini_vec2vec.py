@@ -230,14 +230,14 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
         alone if that is computed on samples that the search has not used; if there is a
         `relearned_agreement_`, from it, `relearned_score_` and `relative_score_`; otherwise from
         `agreement_`, `relative_score_` and the number of samples. If runs from halves of the known
-        pairs lead to the map, the fraction of pairs of the other half that they retrieve counts,
-        too. In the first two cases, the expected accuracy is at least this fraction. In the third
-        one, it is the mean of both, in which the estimate has the weight of ten pairs. An error of
-        0.1 is usual, and larger errors occur. If `agreement_` is below 0.7, or `relative_score_`
-        below 0.6 (0.4 where neither space is narrow) on samples of the search, the estimate is
-        below 0.5. The agreement is not needed if `relearned_agreement_` and `relearned_score_` are
-        high, and refinement of arbitrary maps between the same leading directions leads to other
-        maps with less than 0.75 of `relearned_score_` only.
+        pairs lead to the map, the expected accuracy is the mean of the estimate, with the weight of
+        ten pairs, and of the fraction of pairs of the other half that these runs retrieve; but in
+        the first two cases not less than the estimate. An error of 0.1 is usual, and larger errors
+        occur. If `agreement_` is below 0.7, or `relative_score_` below 0.6 (0.4 where neither space
+        is narrow) on samples of the search, the estimate is below 0.5. The agreement is not needed
+        if `relearned_agreement_` and `relearned_score_` are high, and refinement of arbitrary maps
+        between the same leading directions leads to other maps with less than 0.75 of
+        `relearned_score_` only.
 
     accuracy_measured_ : bool
         True if `expected_accuracy_` was measured on known pairs, False if it is an estimate.
