@@ -101,6 +101,11 @@ def share_work(work: Callable[[Sequence[slice]], object], slices: Sequence[slice
     this thread alone, with the threads of BLAS that there are.
     """
     blas = ThreadpoolController().select(user_api="blas")
+
+    def work_alone(part: Sequence[slice]) -> None:
+        with _openmp_on_one_thread(blas):
+            work(part)
+
     # A fit that waits for its turn does not wait for the whole of a long call.
     for first in range(0, len(slices), _SLICES_AT_A_TIME):
         some = slices[first : first + _SLICES_AT_A_TIME]
@@ -108,7 +113,7 @@ def share_work(work: Callable[[Sequence[slice]], object], slices: Sequence[slice
             if n_threads == 1:
                 work(some)
             else:
-                _call_on_threads(work, some, n_threads, blas)
+                _call_on_threads(work_alone, some, n_threads)
 
 
 @contextmanager
@@ -132,21 +137,13 @@ def _one_blas_thread_each(blas: ThreadpoolController) -> Iterator[int]:
 
 
 def _call_on_threads(
-    work: Callable[[Sequence[slice]], object],
-    slices: Sequence[slice],
-    n_threads: int,
-    blas: ThreadpoolController,
+    work: Callable[[Sequence[slice]], object], slices: Sequence[slice], n_threads: int
 ) -> None:
     """Call `work` on threads, this one among them, with neighbouring slices each."""
-
-    def work_alone(some: Sequence[slice]) -> None:
-        with _openmp_on_one_thread(blas):
-            work(some)
-
     bounds = [len(slices) * k // n_threads for k in range(n_threads + 1)]
     own, *others = [slices[i:j] for i, j in pairwise(bounds) if i < j]
     with ThreadPoolExecutor(n_threads - 1) as pool:
-        futures = [pool.submit(work_alone, some) for some in others]
+        futures = [pool.submit(work, some) for some in others]
         try:
             work(own)
         finally:
