@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -195,11 +194,6 @@ def test_an_error_of_any_thread_is_raised_after_all_have_ended(failing, monkeypa
     assert sorted(one.start for one in ended) == [k for k in range(4) if k != failing]
 
 
-def load_blas_on_openmp():
-    """Load a library whose BLAS is built on OpenMP, as that of NumPy is elsewhere."""
-    return importlib.util.find_spec("faiss") and importlib.import_module("faiss")
-
-
 @pytest.mark.parametrize("error", [None, KeyError])
 def test_shared_work_has_one_blas_thread_and_leaves_them_as_they_were(error):
     seen = []
@@ -209,7 +203,6 @@ def test_shared_work_has_one_blas_thread_and_leaves_them_as_they_were(error):
         if error:
             raise error("stop")
 
-    load_blas_on_openmp()
     with threadpool_limits(2, user_api="blas"):
         before = blas_threads()
         if before != {2}:
@@ -323,7 +316,7 @@ THREADS_BEFORE_AND_AFTER_ANOTHER_LIBRARY = """
 import json
 import numpy, scipy.linalg
 from threadpoolctl import threadpool_info, threadpool_limits
-from sklearn_align.alignment._threads import for_a_small_matrix
+from sklearn_align.alignment._threads import for_a_small_matrix, share_work
 
 def threads():
     return {pool["filepath"]: pool["num_threads"] for pool in threadpool_info()
@@ -337,7 +330,10 @@ import faiss
 with threadpool_limits(3, user_api="blas"):
     with for_a_small_matrix():
         seen.append(threads())
-print(json.dumps(seen))
+shared = []
+with threadpool_limits(2, user_api="blas"):
+    share_work(lambda some: shared.append(threads()), [slice(0, 1), slice(1, 2)])
+print(json.dumps([*seen, shared]))
 """
 
 
@@ -351,7 +347,12 @@ def test_a_library_with_blas_of_its_own_may_be_loaded_later():
         text=True,
         timeout=120,
     )
-    before, after = json.loads(run.stdout)
+    before, after, shared = json.loads(run.stdout)
     assert before
     assert set(before.values()) == {1}
     assert {path: after[path] for path in before} == before
+    # A library whose BLAS is built on OpenMP has a number of threads for each thread of Python.
+    assert len(shared) == 2
+    for counts in shared:
+        assert len(counts) > len(before)
+        assert set(counts.values()) == {1}
