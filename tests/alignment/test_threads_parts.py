@@ -354,5 +354,5 @@ def test_a_library_with_blas_of_its_own_may_be_loaded_later():
     # A library whose BLAS is built on OpenMP has a number of threads for each thread of Python.
     assert len(shared) == 2
     for counts in shared:
-        assert len(counts) > len(before)
+        assert set(counts) >= set(before)
         assert set(counts.values()) == {1}
