@@ -10,6 +10,7 @@ import numpy as np
 from sklearn_align._typing import FloatArray
 from sklearn_align.alignment._agreement import map_agreement
 from sklearn_align.alignment._candidate_refinements import candidate_refinements, refine
+from sklearn_align.alignment._discrepancy import fits_as_well
 from sklearn_align.alignment._problem import ReducedProblem
 from sklearn_align.alignment._recipes import AMBIGUITY, CONVERGENCE, ROBUST
 from sklearn_align.alignment._selection import limit_components
@@ -117,10 +118,17 @@ def _scores_as(
     """Whether the score of a map is at least a share of that of a reference map.
 
     On a scale where reflections of random axes, which are no symmetries, have 0, and the reference
-    has 1. False where the reference does not score higher than these by more than `min_gain`.
+    has 1. Where the reference scores little higher than these, the ratio is noisy, and the map must
+    leave the density of the samples as it is. Where the density does not tell, the reference must
+    score higher by more than `min_gain`.
     """
     arbitrary = _score_of_reflections(half, random_state)
     gain = half.score(reference) - arbitrary
+    if gain <= AMBIGUITY.max_gain_of_densities:
+        identity = np.eye(half.A.shape[1], dtype=half.A.dtype)
+        symmetric = fits_as_well(half.A, half.B, S, identity, random_state)
+        if symmetric is not None:
+            return symmetric
     return gain > min_gain and half.score(S) - arbitrary >= share * gain
 
 

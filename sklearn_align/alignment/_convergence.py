@@ -16,6 +16,7 @@ from sklearn_align._typing import FloatArray
 from sklearn_align.alignment._agreement import map_agreement
 from sklearn_align.alignment._ambiguity import agreement_with_equivalent_maps
 from sklearn_align.alignment._candidate_refinements import candidate_refinements
+from sklearn_align.alignment._discrepancy import fits_as_well
 from sklearn_align.alignment._expected_accuracy import (
     SampleKind,
     estimate_accuracy,
@@ -307,18 +308,26 @@ def agreement_with_halves(
     Where spaces are narrow and samples are few, runs on the same samples agree on a map that fits
     their accidents. Halves, which share no samples, have other accidents. One of four runs may
     lead elsewhere, because half of the samples may be too few, unless independent candidates
-    confirm it. Runs in a space that has few symmetries also agree by chance, but not so many.
+    confirm it. A run that leads elsewhere and does not fit the density of its own half has failed,
+    and does not count. Runs in a space that has few symmetries also agree by chance, but not so
+    many.
     """
     W_reduced = reduced.reduce(W)
     probe = reduced.sample("A", CONVERGENCE.n_probe_samples, random_state)
     starts = [ComponentStart(**s) for s in ROBUST.starts]
     agreements: list[float] = []
     confirmed: list[float] = []
+    decisive = 1.0
     splits = (reduced.halves(random_state)[:2] for _ in range(CONVERGENCE.n_splits))
     for half in chain.from_iterable(splits):
         run = SuccessiveHalving(half, starts, random_state=random_state, n_jobs=1)
         *_, state = run.rounds()
-        agreement = map_agreement(probe, W_reduced, state.candidates[0].map)
+        V = state.candidates[0].map
+        agreement = map_agreement(probe, W_reduced, V)
+        if agreement < CONVERGENCE.min_agreement_of_halves and (
+            fits_as_well(half.A, half.B, V, W_reduced, random_state) is False
+        ):
+            continue
         insort(agreements, agreement)
         enough = min(len(half.A), len(half.B)) >= CONVERGENCE.min_samples_to_confirm
         if enough and state.agreement >= CONVERGENCE.min_agreement:

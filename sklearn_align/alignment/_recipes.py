@@ -330,6 +330,23 @@ class AmbiguitySettings:
     # of reflections.
     min_score_as_given: float = 0.6
     min_gain: float = 0.02
+    # Where it rises less, densities tell more than scores.
+    max_gain_of_densities: float = 0.06
+
+
+@dataclass(frozen=True)
+class DiscrepancySettings:
+    """Comparison of the densities of mapped samples and of targets, see `_discrepancy`."""
+
+    n_samples: int = 1000
+    # Of the kernel, as a share of the median distance (one minus the cosine) between samples.
+    bandwidth: float = 0.1
+    n_arbitrary_maps: int = 6
+    # Discrepancy of a map that fits, as a share of that of arbitrary maps: .1 at most for maps that
+    # are right or symmetric to them, .3 or more for others.
+    max_share: float = 0.2
+    # Mean discrepancy of arbitrary maps, in standard deviations of that of equal distributions.
+    min_signal: float = 10.0
 
 
 @dataclass(frozen=True)
@@ -526,6 +543,7 @@ WIDTH = WidthSettings()
 CONVERGENCE = ConvergenceSettings()
 COPIES = CopySettings()
 AMBIGUITY = AmbiguitySettings()
+DISCREPANCY = DiscrepancySettings()
 RELEARNING = RelearningSettings()
 ESTIMATE = EstimateSettings()
 UNSEEN = UnseenSettings()

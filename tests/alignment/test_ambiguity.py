@@ -83,6 +83,47 @@ def test_a_space_without_symmetry_is_not_ambiguous():
     assert (aligner.ambiguous_, aligner.converged_) == (False, True)
 
 
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize(
+    ("n_reflected", "symmetric"), [(0, False), (3, True), (12, True)],
+    ids=["no symmetry", "mirror images", "point reflection"],
+)  # fmt: skip
+def test_spaces_whose_clusters_overlap(n_reflected, symmetric, seed):
+    """After a wrong map, nearest neighbours are nearly as near as after the right one."""
+    A, B, rotation, _ = make_spaces(n_reflected, seed, n_samples=1500, width=12)
+    found = agreement(A, B, rotation, seed=seed)
+    assert found < 0.35 if symmetric else found == 1
+
+
+@pytest.mark.parametrize(
+    ("gain", "fits", "symmetric"),
+    [
+        (0.019, True, True),
+        (0.019, False, False),
+        (0.019, None, False),
+        (0.059, True, True),
+        (0.059, False, False),
+        # The score decides where densities do not.
+        (0.059, None, True),
+        (0.061, False, True),
+    ],
+)
+def test_densities_decide_where_the_score_rises_little(monkeypatch, gain, fits, symmetric):
+    asked = []
+
+    def fits_as_well(A, B, V, reference, random_state):
+        np.testing.assert_array_equal(reference, np.eye(3))
+        asked.append(V)
+        return fits
+
+    monkeypatch.setattr(_ambiguity, "fits_as_well", fits_as_well)
+    monkeypatch.setattr(_ambiguity, "_score_of_reflections", lambda *_: 0.5)
+    half = SimpleNamespace(A=np.eye(3), B=np.eye(3), score=lambda V: 0.5 + gain)
+    assert _ambiguity.scores_as_identity(half, S, np.random.RandomState(0)) is symmetric
+    assert len(asked) == (gain < 0.06)
+    assert all(V is S for V in asked)
+
+
 @pytest.mark.parametrize("n_reflected", [0, 24])
 def test_a_symmetry_that_is_given(n_reflected):
     A, B, *_ = make_spaces(n_reflected)

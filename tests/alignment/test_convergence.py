@@ -883,6 +883,53 @@ def test_which_runs_on_halves_count(monkeypatch, of_halves, confirmed, n_samples
     assert not list(script)
 
 
+@pytest.mark.parametrize(
+    ("fits", "expected"),
+    [
+        # A run whose map fits its samples less well than the map that is checked has failed.
+        ([False, False], 0.9),
+        ([True, False], 0.8),
+        # Where the samples cannot tell, or both fit, runs count.
+        ([True, True], 0.2),
+        ([None, None], 0.2),
+        ([None, False], 0.8),
+    ],
+)
+def test_runs_on_halves_that_fit_less_well_do_not_count(monkeypatch, fits, expected):
+    rng = np.random.default_rng(0)
+    A, B = rng.standard_normal((500, 3)), rng.standard_normal((600, 4))
+    stream = np.random.RandomState(0)
+    reduced = ReducedProblem(
+        AlignmentProblem(A, B), n_components=4, n_samples=600, score_sample_size=50,
+        random_state=stream,
+    )  # fmt: skip
+    W = np.eye(3, 4)
+    agreements, answers = iter([0.1, 0.2, 0.8, 0.9]), iter(fits)
+    maps = []
+
+    class Runs:
+        def __init__(self, problem, starts, **_):
+            self.problem = problem
+
+        def rounds(self):
+            maps.append((self.problem, rng.standard_normal((3, 4))))
+            yield SimpleNamespace(candidates=[SimpleNamespace(map=maps[-1][1])], agreement=0.0)
+
+    def fits_as_well(A_half, B_half, V, reference, random_state):
+        half, made = maps[-1]
+        assert (A_half is half.A, B_half is half.B, V is made) == (True, True, True)
+        np.testing.assert_array_equal(reference, reduced.reduce(W))
+        assert random_state is stream
+        return next(answers)
+
+    monkeypatch.setattr(_convergence, "SuccessiveHalving", Runs)
+    monkeypatch.setattr(_convergence, "map_agreement", lambda *_: next(agreements))
+    monkeypatch.setattr(_convergence, "fits_as_well", fits_as_well)
+    assert agreement_with_halves(reduced, W, stream) == expected
+    # Only runs that lead elsewhere are asked.
+    assert not list(answers)
+
+
 # Independent runs on these samples agree on .4 to 1, depending on rounding.
 @pytest.mark.parametrize("seed", [12, 17])
 def test_maps_between_few_samples_of_unrelated_mixtures_are_no_success(seed):
