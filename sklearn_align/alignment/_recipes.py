@@ -144,6 +144,9 @@ class StochasticTransportSettings:
     n_first_updates: int = 2
     update_power: float = 0.5
     min_mass: float = 0.05
+    # Largest similarity divided by epsilon whose exponential is in the range of single precision,
+    # also as a sum over the targets.
+    max_exponent: float = 70.0
     # Similarities that several passes need are kept up to this size.
     max_kept_bytes: int = 128 * 2**20
 
@@ -320,7 +323,7 @@ class AmbiguitySettings:
     n_samples: int = 2000
     # Iterations, after each of which a map that agrees with the identity on this fraction of the
     # samples is given up.
-    n_iterations: tuple[int, ...] = (15, 45)
+    n_iterations: tuple[int, ...] = (5, 10, 45)
     max_agreement: float = 0.35
     # Score of a map relative to that of the identity, both after refinement, where that of
     # reflections of random axes is 0. Maps that are wrong in part have .8 at most.

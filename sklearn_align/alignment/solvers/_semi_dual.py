@@ -55,8 +55,7 @@ class SemiDual:
             D = whitening_by(second_moment(mapped) + moment_Y, self._whitening).astype(Y.dtype)
             mapped, compared = mapped @ D, unit_rows(Y @ D)
         scale_to_unit_length(mapped)
-        mapped /= X.dtype.type(self._epsilon)
-        kernel = _Kernel(mapped, compared)
+        kernel = _Kernel(mapped, compared, self._epsilon)
         unseen = ~self._is_seen[chosen]
         if unseen.any():
             kernel.keep()
@@ -65,7 +64,7 @@ class SemiDual:
                 weights = np.where(unseen, _balanced(weights, masses, 1.0), weights)
             self._is_seen[chosen] = True
         images = np.empty((len(X), Y.shape[1]), dtype=X.dtype)
-        masses = _masses(kernel, weights, (weights[:, None] * Y, images))
+        masses = _masses(kernel, weights, Y, images)
         self.weights[chosen] = _balanced(weights, masses, STOCHASTIC_TRANSPORT.update_power)
         return np.asarray(X.T @ images) / len(X)
 
@@ -77,52 +76,73 @@ class SemiDual:
 class _Kernel:
     """Exponentials of the similarities of `mapped` (n_X, n_features) and `Y`, in blocks of rows.
 
-    Each row is divided by its largest entry, which keeps it in range. Blocks are computed again in
-    every pass, unless they are kept.
+    Both are unit samples. Blocks are computed again in every pass, unless they are kept; a block
+    that is not kept is overwritten by the next one.
     """
 
-    def __init__(self, mapped: FloatArray, Y: FloatArray) -> None:
-        self._mapped = mapped
-        self._Y = Y
+    def __init__(self, mapped: FloatArray, Y: FloatArray, epsilon: float) -> None:
+        self._mapped = mapped / mapped.dtype.type(epsilon)
+        self._targets = Y.T
+        # The exponential of the largest similarity, times the number of samples, stays in range.
+        self._shifted = 1 / epsilon > STOCHASTIC_TRANSPORT.max_exponent
         self._blocks: Iterable[tuple[slice, FloatArray]] | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
-        return len(self._mapped), len(self._Y)
+        return len(self._mapped), self._targets.shape[1]
 
     def keep(self) -> None:
         """Keep all blocks for further passes, if they need little memory."""
-        n_bytes = len(self._mapped) * len(self._Y) * self._Y.dtype.itemsize
+        n_bytes = self.shape[0] * self.shape[1] * self._mapped.dtype.itemsize
         if n_bytes <= STOCHASTIC_TRANSPORT.max_kept_bytes:
-            self._blocks = list(self)
+            values = np.empty(self.shape, dtype=self._mapped.dtype)
+            self._blocks = [
+                (block, self._compute(block, values[block])) for block in self._row_blocks()
+            ]
 
     def __iter__(self) -> Iterator[tuple[slice, FloatArray]]:
         if self._blocks is not None:
             yield from self._blocks
             return
-        for block in row_blocks(*self.shape, self._Y.dtype):
-            kernel = self._mapped[block] @ self._Y.T
-            kernel -= kernel.max(axis=1, keepdims=True)
-            np.exp(kernel, out=kernel)
-            yield block, kernel
+        buffer: FloatArray | None = None
+        for block in self._row_blocks():
+            if buffer is None:
+                n_rows = block.stop - block.start
+                buffer = np.empty((n_rows, self.shape[1]), dtype=self._mapped.dtype)
+            yield block, self._compute(block, buffer[: block.stop - block.start])
+
+    def _row_blocks(self) -> Iterator[slice]:
+        return row_blocks(*self.shape, self._mapped.dtype)
+
+    def _compute(self, block: slice, values: FloatArray) -> FloatArray:
+        np.matmul(self._mapped[block], self._targets, out=values)
+        if self._shifted:
+            # The scaling of the rows absorbs it.
+            values -= values.max(axis=1, keepdims=True)
+        return np.exp(values, out=values)
 
 
 def _masses(
-    kernel: _Kernel, weights: FloatArray, averages: tuple[FloatArray, FloatArray] | None = None
+    kernel: _Kernel,
+    weights: FloatArray,
+    Y: FloatArray | None = None,
+    images: FloatArray | None = None,
 ) -> FloatArray:
     """Mass (n_Y,) that target samples receive, 1 on average.
 
-    `averages` are the weighted target samples and an array (n_X, n_features) for their averages
-    under the plan.
+    Averages of target samples `Y` under the plan are written into `images` (n_X, n_features).
     """
     n_samples, n_targets = kernel.shape
     masses = np.zeros(n_targets, dtype=weights.dtype)
+    tiny = np.finfo(weights.dtype).tiny
+    # The sums of rows come from the product of the averages: the block is read once less.
+    columns = weights if Y is None else np.column_stack([weights, weights[:, None] * Y])
     for block, values in kernel:
-        row = 1 / np.maximum(values @ weights, np.finfo(weights.dtype).tiny)
+        products = values @ columns
+        row = 1 / np.maximum(products if Y is None else products[:, 0], tiny)
         masses += row @ values
-        if averages is not None:
-            weighted, images = averages
-            images[block] = row[:, None] * (values @ weighted)
+        if images is not None:
+            images[block] = row[:, None] * products[:, 1:]
     return np.asarray(masses * weights * (n_targets / n_samples))
 
 
