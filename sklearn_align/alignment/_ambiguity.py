@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from itertools import combinations_with_replacement, islice
 
 import numpy as np
@@ -14,7 +14,7 @@ from sklearn_align.alignment._discrepancy import fits_as_well
 from sklearn_align.alignment._problem import ReducedProblem
 from sklearn_align.alignment._recipes import AMBIGUITY, CONVERGENCE, ROBUST
 from sklearn_align.alignment._selection import limit_components
-from sklearn_align.alignment._threads import on_one_thread
+from sklearn_align.alignment._threads import share_work
 from sklearn_align.alignment.starts import ComponentStart
 
 
@@ -38,11 +38,10 @@ def agreement_with_equivalent_maps(
     *_, source, _ = reduced.halves(random_state, max_samples=AMBIGUITY.n_samples)
     if scores_as_identity(source, -identity, random_state):
         return map_agreement(probe, identity, -identity)
-    with on_one_thread():
-        symmetries = [
-            S if side == "A" else W @ S @ W.T
-            for side, S in _likely_symmetries(reduced.without_pairs(), random_state)
-        ]
+    symmetries = [
+        S if side == "A" else W @ S @ W.T
+        for side, S in _likely_symmetries(reduced.without_pairs(), random_state)
+    ]
     agreements = [map_agreement(probe, identity, S) for S in symmetries]
     confirmed = [
         min(agreements[i], agreements[j])
@@ -64,21 +63,31 @@ def scores_as_identity(
 
 def _likely_symmetries(
     reduced: ReducedProblem, random_state: np.random.RandomState
-) -> Iterator[tuple[str, FloatArray]]:
-    """Yield maps of a space to itself that score as the identity but are another map.
+) -> list[tuple[str, FloatArray]]:
+    """Return maps of a space to itself that score as the identity but are another map.
 
-    None with few samples, to whose accidents a map is fitted.
+    None with few samples, to whose accidents a map is fitted. Maps are made on as many threads as
+    BLAS has, each with its own random stream, so that they do not depend on the number of threads.
     """
     if min(len(reduced.A), len(reduced.B)) // 2 < CONVERGENCE.min_samples_to_confirm:
-        return
+        return []
     starts = [ComponentStart(**s) for s in ROBUST.starts]
+    tasks: list[tuple[str, ReducedProblem, ComponentStart, np.random.RandomState]] = []
     for start in starts[: AMBIGUITY.n_maps if reduced.wide else AMBIGUITY.n_maps_narrow]:
         # With halves of its own, a map does not share the accidents of another one.
         *_, source, target = reduced.halves(random_state, max_samples=AMBIGUITY.n_samples)
         for side, half in (("A", source), ("B", target)):
-            S = _other_map(half, start, random_state)
-            if S is not None:
-                yield side, S
+            seed = random_state.randint(np.iinfo(np.int32).max)
+            tasks.append((side, half, start, np.random.RandomState(seed)))
+    found: list[FloatArray | None] = [None] * len(tasks)
+
+    def make(indices: Sequence[int]) -> None:
+        for k in indices:
+            _, half, start, stream = tasks[k]
+            found[k] = _other_map(half, start, stream)
+
+    share_work(make, range(len(tasks)))
+    return [(task[0], S) for task, S in zip(tasks, found, strict=True) if S is not None]
 
 
 def _other_map(

@@ -33,7 +33,7 @@ from sklearn_align.alignment._selection import (
     maps_from_halves,
     same_analysis,
 )
-from sklearn_align.alignment._threads import on_one_thread
+from sklearn_align.alignment._threads import n_linear_algebra_threads, on_one_thread
 from sklearn_align.alignment.starts import ComponentStart, PairStart, Start
 from sklearn_align.exceptions import AlignmentWarning, AmbiguousAlignmentWarning, warn_user
 
@@ -318,9 +318,10 @@ def agreement_with_halves(
     agreements: list[float] = []
     confirmed: list[float] = []
     decisive = 1.0
+    n_threads = n_linear_algebra_threads()
     splits = (reduced.halves(random_state)[:2] for _ in range(CONVERGENCE.n_splits))
     for half in chain.from_iterable(splits):
-        run = SuccessiveHalving(half, starts, random_state=random_state, n_jobs=1)
+        run = SuccessiveHalving(half, starts, random_state=random_state, n_jobs=n_threads)
         *_, state = run.rounds()
         V = state.candidates[0].map
         agreement = map_agreement(probe, W_reduced, V)

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TypeVar
 
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, effective_n_jobs
 
 from sklearn_align._linalg import polar_factor
 from sklearn_align._typing import FloatArray
@@ -31,7 +31,7 @@ from sklearn_align.alignment._reflections import (
     reflect,
     shared_map,
 )
-from sklearn_align.alignment._threads import Workers, on_one_thread
+from sklearn_align.alignment._threads import Workers, n_linear_algebra_threads, on_one_thread
 from sklearn_align.alignment.refinements import Refinement
 from sklearn_align.alignment.starts import ComponentStart, PairStart, Start
 
@@ -214,6 +214,7 @@ class SuccessiveHalving:
         """Yield the state after every batch of candidates and every further round."""
         # Candidates are generators, which do not leave the process, whatever backend is in force.
         parallel = Parallel(n_jobs=self._n_jobs, prefer="threads", require="sharedmem")
+        n_threads = n_linear_algebra_threads()
         with on_one_thread(), closing(Workers()) as self._workers, parallel:
             state = yield from self._search(parallel)
             agreeing = self._agreeing(state.candidates)
@@ -221,7 +222,10 @@ class SuccessiveHalving:
                 state = self._with_mean(state, agreeing)
                 yield state
             if self._learns_again:
-                yield self._with_map_learned_again(state, parallel)
+                # These runs need no start, whose code may not be made for threads.
+                n_jobs = max(n_threads, effective_n_jobs(self._n_jobs))
+                runs = Parallel(n_jobs=n_jobs, prefer="threads", require="sharedmem")
+                yield self._with_map_learned_again(state, runs)
 
     def _search(self, parallel: Parallel) -> Generator[Round, None, Round]:
         """Create, refine and drop candidates; returns the last state."""

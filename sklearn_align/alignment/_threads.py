@@ -10,13 +10,15 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from itertools import pairwise
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from threadpoolctl import ThreadpoolController
 
+Item = TypeVar("Item")
+
 _fit_lock = threading.RLock()
 # Blocks of samples that are mapped before another thread may have its turn: about a second.
-_SLICES_AT_A_TIME = 512
+_ITEMS_AT_A_TIME = 512
 # Steps between products are bound by memory and by the interpreter with more threads.
 _MAX_THREADS = 8
 
@@ -82,6 +84,13 @@ def _linear_algebra() -> ThreadpoolController:
     return ThreadpoolController().select(user_api="blas")
 
 
+def n_linear_algebra_threads() -> int:
+    """Return the number of threads of BLAS, on which a fit may work instead."""
+    blas = ThreadpoolController().select(user_api="blas")
+    n_threads = max((library.num_threads for library in blas.lib_controllers), default=1)
+    return min(n_threads, _MAX_THREADS)
+
+
 def for_a_small_matrix() -> AbstractContextManager[int]:
     """Return a context in which BLAS has one thread, unless another thread of Python runs a fit.
 
@@ -92,8 +101,8 @@ def for_a_small_matrix() -> AbstractContextManager[int]:
     return _one_blas_thread_each(_linear_algebra())
 
 
-def share_work(work: Callable[[Sequence[slice]], object], slices: Sequence[slice]) -> None:
-    """Call `work` with parts of the slices, on as many threads of Python as BLAS has.
+def share_work(work: Callable[[Sequence[Item]], object], items: Sequence[Item]) -> None:
+    """Call `work` with parts of the items, on as many threads of Python as BLAS has.
 
     Each of them has one thread of BLAS meanwhile: threads that steps outside of BLAS share with
     those of products wait for one another. This call returns, also by an error, when all of them
@@ -102,13 +111,13 @@ def share_work(work: Callable[[Sequence[slice]], object], slices: Sequence[slice
     """
     blas = ThreadpoolController().select(user_api="blas")
 
-    def work_alone(part: Sequence[slice]) -> None:
+    def work_alone(part: Sequence[Item]) -> None:
         with _openmp_on_one_thread(blas):
             work(part)
 
     # A fit that waits for its turn does not wait for the whole of a long call.
-    for first in range(0, len(slices), _SLICES_AT_A_TIME):
-        some = slices[first : first + _SLICES_AT_A_TIME]
+    for first in range(0, len(items), _ITEMS_AT_A_TIME):
+        some = items[first : first + _ITEMS_AT_A_TIME]
         with _one_blas_thread_each(blas) as n_threads:
             if n_threads == 1:
                 work(some)
@@ -137,11 +146,11 @@ def _one_blas_thread_each(blas: ThreadpoolController) -> Iterator[int]:
 
 
 def _call_on_threads(
-    work: Callable[[Sequence[slice]], object], slices: Sequence[slice], n_threads: int
+    work: Callable[[Sequence[Item]], object], items: Sequence[Item], n_threads: int
 ) -> None:
-    """Call `work` on threads, this one among them, with neighbouring slices each."""
-    bounds = [len(slices) * k // n_threads for k in range(n_threads + 1)]
-    own, *others = [slices[i:j] for i, j in pairwise(bounds) if i < j]
+    """Call `work` on threads, this one among them, with neighbouring items each."""
+    bounds = [len(items) * k // n_threads for k in range(n_threads + 1)]
+    own, *others = [items[i:j] for i, j in pairwise(bounds) if i < j]
     with ThreadPoolExecutor(n_threads - 1) as pool:
         futures = [pool.submit(work, some) for some in others]
         try:

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from sklearn_align import MiniVec2Vec
 from sklearn_align._linalg import unit_rows
@@ -153,8 +154,7 @@ def find(monkeypatch):
     def find(of_source=(), of_target=()):
         def likely_symmetries(reduced, random_state):
             assert reduced.pairs is None
-            yield from (("A", V) for V in of_source)
-            yield from (("B", W.T @ V @ W) for V in of_target)
+            return [*(("A", V) for V in of_source), *(("B", W.T @ V @ W) for V in of_target)]
 
         monkeypatch.setattr(_ambiguity, "_likely_symmetries", likely_symmetries)
         monkeypatch.setattr(_ambiguity, "scores_as_identity", lambda *_: False)
@@ -219,7 +219,8 @@ class Steps:
     ("maps", "score", "found", "n_iter"),
     [
         # A map that has become the identity is given up, at once or later.
-        ([IDENTITY], 9.0, False, 15),
+        ([IDENTITY], 9.0, False, 5),
+        ([S] * 5 + [IDENTITY], 9.0, False, 15),
         ([S] * 15 + [IDENTITY], 9.0, False, 60),
         # Another one needs the score of the refined identity: .5 + .85 * (2 - .5).
         ([S], 1.774, False, 60),
@@ -253,19 +254,35 @@ def test_each_map_has_halves_of_its_own(monkeypatch):
     seen = []
 
     def other_map(half, start, random_state):
-        seen.append((start.n_components, start.contrast, half.A.tobytes()))
+        seen.append((start.n_components, start.contrast, half.A.tobytes(), random_state.rand()))
         return -np.eye(half.A.shape[1])
 
     monkeypatch.setattr(_ambiguity, "_other_map", other_map)
+    monkeypatch.setattr(_ambiguity, "share_work", lambda work, items: work(items))
     rng = np.random.default_rng(0)
     for width, n_maps in ((127, 8), (128, 4)):
         seen.clear()
         reduced = reduced_problem(*(rng.standard_normal((600, n)) for n in (width, 130)))
-        found = list(_ambiguity._likely_symmetries(reduced, np.random.RandomState(0)))
+        found = _ambiguity._likely_symmetries(reduced, np.random.RandomState(0))
         assert [side for side, _ in found] == ["A", "B"] * n_maps
         starts = [(s["n_components"], s["contrast"]) for s in ROBUST.starts[:n_maps]]
         assert [one[:2] for one in seen[::2]] == [one[:2] for one in seen[1::2]] == starts
-        assert len({one[2] for one in seen}) == 2 * n_maps
+        assert len({one[2] for one in seen}) == len({one[3] for one in seen}) == 2 * n_maps
+
+
+@pytest.mark.parametrize("n_reflected", [0, 6])
+def test_maps_do_not_depend_on_the_number_of_threads(n_reflected):
+    A, B, *_ = make_spaces(n_reflected)
+    reduced = reduced_problem(A, B)
+    results = []
+    for n_threads in (1, 2):
+        with threadpool_limits(n_threads, user_api="blas"):
+            results.append(_ambiguity._likely_symmetries(reduced, np.random.RandomState(0)))
+    one, two = results
+    assert bool(one) is (n_reflected > 0)
+    assert [side for side, _ in one] == [side for side, _ in two]
+    for (_, S_one), (_, S_two) in zip(one, two, strict=True):
+        np.testing.assert_array_equal(S_one, S_two)
 
 
 @pytest.mark.parametrize(("n_A", "n_B", "enough"), [(500, 500, True), (499, 900, False),
@@ -274,5 +291,5 @@ def test_few_samples_show_no_symmetry(monkeypatch, n_A, n_B, enough):
     monkeypatch.setattr(_ambiguity, "_other_map", lambda half, start, random_state: start)
     rng = np.random.default_rng(0)
     reduced = reduced_problem(rng.standard_normal((n_A, 4)), rng.standard_normal((n_B, 4)))
-    found = list(_ambiguity._likely_symmetries(reduced, np.random.RandomState(0)))
+    found = _ambiguity._likely_symmetries(reduced, np.random.RandomState(0))
     assert bool(found) is enough

@@ -859,7 +859,7 @@ def test_which_runs_on_halves_count(monkeypatch, of_halves, confirmed, n_samples
 
     class Runs:
         def __init__(self, problem, starts, *, random_state, n_jobs):
-            assert (random_state is stream, n_jobs) == (True, 1)
+            assert (random_state is stream, n_jobs) == (True, 3)
             assert repr(starts) == repr([ComponentStart(**s) for s in ROBUST.starts])
             assert problem.pairs is None
             assert len(problem.A) == n_samples // 2
@@ -878,6 +878,7 @@ def test_which_runs_on_halves_count(monkeypatch, of_halves, confirmed, n_samples
 
     monkeypatch.setattr(_convergence, "SuccessiveHalving", Runs)
     monkeypatch.setattr(_convergence, "map_agreement", agreement)
+    monkeypatch.setattr(_convergence, "n_linear_algebra_threads", lambda: 3)
     stream = np.random.RandomState(0)
     assert agreement_with_halves(reduced, W, stream) == expected
     assert not list(script)

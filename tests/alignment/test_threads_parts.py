@@ -165,7 +165,7 @@ def with_blas_threads(monkeypatch, n_threads):
 @pytest.mark.parametrize("at_a_time", [3, 100])
 def test_every_slice_is_worked_on_once(n_threads, n_slices, at_a_time, monkeypatch):
     with_blas_threads(monkeypatch, n_threads)
-    monkeypatch.setattr(_threads, "_SLICES_AT_A_TIME", at_a_time)
+    monkeypatch.setattr(_threads, "_ITEMS_AT_A_TIME", at_a_time)
     done = []
     _threads.share_work(done.extend, [slice(k, k + 1) for k in range(n_slices)])
     assert sorted(one.start for one in done) == list(range(n_slices))
