@@ -135,7 +135,7 @@ class MiniVec2Vec(CallbackSupportMixin, FittedMap):
     n_jobs : int, default=None
         Number of candidates that are refined at the same time, in threads. None means 1 unless in a
         :obj:`joblib.parallel_backend` context, -1 means all processors. The result does not depend
-        on `n_jobs`.
+        on `n_jobs`. All other steps use the threads of the linear algebra, whatever it is.
 
     keep_maps : bool, default=False
         Whether `maps_` holds the map after each stage.

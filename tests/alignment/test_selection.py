@@ -174,6 +174,26 @@ def test_only_the_start_from_pairs_sees_the_pairs(reduced):
     np.testing.assert_array_equal(with_pairs, without)
 
 
+@pytest.mark.parametrize(("n_threads", "n_jobs", "expected"), [(3, None, 3), (1, 2, 2), (1, 1, 1)])
+def test_maps_are_learned_again_on_the_threads_of_blas(
+    reduced, monkeypatch, n_threads, n_jobs, expected
+):
+    seen = []
+
+    def learn_again(problem, W, n_directions, random_state, workers, parallel):
+        seen.append(parallel.n_jobs)
+        return W
+
+    monkeypatch.setattr(_selection, "n_linear_algebra_threads", lambda: n_threads)
+    monkeypatch.setattr(_selection, "learn_again_from_leading_part", learn_again)
+    halving = SuccessiveHalving(
+        reduced, COMPONENT_STARTS[:1], random_state=np.random.RandomState(0), n_jobs=n_jobs
+    )
+    halving._learns_again = True
+    list(halving.rounds())
+    assert set(seen) == {expected}
+
+
 def test_the_result_does_not_depend_on_the_number_of_threads(reduced):
     results = [run(reduced, COMPONENT_STARTS[:4], n_jobs=n_jobs) for n_jobs in (1, 2)]
     assert [len(result) for result in results].count(len(results[0])) == 2
