@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from sklearn.datasets import load_digits
 
-from sklearn_align.datasets import load_mfeat
+from sklearn_align.datasets import load_mfeat, make_rotated_embeddings
 from tests.benchmarks.alignment_data import (
     SHIPPED_PAIR,
     FloatArray,
@@ -47,6 +47,9 @@ def cases() -> Iterator[Case]:
         for n_samples in (300, 800, 1500):
             for seed in range(3):
                 yield case("symmetric", kind, n_samples, seed=seed)
+    for seed in range(10):
+        yield case("overlapping clusters", "clusters", 1500, seed=seed)
+        yield case("symmetric", "clusters", 1500, seed=seed)
     for rank in (3, 8):
         for n_samples in (300, 1500):
             for seed in range(3):
@@ -166,6 +169,21 @@ def _views(paths: tuple[Path, ...], data: str, n_samples: int, rng: np.random.Ge
     return Spaces(data, A[source], B[target], A[test], B[test], B[source])
 
 
+def _clusters(
+    paths: tuple[Path, ...], data: str, n_samples: int, rng: np.random.Generator
+) -> Spaces:
+    """Clusters that overlap in few features."""
+    return _halves(_overlapping_clusters(2 * n_samples + N_TEST, rng), n_samples, rng)
+
+
+def _overlapping_clusters(n: int, rng: np.random.Generator) -> FloatArray:
+    """Centred samples of clusters, along their principal directions."""
+    width, seed = int(rng.integers(8, 17)), int(rng.integers(1000))
+    X = make_rotated_embeddings(n, width, random_state=seed).XA
+    X = X - X.mean(axis=0)
+    return np.asarray(X @ np.linalg.svd(X, full_matrices=False)[2].T)
+
+
 def _symmetric(
     paths: tuple[Path, ...], data: str, n_samples: int, rng: np.random.Generator
 ) -> Spaces:
@@ -177,6 +195,10 @@ def _symmetric(
         flipped = rng.random(n) < 0.5
         images[flipped] = images[flipped][:, :, ::-1]
         return _halves(images.reshape(n, 64), n_samples, rng)
+    if data == "clusters":
+        clusters = _overlapping_clusters(n, rng)
+        clusters[:, :3] *= rng.choice([-1, 1], size=(n, 1))
+        return _halves(clusters, n_samples, rng)
     X = np.concatenate([_one_encoder(paths, "minilm").XA, _one_encoder(paths, "minilm").XB])
     # 64 leading directions make the fit quick.
     X = (X - X.mean(axis=0)) @ np.linalg.svd(X[:2000] - X.mean(axis=0))[2][:64].T
@@ -248,6 +270,7 @@ _GENERATED: dict[str, _Maker] = {
     "few samples": _few,
     "views of digits": _views,
     "symmetric": _symmetric,
+    "overlapping clusters": _clusters,
     "equal features": _equal_features,
     "low rank": _low_rank,
     "narrow mixtures": _narrow,
