@@ -45,7 +45,7 @@ def one_fit_at_a_time() -> Iterator[None]:
     # Limits of None restore the numbers of threads after an interrupt that comes while a limit
     # below is set or lifted.
     with _fit_lock:
-        if any(library.num_threads > 1 for library in blas.lib_controllers):
+        if _most_threads(blas) > 1:
             with controller.limit(limits=None):
                 yield
             return
@@ -60,8 +60,7 @@ def on_one_thread() -> Any:
     Another thread may raise the number of threads meanwhile, which must not be undone.
     """
     controller = ThreadpoolController()
-    several = [one.filepath for one in controller.lib_controllers if one.num_threads > 1]
-    return controller.select(filepath=several).limit(limits=1)
+    return _limit_to_one(controller, controller.lib_controllers)
 
 
 def _openmp_on_one_thread(libraries: ThreadpoolController) -> Any:
@@ -70,12 +69,18 @@ def _openmp_on_one_thread(libraries: ThreadpoolController) -> Any:
     Each thread of Python has its own number of threads for OpenMP, which a limit that another
     thread has set does not change. What libraries on one thread have is left alone.
     """
-    several = [
-        one.filepath
+    openmp = [
+        one
         for one in libraries.lib_controllers
-        if "openmp" in (one.user_api, getattr(one, "threading_layer", None)) and one.num_threads > 1
+        if "openmp" in (one.user_api, getattr(one, "threading_layer", None))
     ]
-    return libraries.select(filepath=several).limit(limits=1)
+    return _limit_to_one(libraries, openmp)
+
+
+def _limit_to_one(controller: ThreadpoolController, libraries: Sequence[Any]) -> Any:
+    """Return a context in which those of some libraries that have several threads have one."""
+    several = [one.filepath for one in libraries if one.num_threads > 1]
+    return controller.select(filepath=several).limit(limits=1)
 
 
 @cache
@@ -86,9 +91,12 @@ def _linear_algebra() -> ThreadpoolController:
 
 def n_linear_algebra_threads() -> int:
     """Return the number of threads of BLAS, on which a fit may work instead."""
-    blas = ThreadpoolController().select(user_api="blas")
-    n_threads = max((library.num_threads for library in blas.lib_controllers), default=1)
-    return min(n_threads, _MAX_THREADS)
+    return min(_most_threads(ThreadpoolController().select(user_api="blas")), _MAX_THREADS)
+
+
+def _most_threads(libraries: ThreadpoolController) -> int:
+    """Return the largest number of threads of some libraries, 1 where there are none."""
+    return max((one.num_threads for one in libraries.lib_controllers), default=1)
 
 
 def for_a_small_matrix() -> AbstractContextManager[int]:
@@ -131,7 +139,7 @@ def _one_blas_thread_each(blas: ThreadpoolController) -> Iterator[int]:
 
     Where it is not limited, 1 is yielded.
     """
-    n_threads = max((library.num_threads for library in blas.lib_controllers), default=1)
+    n_threads = _most_threads(blas)
     lock = _fit_lock
     if n_threads == 1 or not lock.acquire(blocking=False):
         yield 1

@@ -59,7 +59,7 @@ def test_maps_between_two_spaces(seed):
     assert fits(A @ wider, B, wider.T, wider.T) is True
 
 
-def test_scale_of_one_side_and_precision_do_not_matter():
+def test_precision_does_not_matter():
     A, B = (X.astype(float) for X in spaces())
     for W, expected in ((IDENTITY, True), (reflection(0, 2), False)):
         assert fits(A, B, W.astype(float), IDENTITY.astype(float)) is expected
